@@ -1,0 +1,136 @@
+"""Every setting of the three protocols, once, as data.
+
+A `Recipe` says how one network is built and trained; a `Protocol` says which inputs, recipes and clustering rules a
+phase uses. The paper is S. Karim, "Unsupervised Multi-Modal Music Clustering using Variational Autoencoders" (2026):
+`written` follows its text, `released` its published code, `controlled` is our version without label leakage.
+Every notebook reads its settings from here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Architecture, loss and optimiser of one network.
+
+    `kind` is "ae", "vae" or "cvae"; `beta` weighs the KL term (Higgins et al. 2017, eq. 4). The fields from `anneal`
+    to `aggressive` are the remedies of the collapse chapter; their defaults switch them off. Lengths are in epochs,
+    `free_bits` in nats per latent dimension. Raises ValueError for an unknown choice. Used by every page.
+    """
+
+    kind: Literal["ae", "vae", "cvae"] = "vae"
+    hidden: tuple[int, ...] = (512, 256, 128)
+    latent: int = 32
+    activation: Literal["relu", "leaky_relu"] = "relu"
+    batch_norm: bool = False
+    dropout: tuple[float, float] = (0.0, 0.0)  # encoder, decoder
+    residual: bool = False
+    condition: Literal["both", "encoder", "decoder"] = "both"  # where a CVAE sees c
+    beta: float = 1.0
+    epochs: int = 200
+    batch_size: int = 32
+    lr: float = 1e-3
+    weight_decay: float = 1e-5
+    schedule: Literal["cosine", "constant"] = "cosine"
+    clip_norm: float | None = None
+    reduction: Literal["mean", "sum"] = "mean"  # over the batch; the released code sums
+    patience: int | None = None  # epochs without a better loss before stopping; None never stops early
+    anneal: Literal["none", "linear", "cyclical"] = "none"
+    anneal_epochs: int = 0  # length of the ramp (linear), or of one cycle (cyclical)
+    free_bits: float = 0.0
+    sigma: Literal["fixed", "learned"] = "fixed"  # decoder scale: sigma^2 = 1/2, or sigma-VAE's optimum
+    bn_gamma: float | None = None  # BN-VAE: scale of a BatchNorm on mu
+    aggressive: int = 0  # encoder steps per decoder step until the information in z stops growing
+
+    def __post_init__(self) -> None:
+        choices = {"kind": ("ae", "vae", "cvae"), "activation": ("relu", "leaky_relu"),
+                   "condition": ("both", "encoder", "decoder"), "schedule": ("cosine", "constant"),
+                   "reduction": ("mean", "sum"), "anneal": ("none", "linear", "cyclical"), "sigma": ("fixed", "learned")}
+        for name, allowed in choices.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"Recipe.{name} is {getattr(self, name)!r}; choose one of {', '.join(allowed)}.")
+        for name in ("latent", "epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"Recipe.{name} is {getattr(self, name)}; it must be at least 1.")
+        if self.anneal != "none" and self.anneal_epochs < 1:
+            raise ValueError(f"Recipe.anneal={self.anneal!r} needs anneal_epochs of at least 1, not {self.anneal_epochs}.")
+
+    def but(self, **changes) -> Recipe:
+        """The same recipe with some fields changed (`recipe.but(beta=1.0)`)."""
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """One way to run the whole experiment: inputs, fusion, recipes and clustering rules (see PROTOCOLS).
+
+    `text` names the lyric channel of phases 2 and 3 ("matched", "template", "constant"); `text_variance` the share of
+    variance that PCA keeps (None: no reduction); `weights` the fusion weights per phase, as (audio, text) or
+    (audio, text, label). `restandardise` says that the fused input is z-scored again before use, which cancels the
+    weights. `standardise_latent` says per phase whether K-Means and Ward see z-scored latents.
+    """
+
+    name: str
+    title: str
+    text: dict[int, str]
+    text_variance: float | None
+    label_in_input: bool
+    weights: dict[int, tuple[float, ...]]
+    restandardise: bool
+    recipes: dict[str, Recipe]
+    standardise_latent: dict[int, bool]
+    kmeans_n_init: dict[int, int]
+    dbscan_eps: Literal["percentile", "knee"]
+    n_clusters: int = 10
+    pca_components: int = 32
+    spectral_neighbors: int = 10
+
+
+_PAPER = Recipe()  # 512-256-128, d = 32, Adam 1e-3, decay 1e-5, cosine, batch 32, 200 epochs
+_ENHANCED = _PAPER.but(residual=True, batch_norm=True)
+
+_WRITTEN = {
+    "basic_vae": _PAPER,
+    "enhanced_vae": _ENHANCED,
+    "beta_vae": _ENHANCED.but(beta=4.0),
+    "cvae": _ENHANCED.but(kind="cvae", epochs=300, anneal="linear", anneal_epochs=150),
+    "ae": _PAPER.but(kind="ae"),
+}
+
+_RELEASED_NET = Recipe(activation="leaky_relu", batch_norm=True, dropout=(0.25, 0.2), clip_norm=1.0, reduction="sum")
+_RELEASED = {
+    "basic_vae": Recipe(hidden=(256, 128), batch_norm=True, dropout=(0.2, 0.2), epochs=100, weight_decay=0.0,
+                        schedule="constant", reduction="sum"),
+    "enhanced_vae": _RELEASED_NET.but(latent=64, lr=5e-4, epochs=150, anneal="linear", anneal_epochs=50),
+    "beta_vae": _RELEASED_NET.but(beta=4.0),
+    "cvae": _RELEASED_NET.but(kind="cvae"),
+    "ae": Recipe(kind="ae", dropout=(0.2, 0.2), weight_decay=0.0, schedule="constant"),
+}
+
+PROTOCOLS: dict[str, Protocol] = {
+    "written": Protocol(
+        name="written", title="what the paper's text says",
+        text={2: "matched", 3: "matched"}, text_variance=0.95, label_in_input=False,
+        weights={2: (0.6, 0.4), 3: (0.6, 0.4)}, restandardise=False, recipes=_WRITTEN,
+        standardise_latent={1: False, 2: False, 3: False}, kmeans_n_init={1: 10, 2: 20, 3: 20}, dbscan_eps="knee"),
+    "released": Protocol(
+        name="released", title="what the released code does",
+        text={2: "template", 3: "constant"}, text_variance=None, label_in_input=True,
+        weights={2: (0.6, 0.4), 3: (0.5, 0.3, 0.2)}, restandardise=True, recipes=_RELEASED,
+        standardise_latent={1: False, 2: True, 3: True}, kmeans_n_init={1: 10, 2: 20, 3: 20}, dbscan_eps="percentile"),
+    "controlled": Protocol(
+        name="controlled", title="the paper's text, without label leakage",
+        text={2: "matched", 3: "matched"}, text_variance=0.95, label_in_input=False,
+        weights={2: (0.6, 0.4), 3: (0.6, 0.4)}, restandardise=False, recipes=_WRITTEN,
+        standardise_latent={1: False, 2: False, 3: False}, kmeans_n_init={1: 10, 2: 20, 3: 20}, dbscan_eps="knee"),
+}
+
+
+def get(name: str) -> Protocol:
+    """The protocol called `name`; ValueError names the three when there is none."""
+    if name not in PROTOCOLS:
+        raise ValueError(f"There is no protocol {name!r}; choose one of {', '.join(PROTOCOLS)}.")
+    return PROTOCOLS[name]
