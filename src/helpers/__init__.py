@@ -1,0 +1,2 @@
+"""Unsupervised multi-modal music clustering with variational autoencoders: the helpers of the book."""
+

@@ -1,0 +1,168 @@
+"""Long jobs: run one function over many items, keep every finished one, resume, and report what failed.
+
+The same call serves one process, several (joblib) or a cluster (dask.distributed).  Used by `features.extract_table`
+and by the command line.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+log = logging.getLogger("helpers")
+
+
+class Records:
+    """Append-only file of finished results, one JSON line each; a line cut off by a kill is dropped when read again.
+
+    `settings` is kept in the first line: records made under other settings are discarded, never mixed in.
+    `path=None` keeps results in memory only.  Raises OSError with a clear sentence when the disk is full.
+    """
+
+    def __init__(self, path: Path | None, settings: Mapping[str, Any]):
+        self.path, self.done, self._file = path, {}, None
+        if path is None:
+            return
+        header = json.dumps({"settings": dict(settings)}, sort_keys=True).encode()
+        good = 0
+        if path.exists():
+            with open(path, "rb") as handle:
+                if handle.readline() == header + b"\n":
+                    good = handle.tell()
+                    for line in handle:
+                        try:
+                            key, result = json.loads(line)
+                        except ValueError:
+                            break
+                        if not line.endswith(b"\n"):
+                            break
+                        self.done[key] = result
+                        good += len(line)
+        with said_plainly(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = open(path, "r+b" if path.exists() else "w+b")
+            self._file.truncate(good)
+            self._file.seek(good)
+            if not good:
+                self._write(header)
+
+    def _write(self, line: bytes) -> None:
+        self._file.write(line + b"\n")
+        self._file.flush()
+
+    def add(self, key: str, result: Any) -> None:
+        if self._file is not None:
+            with said_plainly(self.path):
+                self._write(json.dumps([key, result]).encode())
+        self.done[key] = result
+
+    def close(self) -> None:
+        if self._file is not None:
+            try:
+                self._file.close()
+            except OSError:  # the unwritten tail of a full disk: already reported by `add`
+                pass
+
+
+@contextmanager
+def said_plainly(path: Path) -> Iterator[None]:
+    """Turn a failed write into one sentence that names the file and what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"cannot write {path} ({os.strerror(error.errno or 5)}); what was finished before is kept: "
+            "make room or choose another place, then run the same command again",
+        ) from None
+
+
+def write_atomically(path: str | Path, write: Callable[[Path], Any]) -> Path:
+    """Call `write(temporary)` and rename the result to `path`, so that no half-written file is ever seen."""
+    path = Path(path)
+    with said_plainly(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        try:
+            write(temporary)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    return path
+
+
+def run(
+    function: Callable[[Any], Any],
+    items: Mapping[str, Any],
+    records: Records,
+    *,
+    n_jobs: int = 1,
+    client=None,
+    title: str = "",
+    unit: str = "it",
+    quiet: bool = False,
+) -> dict[str, str]:
+    """Put `function(item)` of every item into `records`, skipping those already there.
+
+    Results must be JSON-serialisable.  With `client` (dask.distributed.Client) the items go to its workers; a task whose
+    worker dies is given to another one.  Returns the faults, `{key: reason}`: items whose function raised
+    ValueError, OSError or RuntimeError.
+    """
+    from tqdm import tqdm
+
+    todo = [(function, key, item) for key, item in items.items() if key not in records.done]
+    faults: dict[str, str] = {}
+    stream = _dask(todo, client) if client is not None else _local(todo, n_jobs)
+    bar = tqdm(stream, total=len(items), initial=len(items) - len(todo), desc=title, unit=unit, disable=quiet)
+    for key, result, fault in bar:
+        if fault is None:
+            records.add(key, result)
+        else:
+            faults[key] = fault
+            bar.set_postfix(failed=len(faults))
+    return {key: faults[key] for key in items if key in faults}  # in the items' order, whoever finished first
+
+
+def _guarded(function: Callable, key: str, item: Any) -> tuple[str, Any, str | None]:
+    try:
+        return key, function(item), None
+    except (ValueError, OSError, RuntimeError) as error:
+        return key, None, str(error) or type(error).__name__
+
+
+def _local(todo: list, n_jobs: int) -> Iterator:
+    if n_jobs == 1 or len(todo) < 2:
+        return (_guarded(*job) for job in todo)
+    from joblib import Parallel, delayed
+
+    return Parallel(n_jobs=n_jobs, return_as="generator_unordered")(delayed(_guarded)(*job) for job in todo)
+
+
+def _dask(todo: list, client) -> Iterator:
+    """Keep a few tasks a worker thread in flight, so that memory does not grow with the number of items."""
+    from distributed import as_completed
+
+    waiting = iter(todo)
+    keys = {}
+
+    def submit(job):
+        future = client.submit(_guarded, *job, pure=False, retries=2)
+        keys[future.key] = job[1]
+        return future
+
+    ahead = 4 * max(1, sum(client.nthreads().values()))
+    running = as_completed([submit(job) for job, _ in zip(waiting, range(ahead), strict=False)])
+    for future in running:
+        key = keys.pop(future.key)
+        if future.status == "finished":
+            yield future.result()
+        else:  # a task that killed every worker it was given to
+            yield key, None, f"the cluster gave it up: {future.exception()}"
+        for job in waiting:
+            running.add(submit(job))
+            break
