@@ -1,0 +1,196 @@
+"""Clustering: one call, one array of labels.
+
+K-Means, Ward, DBSCAN, HDBSCAN and spectral clustering of scikit-learn behind `cluster`, the two rules that choose
+DBSCAN's eps, and the whole eps curve. Memory never grows with the square of the rows unasked: above the limits of
+`LIMITS` a method refuses and names the one to take instead, K-Means turns to mini-batches, silhouettes to a sample.
+Used by every page that clusters.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import warnings
+
+import numpy as np
+import pandas as pd
+from sklearn.cluster import (
+    DBSCAN,
+    HDBSCAN,
+    AgglomerativeClustering,
+    KMeans,
+    MiniBatchKMeans,
+    SpectralClustering,
+)
+from sklearn.metrics import silhouette_score
+from sklearn.neighbors import NearestNeighbors
+
+log = logging.getLogger("helpers")
+
+# Rows above which a method would take gigabytes or hours; what to do instead is part of the error.
+LIMITS = {"kmeans": 100_000, "ward": 20_000, "spectral": 20_000, "hdbscan": 200_000, "silhouette": 30_000}
+NEIGHBOUR_PAIRS = 100_000_000  # pairs within eps that DBSCAN may hold at once, 8 bytes each
+SAMPLE = 10_000  # rows that stand for all of them where only a distribution or a mean is asked for
+
+
+def _kmeans(X, n_clusters, seed, n_init=10):
+    if len(X) <= LIMITS["kmeans"]:
+        return KMeans(n_clusters, n_init=n_init, random_state=seed).fit_predict(X)
+    log.info("K-Means on %d rows, more than %d: in mini-batches (MiniBatchKMeans).", len(X), LIMITS["kmeans"])
+    return MiniBatchKMeans(n_clusters, n_init=n_init, batch_size=4096, random_state=seed).fit_predict(X)
+
+
+def _ward(X, n_clusters, seed):
+    _refuse_above("ward", len(X), 'method "kmeans", or Ward on a sample of the rows')
+    return AgglomerativeClustering(n_clusters, linkage="ward").fit_predict(X)
+
+
+def _spectral(X, n_clusters, seed, n_neighbors=10):
+    _refuse_above("spectral", len(X), 'method "kmeans" or "hdbscan", or spectral clustering of a sample of the rows')
+    if not 1 <= n_neighbors <= len(X):
+        raise ValueError(f"n_neighbors is {n_neighbors}; with {len(X)} rows it must lie between 1 and {len(X)}.")
+    model = SpectralClustering(n_clusters, affinity="nearest_neighbors", n_neighbors=n_neighbors, random_state=seed)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        labels = model.fit_predict(X)
+    for warning in caught:
+        if "not fully connected" in str(warning.message):  # scikit-learn goes on; isolated groups become clusters
+            log.info("Spectral clustering: the graph of %d neighbours falls into separate pieces.", n_neighbors)
+        else:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    return labels
+
+
+def _dbscan(X, n_clusters, seed, eps=None, min_samples=8):
+    eps = dbscan_eps(X, "knee", min_samples=min_samples) if eps is None else float(eps)
+    if not eps > 0:
+        raise ValueError(f"eps is {eps}; DBSCAN needs a distance above 0, for example dbscan_eps(X).")
+    if len(X) ** 2 > NEIGHBOUR_PAIRS:
+        within = NearestNeighbors(radius=eps).fit(X).radius_neighbors(_sample(X, 50, 0), return_distance=False)
+        pairs = len(X) * float(np.mean([len(rows) for rows in within]))
+        if pairs > NEIGHBOUR_PAIRS:
+            raise ValueError(f"DBSCAN with eps={eps:.4g} would hold about {pairs:.1e} neighbour pairs of {len(X)} rows, "
+                             f"more than the limit of {NEIGHBOUR_PAIRS:.0e}; take a smaller eps, or method "
+                             '"hdbscan" or "kmeans".')
+    return DBSCAN(eps=eps, min_samples=min_samples).fit_predict(X)
+
+
+def _hdbscan(X, n_clusters, seed, min_cluster_size=15):
+    _refuse_above("hdbscan", len(X), 'method "kmeans", or HDBSCAN on a sample of the rows')
+    if not 2 <= min_cluster_size <= len(X):
+        raise ValueError(f"min_cluster_size is {min_cluster_size}; it must lie between 2 and the {len(X)} rows.")
+    return HDBSCAN(min_cluster_size=min_cluster_size, copy=True).fit_predict(X)
+
+
+METHODS = {"kmeans": _kmeans, "ward": _ward, "dbscan": _dbscan, "hdbscan": _hdbscan, "spectral": _spectral}
+
+
+def cluster(X: np.ndarray, method: str, n_clusters: int = 10, seed: int = 0, **options) -> np.ndarray:
+    """Labels (n,) int of the rows of X (n, n_features); -1 marks noise (DBSCAN and HDBSCAN only).
+
+    Options: kmeans `n_init` (10); dbscan `eps` (the knee rule) and `min_samples` (8); hdbscan `min_cluster_size` (15);
+    spectral `n_neighbors` (10, of the nearest-neighbour graph); ward none. The density methods find the number of
+    clusters themselves. Raises ValueError for an unknown method or option, fewer rows than clusters, non-finite
+    values, and more rows than a method can hold (`LIMITS`), naming what to do instead.
+    """
+    if method not in METHODS:
+        raise ValueError(f"There is no clustering method {method!r}; choose one of {', '.join(METHODS)}.")
+    allowed = list(inspect.signature(METHODS[method]).parameters)[3:]
+    if unknown := set(options) - set(allowed):
+        raise ValueError(f"Method {method!r} has no option {', '.join(sorted(unknown))}; "
+                         + (f"it takes {', '.join(allowed)}." if allowed else "it takes none."))
+    X = _table(X)
+    if method in ("kmeans", "ward", "spectral") and not 1 <= n_clusters <= len(X):
+        raise ValueError(f"n_clusters is {n_clusters}; with {len(X)} rows it must lie between 1 and {len(X)}.")
+    return METHODS[method](X, n_clusters, seed, **options).astype(np.int64)
+
+
+def dbscan_eps(X: np.ndarray, rule: str = "percentile", k: int = 10, percentile: float = 75,
+               min_samples: int = 8) -> float:
+    """The radius eps for DBSCAN on X (n, n_features), in units of X; no labels are used.
+
+    "percentile" takes that percentile of the distance to the k-th neighbour, the row itself counted as the first (the
+    paper's released code: k = 10, percentile 75). "knee" takes the bend of the sorted distances to the
+    `min_samples`-th neighbour (row counted, as DBSCAN counts): the point farthest below the chord from the first to
+    the last (Ester et al. 1996, sec. 4.2; Satopaa et al. 2011). Above SAMPLE rows a seeded sample of them is asked.
+    Raises ValueError for an unknown rule, fewer rows than neighbours, and when every distance is zero.
+    """
+    X = _table(X)
+    if rule == "percentile":
+        eps = float(np.percentile(_neighbour_distance(X, k), percentile))
+    elif rule == "knee":
+        curve = np.sort(_neighbour_distance(X, min_samples))
+        chord = np.linspace(curve[0], curve[-1], len(curve))
+        eps = float(curve[np.argmax(chord - curve)])
+    else:
+        raise ValueError(f"There is no rule {rule!r} for eps; choose percentile or knee.")
+    if eps > 0:
+        return eps
+    distances = _neighbour_distance(X, min(len(X), max(k, min_samples)))  # duplicates: the smallest radius that is one
+    if not distances.max() > 0:
+        raise ValueError("Every row has only identical neighbours, so no eps separates them; remove the duplicates.")
+    return float(distances[distances > 0].min())
+
+
+def eps_curve(X: np.ndarray, min_samples: int = 8, n: int = 25, quantiles: tuple[float, float] = (0.02, 1.0)
+              ) -> pd.DataFrame:
+    """DBSCAN over `n` values of eps: columns eps, n_clusters, noise_share and silhouette, one row an eps.
+
+    eps runs evenly between two quantiles of the distance to the `min_samples`-th neighbour. The silhouette is taken on
+    the rows that are not noise, and is NaN with fewer than two clusters. Used on the page "Hybrid features".
+    """
+    X = _table(X)
+    low, high = np.quantile(_neighbour_distance(X, min_samples), quantiles)
+    rows = []
+    for eps in np.linspace(max(low, high * 1e-6), high, n):
+        labels = cluster(X, "dbscan", eps=eps, min_samples=min_samples)
+        rows.append((eps, labels.max() + 1, float(np.mean(labels < 0)), silhouette(X, labels)))
+    return pd.DataFrame(rows, columns=["eps", "n_clusters", "noise_share", "silhouette"])
+
+
+def silhouette(X: np.ndarray, labels: np.ndarray, sample: int | None = SAMPLE, seed: int = 0) -> float:
+    """Mean silhouette (Rousseeuw 1987) of the rows of X (n, n_features) that are not noise; NaN if it is not defined.
+
+    Above `sample` rows a seeded sample of that many stands for them, and the log says so; None asks for the exact
+    value, which costs n^2 and is refused with a ValueError above LIMITS["silhouette"] rows.
+    """
+    X, labels = _table(X), np.asarray(labels)
+    if len(labels) != len(X):
+        raise ValueError(f"There are {len(labels)} labels for {len(X)} rows; each row needs one.")
+    X, labels = X[labels >= 0], labels[labels >= 0]
+    if sample is None:
+        _refuse_above("silhouette", len(X), f"silhouette(..., sample={SAMPLE})")
+    elif len(X) > sample:
+        log.info("Silhouette of %d rows estimated on a sample of %d (seed %d).", len(X), sample, seed)
+        rows = np.random.default_rng(seed).choice(len(X), sample, replace=False)
+        X, labels = X[rows], labels[rows]
+    if not 2 <= len(np.unique(labels)) < len(X):
+        return float("nan")
+    return float(silhouette_score(X, labels))
+
+
+def _neighbour_distance(X: np.ndarray, k: int) -> np.ndarray:
+    """Distance from each row (of a sample, above SAMPLE rows) to its k-th neighbour, itself counted; shape (n,)."""
+    if not 1 <= k <= len(X):
+        raise ValueError(f"{k} neighbours are asked for, but there are {len(X)} rows; ask for between 1 and {len(X)}.")
+    return NearestNeighbors(n_neighbors=k).fit(X).kneighbors(_sample(X, SAMPLE, 0))[0][:, -1]
+
+
+def _sample(X: np.ndarray, size: int, seed: int) -> np.ndarray:
+    return X if len(X) <= size else X[np.random.default_rng(seed).choice(len(X), size, replace=False)]
+
+
+def _table(X: np.ndarray) -> np.ndarray:
+    X = np.asarray(X)
+    X = X if X.dtype == np.float32 else X.astype(np.float64)
+    if X.ndim != 2 or len(X) == 0:
+        raise ValueError(f"Clustering needs a table with rows and columns, not an array of shape {X.shape}.")
+    if not np.isfinite(X).all():
+        raise ValueError(f"The table has {int((~np.isfinite(X)).sum())} NaN or infinite values; remove them first.")
+    return X
+
+
+def _refuse_above(name: str, n: int, alternative: str) -> None:
+    if n > LIMITS[name]:
+        raise ValueError(f"{name} needs memory or time that grows with the square of the rows: {n} rows are more than "
+                         f"the limit of {LIMITS[name]}. Use {alternative}.")
