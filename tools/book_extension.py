@@ -1,0 +1,37 @@
+"""A small Sphinx extension for the book: page descriptions and cards, and plotly only where a page draws with it."""
+
+import html
+import re
+
+DRAWS = re.compile(r'class="plotly-graph-div|Plotly\.newPlot')
+
+
+def _first_paragraph(doctree) -> str:
+    from docutils import nodes
+
+    for node in doctree.findall(nodes.paragraph) if doctree else ():
+        text = " ".join(node.astext().split())
+        if len(text) > 40:
+            return text if len(text) <= 200 else text[:197].rsplit(" ", 1)[0] + " …"
+    return ""
+
+
+def _page(app, pagename, templatename, context, doctree):
+    if DRAWS.search(context.get("body") or ""):
+        app.add_js_file("plotly.min.js")
+    title = re.sub("<[^>]*>", "", context.get("title") or app.config.project)
+    base, text = app.config.html_baseurl, _first_paragraph(doctree)
+    facts = {
+        "name": {"description": text, "twitter:card": "summary_large_image"},
+        "property": {"og:type": "article", "og:title": title, "og:description": text, "og:url": f"{base}{pagename}.html",
+                     "og:image": f"{base}_static/card.png"},
+    }
+    context["metatags"] = context.get("metatags", "") + "".join(
+        f'<meta {kind}="{key}" content="{html.escape(html.unescape(value))}" />\n'
+        for kind, pairs in facts.items() for key, value in pairs.items() if value
+    )
+
+
+def setup(app):
+    app.connect("html-page-context", _page)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

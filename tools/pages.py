@@ -1,0 +1,73 @@
+"""What the build itself writes: the numbers for the prose, the table of pages, sitemap and 404."""
+
+import re
+import subprocess
+from importlib import metadata, util
+from pathlib import Path
+
+import yaml
+
+from tools.run_notebooks import Run
+
+
+def git(root: Path, *arguments: str) -> str:
+    """The answer of git, or "" outside of a repository."""
+    done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True)
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def commit_time(root: Path) -> str:
+    """Seconds since 1970 of the last commit, so that two builds of one commit are the same to the byte."""
+    return git(root, "log", "-1", "--format=%ct") or "0"
+
+
+def numbers(root: Path, runs: list[Run]) -> dict[str, str]:
+    """Every value that a page in book/ may quote as {{ name }}: what the notebooks' `numbers` cells printed, the
+    published results, and facts about this build. ValueError where two sources claim one name."""
+    found: dict[str, str] = {
+        "version": metadata.version("vae-music-clustering"),
+        "dataset": str(runs[0].parameters["dataset"]) if runs else "",
+        "protocol": str(runs[0].parameters["protocol"]) if runs else "",
+        "seeds": str(runs[0].parameters["seeds"]) if runs else "",
+        "minutes": f"{sum(run.seconds for run in runs) / 60:.1f}",
+        "notebooks": str(len(runs)),
+    }
+    for run in runs:
+        if twice := found.keys() & run.numbers.keys():
+            raise ValueError(f"notebooks/{run.name} prints the number {', '.join(sorted(twice))}, which is taken")
+        found |= run.numbers
+    return found
+
+
+def status(root: Path, runs: list[Run]) -> str:
+    """The table of the pages that were run: when, on what, how long."""
+    commit = git(root, "log", "-1", "--format=%h") or "no commit"
+    rows = ["| page | data | protocol | seeds | run took | run on |", "|---|---|---|---:|---:|---|"]
+    for run in runs:
+        data = Path(str(run.parameters["dataset"])).name
+        protocol, seeds = run.parameters["protocol"], run.parameters["seeds"]
+        rows.append(f"| [](../notebooks/{run.name}) | {data} | {protocol} | {seeds} | {run.seconds:.0f} s | {run.date} |")
+    return "\n".join(rows) + f"\n\nBuilt from commit `{commit}`.\n"
+
+
+def plotly_library() -> bytes:
+    """plotly.js as the installed plotly carries it: one copy for the site, of the version that made the figures."""
+    spec = util.find_spec("plotly")
+    return (Path(spec.origin).parent / "package_data" / "plotly.min.js").read_bytes()
+
+
+def finish(root: Path, html: Path) -> None:
+    """Add what Sphinx does not write: sitemap.xml, robots.txt and 404.html, with absolute addresses."""
+    base = yaml.safe_load((root / "_config.yml").read_text())["html"]["baseurl"]
+    skip = {"index.html", "search.html", "genindex.html", "404.html"}
+    found = sorted(p.relative_to(html).as_posix() for p in html.rglob("*.html") if "_static" not in p.parts)
+    addresses = "".join(f"<url><loc>{base}{name}</loc></url>\n" for name in found if name not in skip)
+    urlset = f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{addresses}</urlset>\n'
+    (html / "sitemap.xml").write_text(f'<?xml version="1.0" encoding="UTF-8"?>\n{urlset}')
+    (html / "robots.txt").write_text(f"User-agent: *\nAllow: /\nSitemap: {base}sitemap.xml\n")
+    (html / ".nojekyll").touch()
+    for page in (html / "notebooks").glob("*.html"):  # who edits a page edits the .py
+        page.write_text(re.sub(r"(/edit/[^\"]*/notebooks/[^\"]*)\.ipynb", r"\1.py", page.read_text()))
+    template = root / "book" / "_static" / "404.html"
+    if template.exists():
+        (html / "404.html").write_text(template.read_text().replace("{{ base }}", base))
