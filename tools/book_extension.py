@@ -23,8 +23,8 @@ def _page(app, pagename, templatename, context, doctree):
     base, text = app.config.html_baseurl, _first_paragraph(doctree)
     facts = {
         "name": {"description": text, "twitter:card": "summary_large_image"},
-        "property": {"og:type": "article", "og:title": title, "og:description": text, "og:url": f"{base}{pagename}.html",
-                     "og:image": f"{base}_static/card.png"},
+        "property": {"og:type": "article", "og:title": title, "og:description": text,
+                     "og:url": f"{base}{pagename}.html", "og:image": f"{base}_static/card.png"},
     }
     context["metatags"] = context.get("metatags", "") + "".join(
         f'<meta {kind}="{key}" content="{html.escape(html.unescape(value))}" />\n'

@@ -45,8 +45,9 @@ def status(root: Path, runs: list[Run]) -> str:
     rows = ["| page | data | protocol | seeds | run took | run on |", "|---|---|---|---:|---:|---|"]
     for run in runs:
         data = Path(str(run.parameters["dataset"])).name
-        protocol, seeds = run.parameters["protocol"], run.parameters["seeds"]
-        rows.append(f"| [](../notebooks/{run.name}) | {data} | {protocol} | {seeds} | {run.seconds:.0f} s | {run.date} |")
+        used = run.parameters
+        rows.append(f"| [](../notebooks/{run.name}) | {data} | {used['protocol']} | {used['seeds']} "
+                    f"| {run.seconds:.0f} s | {run.date} |")
     return "\n".join(rows) + f"\n\nBuilt from commit `{commit}`.\n"
 
 
