@@ -17,7 +17,7 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tools import pages, sync  # noqa: E402
+from tools import pages, quoted, sync  # noqa: E402
 from tools.run_notebooks import NotebookFailed, Run, run_all  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -54,9 +54,10 @@ def layout(root: Path, stage: Path, runs: list[Run]) -> str:
         wanted[Path("notebooks") / f"{run.name}.ipynb"] = run.path.read_bytes()
     wanted[Path("_toc.yml")] = (root / "_toc.yml").read_bytes()
     config = yaml.safe_load((root / "_config.yml").read_text())
-    config.setdefault("parse", {})["myst_substitutions"] = pages.numbers(root, runs)
+    config.setdefault("parse", {})["myst_substitutions"] = quoted.collect(root, runs)
     wanted[Path("_config.yml")] = yaml.safe_dump(config, sort_keys=False, allow_unicode=True).encode()
     wanted[Path("book/_status.md")] = pages.status(root, runs).encode()
+    wanted[Path("book/_recipes.md")] = quoted.recipes().encode()
     wanted[Path("book/_static/plotly.min.js")] = pages.plotly_library()
     for path in stage.rglob("*"):
         if path.is_file() and path.relative_to(stage) not in wanted:
@@ -103,9 +104,9 @@ def main() -> None:
     stage, stamp = root / "_build" / "stage", root / "_build" / "html.key"
     try:
         runs = run_all(chapters(root), parameters, root, options.jobs)
+        key = layout(root, stage, runs)
     except (NotebookFailed, ValueError) as error:
         raise SystemExit(str(error)) from None
-    key = layout(root, stage, runs)
     index = root / "_build" / "html" / "index.html"
     if not (index.exists() and stamp.exists() and stamp.read_text() == key):
         stamp.unlink(missing_ok=True)

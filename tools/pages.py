@@ -2,7 +2,7 @@
 
 import re
 import subprocess
-from importlib import metadata, util
+from importlib import util
 from pathlib import Path
 
 import yaml
@@ -19,24 +19,6 @@ def git(root: Path, *arguments: str) -> str:
 def commit_time(root: Path) -> str:
     """Seconds since 1970 of the last commit, so that two builds of one commit are the same to the byte."""
     return git(root, "log", "-1", "--format=%ct") or "0"
-
-
-def numbers(root: Path, runs: list[Run]) -> dict[str, str]:
-    """Every value that a page in book/ may quote as {{ name }}: what the notebooks' `numbers` cells printed, the
-    published results, and facts about this build. ValueError where two sources claim one name."""
-    found: dict[str, str] = {
-        "version": metadata.version("vae-music-clustering"),
-        "dataset": str(runs[0].parameters["dataset"]) if runs else "",
-        "protocol": str(runs[0].parameters["protocol"]) if runs else "",
-        "seeds": str(runs[0].parameters["seeds"]) if runs else "",
-        "minutes": f"{sum(run.seconds for run in runs) / 60:.1f}",
-        "notebooks": str(len(runs)),
-    }
-    for run in runs:
-        if twice := found.keys() & run.numbers.keys():
-            raise ValueError(f"notebooks/{run.name} prints the number {', '.join(sorted(twice))}, which is taken")
-        found |= run.numbers
-    return found
 
 
 def status(root: Path, runs: list[Run]) -> str:

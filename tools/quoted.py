@@ -1,0 +1,100 @@
+"""The numbers that the prose may quote as {{ name }}, so that none is typed by hand.
+
+They come from the closed forms and tables of `helpers`, from the published runs in data/results, from what the cells
+tagged `numbers` printed, and from the build itself. Names are lower case; see `published` for those of the scores.
+"""
+
+import re
+from importlib import metadata
+from pathlib import Path
+
+import pandas as pd
+
+from helpers import datasets, fusion, lyrics, metrics, protocols, results
+from tools.run_notebooks import Run
+
+QUOTED = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+
+
+def slug(*parts: object) -> str:
+    """"PCA + K-Means", "nmi" -> "pca_k_means_nmi"."""
+    return re.sub(r"[^a-z0-9]+", "_", " ".join(map(str, parts)).lower()).strip("_")
+
+
+def paper() -> dict[str, str]:
+    """`paper_<phase>_<method>_<metric>` for every value of the paper's tables."""
+    table = results.paper_tables()
+    return {slug("paper", r.phase, r.method, r.metric): f"{r.value:.3f}" for r in table.itertuples()}
+
+
+def published() -> dict[str, str]:
+    """`<dataset>_<protocol>_<phase>_<variant>_<method>_<metric>` = mean ± sd over seeds, of every published run; the
+    variant "full" goes without saying. `…_mean` and `…_seeds` give the mean alone and the number of seeds."""
+    found: dict[str, str] = {}
+    folder = datasets.data_dir() / "results"
+    for table in sorted(folder.glob("*/scores.csv.gz")):
+        for r in results.summarise(pd.read_csv(table)).itertuples():
+            variant = "" if r.variant == "full" else r.variant
+            name = slug(r.dataset, r.protocol, r.phase, variant, r.method, r.metric)
+            found[name] = results.cell(r.mean, r.sd, r.metric)
+            found[name + "_mean"] = results.cell(r.mean, float("nan"), r.metric)
+            found[name + "_seeds"] = str(r.seeds)
+    return found
+
+
+def data() -> dict[str, str]:
+    """Sizes of the embedded tables and of the bank of lyrics, and the share of variance its components keep."""
+    segments, tracks, bank = datasets.load("gtzan-mini"), datasets.load("gtzan-mini-tracks"), lyrics.bank()
+    whole = bank.rows(None, None)
+    found = {"segments": str(segments.n), "tracks": str(tracks.n), "features": str(segments.features.shape[1]),
+             "genres": str(len(segments.genre_names)), "lyrics_texts": str(len(whole)),
+             "lyrics_english": str(len(bank.rows()))}
+    for tag in sorted(set(bank.tag[whole])):
+        found[slug("lyrics", tag)] = str(len(bank.rows(tag, None)))
+        found[slug("lyrics", tag, "english")] = str(len(bank.rows(tag)))
+    vectors, share = fusion.reduce_text(bank.vectors[bank.rows()], 0.95)
+    return found | {"lyrics_components": str(vectors.shape[1]), "lyrics_share": f"{100 * share:.0f} %"}
+
+
+def collect(root: Path, runs: list[Run]) -> dict[str, str]:
+    """Every number that the pages in `root`/book quote. ValueError where two notebooks claim one name, and for a name
+    that nobody printed, with the page that quotes it."""
+    found = paper() | published() | data()
+    found |= {
+        "version": metadata.version("vae-music-clustering"),
+        "nmi_of_thirty_pure_clusters": f"{metrics.equal_pure_clusters(10, 3):.3f}",
+        "minutes": f"{sum(run.seconds for run in runs) / 60:.1f}",
+        "notebooks": str(len(runs)),
+        "protocols": ", ".join(protocols.PROTOCOLS),
+    }
+    found |= {name: str(value) for name, value in (runs[0].parameters if runs else {}).items()}
+    for run in runs:
+        if twice := found.keys() & run.numbers.keys():
+            raise ValueError(f"notebooks/{run.name} prints the number {', '.join(sorted(twice))}, which is taken")
+        found |= run.numbers
+    quoted = {name: page for page in sorted((root / "book").rglob("*.md")) for name in QUOTED.findall(page.read_text())}
+    if unknown := sorted(quoted.keys() - found.keys()):
+        places = ", ".join(f"{name} (book/{quoted[name].name})" for name in unknown)
+        raise ValueError(f"the prose quotes numbers that nothing printed: {places}")
+    return {name: found[name] for name in sorted(quoted)}
+
+
+def recipes() -> str:
+    """The recipes of the protocols, one table each, as Markdown."""
+    names = {"basic_vae": "basic VAE (phase 1)", "enhanced_vae": "enhanced VAE (phase 2)",
+             "beta_vae": "Beta-VAE (phase 3)", "cvae": "CVAE (phase 3)", "ae": "autoencoder (phase 3)"}
+    lines = ["| protocol | network | hidden | d | layer | β | training |", "|---|---|---|---:|---|---|---|"]
+    for protocol in protocols.PROTOCOLS.values():
+        for key, title in names.items():
+            r = protocol.recipes[key]
+            layer = [r.activation.replace("leaky_relu", "LeakyReLU").replace("relu", "ReLU")]
+            layer += ["BatchNorm"] * r.batch_norm + ["residual"] * r.residual
+            layer += [f"dropout {r.dropout[0]:g}/{r.dropout[1]:g}"] * any(r.dropout)
+            beta = "–" if r.kind == "ae" else f"{r.beta:g}"
+            beta += f", {r.anneal} over {r.anneal_epochs} epochs" if r.anneal != "none" else ""
+            training = [f"{r.epochs} epochs", f"batch {r.batch_size}", f"Adam {r.lr:g}", f"decay {r.weight_decay:g}"]
+            training += [r.schedule] if r.clip_norm is None else [r.schedule, f"gradient norm ≤ {r.clip_norm:g}"]
+            sizes = "-".join(map(str, r.hidden))
+            lines.append(f"| {protocol.name} | {title} | {sizes} | {r.latent} | {', '.join(layer)} "
+                         f"| {beta} | {', '.join(training)} |")
+    return "\n".join(lines) + "\n"
