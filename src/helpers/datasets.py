@@ -58,7 +58,7 @@ class Tracks:
 
 
 def data_dir() -> Path:
-    """The folder of the committed tables: `$HELPERS_DATA`, else `data/` of the checkout, else the package's own copy."""
+    """The folder of the committed tables: `$HELPERS_DATA`, else `data/` of the checkout, else the package's copy."""
     if os.environ.get("HELPERS_DATA"):
         return Path(os.environ["HELPERS_DATA"])
     here = Path(__file__).resolve().parent
@@ -101,7 +101,7 @@ def load(name: str) -> Tracks:
         return read_table(path, path.stem)
     if path.exists():
         raise ValueError(f"{path}: neither a folder of audio nor a .csv feature table")
-    raise FileNotFoundError(f"no data set {name!r}: choose one of {', '.join(NAMES)}, a folder of audio, or a .csv table")
+    raise FileNotFoundError(f"no data set {name!r}: choose one of {', '.join(NAMES)}, a folder of audio, a .csv table")
 
 
 def read_table(path: str | Path, name: str | None = None) -> Tracks:
@@ -113,7 +113,7 @@ def read_table(path: str | Path, name: str | None = None) -> Tracks:
     """
     path = Path(path)
     try:
-        table = pd.read_csv(path, float_precision="round_trip", dtype={"track_id": str, "genre": str})
+        table = pd.read_csv(path, dtype={"track_id": str, "genre": str})
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not a readable UTF-8 table of comma-separated values ({error})") from None
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -156,7 +156,7 @@ def from_table(table: pd.DataFrame, name: str, **provenance) -> Tracks:
     if "genre" in table:
         if table["genre"].isna().any():
             row = int(table["genre"].isna().to_numpy().argmax())
-            raise ValueError(f"{name}: row {row + 1} ({groups[row]}) has no genre; give every row one, or drop the column")
+            raise ValueError(f"{name}: row {row + 1} ({groups[row]}) has no genre; give every row one or drop the column")
         genres = table["genre"].to_numpy(str)
     return Tracks(
         name=name,

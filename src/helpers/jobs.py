@@ -115,9 +115,9 @@ def run(
     """
     from tqdm import tqdm
 
-    todo = [(function, key, item) for key, item in items.items() if key not in records.done]
+    todo = [(key, item) for key, item in items.items() if key not in records.done]
     faults: dict[str, str] = {}
-    stream = _dask(todo, client) if client is not None else _local(todo, n_jobs)
+    stream = on_cluster(function, todo, client) if client is not None else _local(function, todo, n_jobs)
     bar = tqdm(stream, total=len(items), initial=len(items) - len(todo), desc=title, unit=unit, disable=quiet)
     for key, result, fault in bar:
         if fault is None:
@@ -128,35 +128,38 @@ def run(
     return {key: faults[key] for key in items if key in faults}  # in the items' order, whoever finished first
 
 
-def _guarded(function: Callable, key: str, item: Any) -> tuple[str, Any, str | None]:
+def _guarded(function: Callable, key: Any, item: Any) -> tuple[Any, Any, str | None]:
     try:
         return key, function(item), None
     except (ValueError, OSError, RuntimeError) as error:
         return key, None, str(error) or type(error).__name__
 
 
-def _local(todo: list, n_jobs: int) -> Iterator:
+def _local(function: Callable, todo: list, n_jobs: int) -> Iterator:
     if n_jobs == 1 or len(todo) < 2:
-        return (_guarded(*job) for job in todo)
+        return (_guarded(function, *job) for job in todo)
     from joblib import Parallel, delayed
 
-    return Parallel(n_jobs=n_jobs, return_as="generator_unordered")(delayed(_guarded)(*job) for job in todo)
+    return Parallel(n_jobs=n_jobs, return_as="generator_unordered")(delayed(_guarded)(function, *job) for job in todo)
 
 
-def _dask(todo: list, client) -> Iterator:
-    """Keep a few tasks a worker thread in flight, so that memory does not grow with the number of items."""
+def on_cluster(function: Callable, todo: list, client) -> Iterator:
+    """Yield `(key, result, fault)` of each `(key, item)` as the workers of a dask Client finish them.
+
+    A few tasks a worker thread are in flight at a time, so that memory does not grow with the number of items.
+    """
     from distributed import as_completed
 
     waiting = iter(todo)
     keys = {}
 
     def submit(job):
-        future = client.submit(_guarded, *job, pure=False, retries=2)
-        keys[future.key] = job[1]
+        future = client.submit(_guarded, function, *job, pure=False, retries=2)
+        keys[future.key] = job[0]
         return future
 
     ahead = 4 * max(1, sum(client.nthreads().values()))
-    running = as_completed([submit(job) for job, _ in zip(waiting, range(ahead), strict=False)])
+    running = as_completed([submit(job) for _, job in zip(range(ahead), waiting, strict=False)])
     for future in running:
         key = keys.pop(future.key)
         if future.status == "finished":

@@ -1,0 +1,134 @@
+"""The embedded tables, what `load` accepts, and what it says about a table that cannot be used."""
+
+import hashlib
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers import datasets
+from helpers.features import FEATURES
+
+
+def test_embedded_tracks():
+    tracks = datasets.load("gtzan-mini-tracks")
+    assert tracks.n == 100 and tracks.features.shape == (100, 68) and list(tracks.features) == list(FEATURES)
+    assert tracks.genre_names == [
+        "blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock",
+    ]  # fmt: skip
+    assert np.bincount(tracks.genre_codes).tolist() == [10] * 10
+    assert tracks.start_s is None and (tracks.groups == tracks.ids).all()
+    assert np.isfinite(tracks.features.to_numpy()).all() and (tracks.features.dtypes == "float64").all()
+
+
+def test_embedded_segments():
+    tracks = datasets.load("gtzan-mini")
+    assert tracks.n == 1000 and len(set(tracks.ids)) == 1000 and len(set(tracks.groups)) == 100
+    assert tracks.ids[13] == "blues.00001.s03" and tracks.groups[13] == "blues.00001" and tracks.start_s[13] == 9.0
+    assert tracks.features.index[13] == tracks.ids[13]
+    assert (pd.Series(tracks.genres).groupby(tracks.groups).nunique() == 1).all()
+
+
+def test_sources_names_the_committed_files():
+    text = (datasets.data_dir() / "SOURCES.md").read_text()
+    listed = dict(re.findall(r"^\| `([\w.]+)` .* \| `([0-9a-f]{64})` \|$", text, re.M))
+    assert set(listed) == {"gtzan_mini_tracks.csv", "gtzan_mini_segments.csv", "lyrics_bank.npz", "sentences.npz"}
+    for name, sha in listed.items():
+        assert hashlib.sha256((datasets.data_dir() / name).read_bytes()).hexdigest() == sha, name
+
+
+def test_provenance_names_the_table():
+    provenance = datasets.load("gtzan-mini").provenance
+    assert provenance["source"] == "gtzan_mini_segments.csv" and provenance["n"] == 1000
+    path = datasets.data_dir() / "gtzan_mini_segments.csv"
+    assert provenance["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_unknown_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match="no data set 'gtzam': choose one of gtzan-mini"):
+        datasets.load("gtzam")
+
+
+def test_full_table_is_used_when_it_is_there(tmp_path, monkeypatch):
+    monkeypatch.setenv("GTZAN_FEATURES", str(tmp_path / "mine.csv"))
+    with pytest.raises(FileNotFoundError, match="make data"):
+        datasets.load("gtzan")
+    small().to_csv(tmp_path / "mine.csv", index=False)
+    tracks = datasets.load("gtzan")
+    assert tracks.name == "gtzan" and tracks.n == 6
+
+
+def small() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.normal(size=(6, 68)), columns=FEATURES)
+    table.insert(0, "genre", ["rock", "pop"] * 3)
+    table.insert(0, "track_id", [f"t{i}" for i in range(6)])
+    return table
+
+
+def test_csv_table(tmp_path):
+    path = tmp_path / "mine.csv"
+    small().drop(columns="genre").to_csv(path, index=False)
+    tracks = datasets.load(str(path))
+    assert tracks.name == "mine" and tracks.genres is None and tracks.genre_names == []
+    np.testing.assert_allclose(tracks.features.to_numpy(), small()[list(FEATURES)].to_numpy(), rtol=1e-12)
+    with pytest.raises(ValueError, match="mine has no genre labels"):
+        tracks.genre_codes  # noqa: B018
+
+
+def without_column(t):
+    return t.drop(columns=["mfcc_03_std", "tempo"])
+
+
+def with_column(t):
+    return t.assign(loudness=1.0)
+
+
+def with_value(value):
+    def change(t):
+        t = t.astype({"rms_mean": object})
+        t.loc[3, "rms_mean"] = value
+        return t
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change, says",
+    [
+        (without_column, "missing: mfcc_03_std, tempo"),
+        (with_column, "not known: loudness"),
+        (with_value(np.nan), r"row 4 \(t3\), column rms_mean"),
+        (with_value(np.inf), r"row 4 \(t3\), column rms_mean"),
+        (with_value("loud"), r"row 4 \(t3\), column rms_mean"),
+        (lambda t: t.assign(track_id="same"), "'same' occurs more than once"),
+        (lambda t: t.head(0), "no rows"),
+        (lambda t: t.assign(genre=["rock", None] * 3), r"row 2 \(t1\) has no genre"),
+    ],
+)
+def test_bad_tables(tmp_path, change, says):
+    path = tmp_path / "bad.csv"
+    change(small()).to_csv(path, index=False)
+    with pytest.raises(ValueError, match=says):
+        datasets.load(str(path))
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"track_id,genre\na,b,c,d\ne,f,g\n\"open", "track_id,géant\nü,1\n".encode("utf-16")]
+)
+def test_files_that_are_no_tables(tmp_path, content):
+    path = tmp_path / "bad.csv"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="bad"):
+        datasets.load(str(path))
+
+
+def test_import_is_light():
+    """Notebooks import `datasets` first; nothing heavy may come with it."""
+    heavy = ("librosa", "torch", "sentence_transformers", "numba")
+    code = f"import sys, helpers.datasets; print([m for m in {heavy} if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
