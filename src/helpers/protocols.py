@@ -67,16 +67,16 @@ class Recipe:
 class Protocol:
     """One way to run the whole experiment: inputs, fusion, recipes and clustering rules (see PROTOCOLS).
 
-    `text` names the lyric channel of phases 2 and 3 ("matched", "template", "constant"); `text_variance` the share of
-    variance that PCA keeps (None: no reduction); `weights` the fusion weights per phase, as (audio, text) or
-    (audio, text, label). `restandardise` says that the fused input is z-scored again before use, which cancels the
+    `text` names the lyric channel of phases 2 and 3 ("matched", "template", "constant"); `weights` the fusion weights
+    per phase, as (audio, text) or (audio, text, label), `text_pca` the number of text components or the share of
+    variance to keep. `restandardise` says that the fused input is z-scored again before use, which cancels the
     weights. `standardise_latent` says per phase whether K-Means and Ward see z-scored latents.
     """
 
     name: str
     title: str
     text: dict[int, str]
-    text_variance: float | None
+    text_pca: int | float | None
     label_in_input: bool
     weights: dict[int, tuple[float, ...]]
     restandardise: bool
@@ -113,17 +113,17 @@ _RELEASED = {
 PROTOCOLS: dict[str, Protocol] = {
     "written": Protocol(
         name="written", title="what the paper's text says",
-        text={2: "matched", 3: "matched"}, text_variance=0.95, label_in_input=False,
+        text={2: "matched", 3: "matched"}, text_pca=32, label_in_input=False,
         weights={2: (0.6, 0.4), 3: (0.6, 0.4)}, restandardise=False, recipes=_WRITTEN,
         standardise_latent={1: False, 2: False, 3: False}, kmeans_n_init={1: 10, 2: 20, 3: 20}, dbscan_eps="knee"),
     "released": Protocol(
         name="released", title="what the released code does",
-        text={2: "template", 3: "constant"}, text_variance=None, label_in_input=True,
+        text={2: "template", 3: "constant"}, text_pca=None, label_in_input=True,
         weights={2: (0.6, 0.4), 3: (0.5, 0.3, 0.2)}, restandardise=True, recipes=_RELEASED,
         standardise_latent={1: False, 2: True, 3: True}, kmeans_n_init={1: 10, 2: 20, 3: 20}, dbscan_eps="percentile"),
     "controlled": Protocol(
         name="controlled", title="the paper's text, without label leakage",
-        text={2: "matched", 3: "matched"}, text_variance=0.95, label_in_input=False,
+        text={2: "matched", 3: "matched"}, text_pca=0.95, label_in_input=False,
         weights={2: (0.6, 0.4), 3: (0.6, 0.4)}, restandardise=False, recipes=_WRITTEN,
         standardise_latent={1: False, 2: False, 3: False}, kmeans_n_init={1: 10, 2: 20, 3: 20}, dbscan_eps="knee"),
 }

@@ -1,0 +1,211 @@
+"""Every figure of phases 1 to 3 and of the leakage page; matplotlib and seaborn, one style, one palette.
+
+A function takes numbers that are already computed and returns a Figure. Widths suit a phone: small multiples stack two
+abreast, text is 10 points or more on a figure 6.4 inches wide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+from sklearn.manifold import TSNE
+
+from .metrics import HIGHER_IS_BETTER as HIGHER
+from .results import LABELS, summarise
+
+GTZAN = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock")
+GENRE_PALETTE = dict(zip(GTZAN, sns.color_palette("colorblind", 10).as_hex(), strict=True))  # Wong 2011, ten colours
+MARKERS = "osD^vP*X<>"
+OURS, PAPER, NOISE = "#0173b2", "#de8f05", "#9a9a9a"
+WIDTH = 6.4  # inches
+
+
+def use_style() -> None:
+    """The book's figure style: seaborn's whitegrid, vector output in notebooks, text of 10 points."""
+    sns.set_theme(style="whitegrid", context="notebook", font_scale=0.95,
+                  rc={"axes.spines.top": False, "axes.spines.right": False, "figure.constrained_layout.use": True,
+                      "axes.titlelocation": "left", "axes.titlesize": 11, "figure.facecolor": "white", "svg.hashsalt": "book"})
+    try:
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+        set_matplotlib_formats("svg", metadata={"Date": None})  # no date: equal builds give equal bytes
+    except ImportError:  # outside a notebook there is nothing to set
+        pass
+
+
+def genre_palette(genres: Sequence[str]) -> dict[str, str]:
+    """One colour per genre: the fixed ones for GTZAN's, the same ten in turn for any other set of names."""
+    if set(genres) <= set(GENRE_PALETTE):
+        return {genre: GENRE_PALETTE[genre] for genre in sorted(set(genres))}
+    colours = list(GENRE_PALETTE.values())
+    return {genre: colours[i % 10] for i, genre in enumerate(sorted(set(genres)))}
+
+
+def _close(figure: Figure) -> Figure:
+    plt.close(figure)  # the notebook shows the returned figure once, not twice
+    return figure
+
+
+def _grid(n: int, height: float = 2.6, columns: int = 2, **kwargs) -> tuple[Figure, list]:
+    rows = -(-n // columns)
+    figure, axes = plt.subplots(rows, min(columns, n), figsize=(WIDTH, height * rows), squeeze=False, **kwargs)
+    for axis in axes.flat[n:]:
+        axis.set_visible(False)
+    return figure, list(axes.flat[:n])
+
+
+def metric_bars(scores: pd.DataFrame, metrics: Sequence[str], methods: Sequence[str], paper: pd.DataFrame | None = None) -> Figure:
+    """Figures 1 and 3: one panel a metric, one bar a method with its mean and sd over seeds; orange diamonds are the paper's
+    values (`paper`: tidy phase table). A LEAKY input is hatched."""
+    summary = summarise(scores)
+    metrics = [m for m in metrics if m in set(summary.metric)]
+    methods = [m for m in methods if m in set(summary.method)]
+    figure, axes = _grid(len(metrics), height=0.9 + 0.34 * len(methods), sharey=True)
+    for axis, metric in zip(axes, metrics, strict=True):
+        part = summary[summary.metric == metric].set_index("method").reindex(methods)
+        bars = axis.barh(methods, part["mean"], xerr=part["sd"].fillna(0), color=OURS, alpha=0.85, height=0.62,
+                         error_kw={"ecolor": "#333333", "capsize": 3, "lw": 1.2})
+        for bar, leaky in zip(bars, part["leaky"].fillna(False), strict=True):
+            bar.set_hatch("///" if leaky else None)
+        if paper is not None:
+            known = paper[paper.metric == metric].set_index("method").value.reindex(methods)
+            axis.scatter(known, methods, marker="D", s=42, color=PAPER, edgecolor="black", lw=0.6, zorder=5)
+        axis.set_title(f"{LABELS[metric].replace(' ↓', '')} ({'higher' if HIGHER[metric] else 'lower'} is better)", fontsize=10)
+        axis.grid(axis="y", visible=False)
+    axes[0].invert_yaxis()
+    marks = [plt.Rectangle((0, 0), 1, 1, color=OURS, alpha=0.85)]
+    names = ["ours, mean ± sd over seeds"]
+    if paper is not None:
+        marks.append(plt.Line2D([], [], ls="", marker="D", color=PAPER, markeredgecolor="black"))
+        names.append("paper")
+    if summary.leaky.any():
+        marks.append(plt.Rectangle((0, 0), 1, 1, facecolor="white", edgecolor=OURS, hatch="///"))
+        names.append("LEAKY input")
+    figure.legend(marks, names, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+    return _close(figure)
+
+
+def project(Z: np.ndarray, seed: int = 0) -> np.ndarray:
+    """t-SNE of Z (n, d) to (n, 2), the map that the paper draws (van der Maaten & Hinton 2008); perplexity 30, or less
+    for small tables. Distances between groups on such a map mean little."""
+    return TSNE(2, perplexity=min(30, (len(Z) - 1) / 3), init="pca", random_state=seed).fit_transform(np.asarray(Z, dtype=np.float32))
+
+
+def _scatter(axis, points: np.ndarray, names: np.ndarray, palette: dict, title: str) -> None:
+    for i, name in enumerate(palette):
+        here = names == name
+        axis.scatter(*points[here].T, s=12, color=palette[name], marker=MARKERS[i % len(MARKERS)], lw=0, alpha=0.8,
+                     label=str(name), rasterized=True)
+        if here.sum() > 2:  # a direct label where the group is densest spares the eye a walk to the legend
+            x, y = np.median(points[here], axis=0)
+            axis.text(x, y, str(name), fontsize=9, ha="center", va="center", weight="bold",
+                      bbox={"boxstyle": "round,pad=0.12", "fc": "white", "ec": palette[name], "alpha": 0.75, "lw": 0.8})
+    axis.set(title=title, xticks=[], yticks=[], xlabel="t-SNE 1", ylabel="t-SNE 2")
+    axis.grid(False)
+
+
+def latent_map(points: np.ndarray, labels: np.ndarray, genres: np.ndarray | None = None) -> Figure:
+    """Figures 2 and 4: the map `points` (n, 2) coloured by genre (where there are any) and by cluster; noise is grey."""
+    labels = np.asarray(labels)
+    names = sorted(set(labels.tolist()) - {-1})
+    clusters = {name: colour for name, colour in zip(names, sns.color_palette("husl", max(len(names), 1)).as_hex(), strict=False)}
+    panels = [] if genres is None else [(np.asarray(genres), genre_palette(genres), "Genres")]
+    noise = f", noise {np.mean(labels == -1):.0%} in grey" if (labels == -1).any() else ""
+    panels.append((labels, clusters, f"Clusters (k = {len(names)}{noise})"))
+    figure, axes = plt.subplots(len(panels), 1, figsize=(WIDTH, 4.6 * len(panels)), squeeze=False)
+    for axis, (values, palette, title) in zip(axes.flat, panels, strict=True):
+        if (values == -1).any() if values.dtype.kind == "i" else False:
+            axis.scatter(*points[values == -1].T, s=8, color=NOISE, lw=0, alpha=0.6, rasterized=True)
+        _scatter(axis, points, values, palette, title)
+    return _close(figure)
+
+
+def confusion_heatmap(table: pd.DataFrame, title: str = "") -> Figure:
+    """Figure 5: genres in rows, clusters in columns in the order that best matches them, counts in the cells."""
+    figure, axis = plt.subplots(figsize=(WIDTH, 1.2 + 0.4 * len(table)))
+    sns.heatmap(table, annot=table.shape[1] <= 16, fmt="d", cmap="Blues", cbar=table.shape[1] > 16, ax=axis, linewidths=0.4,
+                annot_kws={"size": 9}, cbar_kws={"label": "rows"})
+    axis.set(title=title, xlabel="cluster, best match on the diagonal", ylabel="")
+    return _close(figure)
+
+
+def silhouette_by_dims(by_dims: pd.DataFrame, points: dict[str, tuple[float, float]]) -> Figure:
+    """Silhouette and NMI of PCA + K-Means against the number of components kept (`by_dims`: dims, silhouette, nmi), and
+    other methods as `points` {name: (dims, silhouette)}."""
+    figure, axis = plt.subplots(figsize=(WIDTH, 3.8))
+    axis.plot(by_dims.dims, by_dims.silhouette, marker="o", color=OURS, label="silhouette, PCA + K-Means")
+    if by_dims.nmi.notna().any():
+        axis.plot(by_dims.dims, by_dims.nmi, marker="s", color="#029e73", ls="--", label="NMI, PCA + K-Means")
+    for i, (name, (dims, value)) in enumerate(points.items()):
+        axis.scatter([dims], [value], s=80, color=[PAPER, "#cc78bc", "#d55e00"][i % 3], marker="D^v"[i % 3], zorder=5, edgecolor="black", label=name)
+    axis.set(xlabel="dimensions of the space", ylabel="score", xscale="log", title="Fewer dimensions, higher silhouette")
+    axis.set_xticks(by_dims.dims, [str(int(d)) for d in by_dims.dims])
+    axis.minorticks_off()
+    axis.legend(frameon=False, fontsize=9)
+    return _close(figure)
+
+
+def eps_curve(curve: pd.DataFrame, chosen: float) -> Figure:
+    """DBSCAN over eps (`curve`: eps, n_clusters, noise_share, silhouette); the dashed line is the eps that the rule chose."""
+    panels = [("n_clusters", "Clusters"), ("noise_share", "Noise share"), ("silhouette", "Silhouette without noise")]
+    panels += [("nmi", "NMI without noise")] if "nmi" in curve and curve.nmi.notna().any() else []
+    figure, axes = _grid(len(panels), height=2.2, sharex=True)
+    for axis, (column, title) in zip(axes, panels, strict=True):
+        axis.plot(curve.eps, curve[column], marker="o", ms=3.5, color=OURS)
+        axis.axvline(chosen, color=PAPER, ls="--", lw=1.5)
+        axis.set(title=title, xlabel="eps" if axis in axes[-2:] else "")
+    return _close(figure)
+
+
+def training_curves(fits: dict[str, object]) -> Figure:
+    """Reconstruction and KL (nats) per epoch of each fit in `fits` {name: Fit}; the first few epochs are off the scale."""
+    figure, axes = _grid(2, height=3.0)
+    for (key, title), axis in zip((("reconstruction", "Reconstruction (squared error)"), ("kl", "KL (nats)")), axes, strict=True):
+        for i, (name, fit) in enumerate(fits.items()):
+            values = fit.history[key]
+            axis.plot(np.arange(1, len(values) + 1), values, color=list(GENRE_PALETTE.values())[i % 10], label=name, lw=1.4)
+        tail = np.concatenate([fit.history[key][5:] for fit in fits.values() if len(fit.history[key]) > 5] or [np.array([1.0])])
+        axis.set(title=title, xlabel="epoch", ylim=(0, tail.max() * 1.05 + 1e-9))
+    axes[0].legend(frameon=False, fontsize=9)
+    return _close(figure)
+
+
+def noise_three_ways(scores: pd.DataFrame, methods: Sequence[str]) -> Figure:
+    """NMI of each method with noise left out, as one cluster, and as singletons; bars are means over seeds."""
+    summary = summarise(scores)
+    kinds = {"nmi": "left out", "nmi_noise_cluster": "one cluster", "nmi_noise_singletons": "singletons"}
+    part = summary[summary.metric.isin(list(kinds)) & summary.method.isin(methods)]
+    part = part.assign(noise=part.metric.map(kinds))
+    figure, axis = plt.subplots(figsize=(WIDTH, 1.2 + 0.6 * part.method.nunique()))
+    sns.barplot(part, y="method", x="mean", hue="noise", hue_order=list(kinds.values()), palette="colorblind", ax=axis)
+    axis.set(xlabel="NMI", ylabel="", title="The same clustering, noise counted three ways")
+    axis.legend(title="noise", frameon=False, fontsize=9)
+    return _close(figure)
+
+
+def waterfall(steps: pd.DataFrame, metric: str, title: str, paper: float | None = None) -> Figure:
+    """A headline score as channels are taken away: `steps` has step, mean, low, high, leaky; the bar's end is the mean, the
+    whisker its interval, the grey line the chance level (`chance` column), the diamond the paper's value at the first step."""
+    figure, axis = plt.subplots(figsize=(WIDTH, 1.1 + 0.5 * len(steps)))
+    y = np.arange(len(steps))
+    bars = axis.barh(y, steps["mean"], color=[OURS if not leaky else "#d55e00" for leaky in steps.leaky], alpha=0.85, height=0.6)
+    for bar, leaky in zip(bars, steps.leaky, strict=True):
+        bar.set_hatch("///" if leaky else None)
+    whisker = np.abs(np.vstack([steps["mean"] - steps.low, steps.high - steps["mean"]]))
+    axis.errorbar(steps["mean"], y, xerr=whisker, fmt="none", ecolor="#333333", capsize=3, lw=1.2)
+    for i, row in enumerate(steps.itertuples()):
+        axis.text(max(row.high, row.mean) + 0.015, i, f"{row.mean:.3f}", va="center", fontsize=9)
+    if "chance" in steps:
+        axis.plot(steps.chance, y, ls="", marker="|", ms=22, mew=2, color="#555555")
+    if paper is not None:
+        axis.scatter([paper], [0], marker="D", s=50, color=PAPER, edgecolor="black", zorder=6)
+    axis.set_yticks(y, [f"{s} (LEAKY)" if leaky else s for s, leaky in zip(steps.step, steps.leaky, strict=True)])
+    axis.invert_yaxis()
+    axis.set(xlabel=LABELS[metric], title=title, xlim=(0, max(1.0 if metric != "silhouette" else 0.7, float(steps.high.max()) + 0.1)))
+    axis.grid(axis="y", visible=False)
+    return _close(figure)

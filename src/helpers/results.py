@@ -1,0 +1,146 @@
+"""Tables of results: summaries, the comparison with the paper, and the published runs on disk with their provenance.
+
+A table of scores is tidy: protocol, phase, dataset, variant, method, seed, metric, value, leaky (`experiments.run`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from .datasets import Tracks, data_dir
+
+KEYS = ["protocol", "phase", "dataset", "variant", "method"]
+LABELS = {"silhouette": "Silhouette", "calinski_harabasz": "Calinski-Harabasz", "davies_bouldin": "Davies-Bouldin ↓",
+          "ari": "ARI", "nmi": "NMI", "ami": "AMI", "v_measure": "V", "purity": "Purity", "accuracy": "Accuracy", "k": "k",
+          "n": "N", "dims": "Dimensions", "noise_share": "Noise share", "nmi_chance": "NMI by chance",
+          "silhouette_common": "Silhouette, common space"}
+PAPER_METRICS = {1: ["silhouette", "calinski_harabasz", "ari", "nmi"], 2: ["silhouette", "davies_bouldin", "ari", "nmi"],
+                 3: ["silhouette", "nmi", "ari", "purity", "davies_bouldin"]}  # the columns of Tables 1, 2 and 3
+PACKAGES = ("numpy", "scikit-learn", "torch", "librosa", "sentence-transformers", "pandas")
+
+
+def paper_tables() -> pd.DataFrame:
+    """Tables 1-3 of the paper, tidy: phase, method, metric, value (three decimals, as printed)."""
+    return pd.read_csv(data_dir() / "paper_tables.csv")
+
+
+def summarise(scores: pd.DataFrame) -> pd.DataFrame:
+    """Mean, standard deviation over seeds (ddof 1; NaN for one seed), number of seeds and leak mark of every score."""
+    grouped = scores.groupby([*KEYS, "metric"], sort=False)
+    return grouped.agg(mean=("value", "mean"), sd=("value", "std"), seeds=("seed", "nunique"),
+                       leaky=("leaky", "any")).reset_index()
+
+
+def cell(mean: float, sd: float, metric: str = "") -> str:
+    """One table cell: `0.105 ± 0.004`; an undefined score is a dash, never a zero."""
+    if not np.isfinite(mean):
+        return "–"
+    digits = {"calinski_harabasz": 1, "n": 0, "dims": 1, "k": 1}.get(metric, 3)
+    text = f"{mean:.{digits}f}"
+    return text if not np.isfinite(sd) or (sd == 0 and metric in ("n", "k", "dims")) else f"{text} ± {sd:.{digits}f}"
+
+
+def table(scores: pd.DataFrame, metrics: list[str] | None = None, methods: list[str] | None = None) -> pd.DataFrame:
+    """Methods by metrics, each cell mean ± sd over seeds; a method whose input leaks the genre is marked LEAKY.
+
+    `scores` of one run; `metrics` and `methods` choose and order (default: everything that is there).
+    """
+    summary = summarise(scores)
+    metrics = [m for m in (metrics or list(LABELS)) if m in set(summary.metric)]
+    methods = methods or list(dict.fromkeys(summary.method))
+    rows = {}
+    for method in methods:
+        part = summary[summary.method == method].set_index("metric")
+        if part.empty:
+            continue
+        name = f"{method} (LEAKY)" if part.leaky.any() else method
+        rows[name] = {LABELS.get(m, m): cell(part["mean"][m], part["sd"][m], m) if m in part.index else "–" for m in metrics}
+    return pd.DataFrame(rows).T.rename_axis("Method")
+
+
+def verdict(paper: float, mean: float, sd: float, leaky: bool) -> str:
+    """In words, whether `mean` ± 2 `sd` holds the paper's value: reproduced, reproduced only with leakage, not reproduced.
+
+    Three decimals were printed, so half a unit of the last one is granted to the paper's value.
+    """
+    if not np.isfinite(mean):
+        return "not defined"
+    if abs(paper - mean) <= 2 * (sd if np.isfinite(sd) else 0.0) + 5e-4:
+        return "reproduced only with leakage" if leaky else "reproduced"
+    return "not reproduced"
+
+
+def beside_paper(scores: pd.DataFrame, phase: int) -> pd.DataFrame:
+    """The paper's table of `phase` beside ours, one row per method and metric: paper, ours (mean ± sd), difference in
+    units of our seed spread, verdict in words. On data that is not full GTZAN the verdict says so instead."""
+    summary = summarise(scores[scores.phase == phase]).set_index(["method", "metric"])
+    on_gtzan = set(scores.dataset) == {"gtzan"}
+    rows = []
+    for row in paper_tables().query("phase == @phase").itertuples():
+        if (row.method, row.metric) not in summary.index:
+            continue
+        ours = summary.loc[(row.method, row.metric)]
+        units = (row.value - ours["mean"]) / ours.sd if np.isfinite(ours.sd) and ours.sd > 0 else float("nan")
+        word = verdict(row.value, ours["mean"], ours.sd, ours.leaky) if on_gtzan else "other data than the paper's"
+        rows.append({"Method": row.method, "Metric": LABELS[row.metric],
+                     "Paper": cell(row.value, float("nan"), row.metric), "Ours": cell(ours["mean"], ours.sd, row.metric),
+                     "(Paper − ours) / sd": f"{units:+.1f}" if np.isfinite(units) else "–", "Verdict": word})
+    return pd.DataFrame(rows).set_index(["Method", "Metric"])
+
+
+def provenance(tracks: Tracks, **more) -> dict:
+    """Where a result comes from: time, package versions, data set with the sha256 of its feature table."""
+    table = tracks.features.to_csv(float_format="%.9g").encode()
+    return {"date": datetime.now(UTC).strftime("%Y-%m-%d"), "dataset": tracks.name, "n": tracks.n,
+            "features_sha256": hashlib.sha256(table).hexdigest(),
+            "ids_sha256": hashlib.sha256("\n".join(tracks.ids).encode()).hexdigest(),
+            "versions": {name: metadata.version(name) for name in PACKAGES}} | more
+
+
+def check_provenance(tracks: Tracks, stored: dict, where: str) -> None:
+    """Raise ValueError, naming both hashes, when `tracks` is not the table that `stored` results were computed from."""
+    now = provenance(tracks)
+    for key, what in (("features_sha256", "feature table"), ("ids_sha256", "track ids")):
+        if stored.get(key) != now[key]:
+            raise ValueError(f"{where}: the stored results belong to another {what} (sha256 {stored.get(key)}) than the one given "
+                             f"(sha256 {now[key]}); run `make results` anew or use the table they were made from.")
+
+
+def published(dataset: str = "gtzan") -> Path:
+    """Folder of the published runs of a data set."""
+    return data_dir() / "results" / dataset
+
+
+def save(scores: pd.DataFrame, folder: Path, record: dict) -> None:
+    """Write scores.csv.gz and provenance.json into `folder`, each under a temporary name first."""
+    folder.mkdir(parents=True, exist_ok=True)
+    # a fixed time stamp in the archive: equal scores give equal bytes
+    write(folder / "scores.csv.gz", lambda path: scores.to_csv(path, index=False, float_format="%.6g",
+                                                               compression={"method": "gzip", "mtime": 0}))
+    write(folder / "provenance.json", lambda path: path.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n"))
+
+
+def write(path: Path, writer) -> None:
+    """Call `writer(temporary path)` and rename the result to `path`, so that no reader meets half a file."""
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        writer(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load(dataset: str = "gtzan") -> tuple[pd.DataFrame, dict]:
+    """The published scores of a data set and their provenance; FileNotFoundError says how to make them."""
+    folder = published(dataset)
+    if not (folder / "scores.csv.gz").exists():
+        raise FileNotFoundError(f"{folder / 'scores.csv.gz'} does not exist; `make results` computes it from the full feature table.")
+    return pd.read_csv(folder / "scores.csv.gz"), json.loads((folder / "provenance.json").read_text())
