@@ -1,0 +1,119 @@
+"""Does one latent dimension hold one factor? MIG, DCI and SAP where factors are known, total correlation where not.
+
+These scores need several independent, known factors: planted data have them. GTZAN has one label, and with a single
+factor the gap between the best and the second-best dimension says only how the label is spread, so none of MIG, DCI
+or SAP is computed there. Page "CVAE: collapse or by design?".
+`Z` (n, d) are posterior means of the *active* dimensions: the means of a dead one are tiny, but binning and trees do
+not see size. `factors` maps names to (n,) arrays: integers are categories, floats continuous.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.metrics import mutual_info_score
+from sklearn.model_selection import train_test_split
+from sklearn.svm import SVC
+
+
+def _checked(Z: np.ndarray, factors: dict[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    Z = np.asarray(Z, dtype=float)
+    if Z.ndim != 2 or Z.shape[1] < 2:
+        raise ValueError(f"Disentanglement compares dimensions: Z needs two or more of them, not shape {Z.shape}.")
+    if not np.isfinite(Z).all():
+        raise ValueError(f"Z has {int((~np.isfinite(Z)).sum())} NaN or infinite values.")
+    factors = {name: np.asarray(v) for name, v in factors.items()}
+    for name, v in factors.items():
+        if len(v) != len(Z):
+            raise ValueError(f"The factor {name} has {len(v)} values for {len(Z)} rows.")
+        if len(np.unique(v)) < 2:
+            raise ValueError(f"The factor {name} is constant: no dimension can hold it.")
+    return Z, factors
+
+
+def _continuous(v: np.ndarray) -> bool:
+    return np.issubdtype(v.dtype, np.floating)
+
+
+def _binned(v: np.ndarray, bins: int) -> np.ndarray:
+    """Equal-width bins between the extremes, codes 0 ... bins-1."""
+    return np.digitize(v, np.linspace(v.min(), v.max(), bins + 1)[1:-1])
+
+
+def mig(Z: np.ndarray, factors: dict[str, np.ndarray], bins: int = 20) -> dict[str, float]:
+    """Mutual information gap per factor: (best - second-best I(z_j; v)) / H(v), 0 to 1.
+
+    Continuous values go into `bins` bins. Chen et al. 2018, eq. 6. Each information is biased upwards by about
+    (bins - 1)(levels - 1) / 2n nats, which the difference largely removes. Raises ValueError for fewer than two dimensions and for a constant factor.
+    """
+    Z, factors = _checked(Z, factors)
+    codes = [_binned(column, bins) for column in Z.T]
+    out = {}
+    for name, v in factors.items():
+        v = _binned(v, bins) if _continuous(v) else v
+        gains = np.sort([mutual_info_score(v, code) for code in codes])
+        out[name] = float((gains[-1] - gains[-2]) / mutual_info_score(v, v))
+    return out
+
+
+def dci(Z: np.ndarray, factors: dict[str, np.ndarray], seed: int = 0) -> dict[str, float]:
+    """Disentanglement (a dimension holds one factor), completeness (a factor sits in one dimension), informativeness.
+
+    From the importance matrix R (d, n_factors) of one random forest per factor: one minus the entropy of R's rows (base
+    n_factors, rows weighted by their share) and columns (base d); informativeness is the mean held-out score (accuracy
+    or R^2). Eastwood & Williams 2018, sec. 2. Needs two factors or more (ValueError).
+    """
+    Z, factors = _checked(Z, factors)
+    if len(factors) < 2:
+        raise ValueError("DCI needs two factors or more; with one, every dimension holds at most that one.")
+    importance, held_out = np.zeros((Z.shape[1], len(factors))), []
+    train, test = train_test_split(np.arange(len(Z)), test_size=0.3, random_state=seed)
+    for k, v in enumerate(factors.values()):
+        forest = RandomForestRegressor if _continuous(v) else RandomForestClassifier
+        fitted = forest(50, min_samples_leaf=5, random_state=seed, n_jobs=1).fit(Z[train], v[train])
+        importance[:, k] = fitted.feature_importances_
+        held_out.append(fitted.score(Z[test], v[test]))
+    by_dimension = importance.sum(axis=1) / importance.sum()
+    return {"disentanglement": float(by_dimension @ _concentration(importance)),
+            "completeness": float(_concentration(importance.T).mean()), "informativeness": float(np.mean(held_out))}
+
+
+def _concentration(R: np.ndarray) -> np.ndarray:
+    """One minus the entropy of every row over its maximum: 1 when one entry has it all, 0 when all are equal."""
+    p = R / np.maximum(R.sum(axis=1, keepdims=True), 1e-12)
+    return 1.0 + np.where(p > 0, p * np.log(np.maximum(p, 1e-300)), 0.0).sum(axis=1) / np.log(R.shape[1])
+
+
+def sap(Z: np.ndarray, factors: dict[str, np.ndarray], seed: int = 0) -> dict[str, float]:
+    """Separated attribute predictability per factor: score of the best dimension minus that of the next.
+
+    Squared correlation for continuous factors, held-out accuracy of a linear support vector machine on one dimension
+    for categories. Kumar, Sattigeri & Balakrishnan 2018, sec. 3.
+    """
+    Z, factors = _checked(Z, factors)
+    train, test = train_test_split(np.arange(len(Z)), test_size=0.5, random_state=seed)
+    out = {}
+    for name, v in factors.items():
+        if _continuous(v):
+            scores = [np.corrcoef(column, v)[0, 1] ** 2 if column.std() > 0 else 0.0 for column in Z.T]
+        else:
+            scores = [SVC(kernel="linear").fit(column[train, None], v[train]).score(column[test, None], v[test])
+                      for column in Z.T / np.maximum(Z.std(axis=0), 1e-12)[:, None]]
+        best = np.sort(scores)
+        out[name] = float(best[-1] - best[-2])
+    return out
+
+
+def total_correlation(mu: np.ndarray, logvar: np.ndarray, seed: int = 0) -> float:
+    """KL(q(z) || prod_j q(z_j)) in nats of the Gaussian with q(z)'s moments: -log det(correlation of sampled z) / 2.
+
+    0 for uncorrelated dimensions (a lower bound: dependence beyond correlation is not seen); never negative. Watanabe
+    1960; as an unsupervised score in Locatello et al. 2019, sec. 5.4. mu, logvar (n, d), n > d.
+    """
+    mu, logvar = np.asarray(mu, dtype=float), np.asarray(logvar, dtype=float)
+    if len(mu) <= mu.shape[1]:
+        raise ValueError(f"Total correlation needs more rows than dimensions, not {len(mu)} rows for {mu.shape[1]}.")
+    if mu.shape[1] < 2:
+        return 0.0
+    z = mu + np.random.default_rng(seed).normal(size=mu.shape) * np.exp(0.5 * logvar)
+    return float(max(0.0, -0.5 * np.linalg.slogdet(np.corrcoef(z, rowvar=False))[1]))

@@ -1,0 +1,232 @@
+"""The battery: closed forms of every measure, and five planted models whose verdicts are known."""
+
+import numpy as np
+import pytest
+import torch
+
+from helpers import collapse, training
+from helpers.collapse import CASES, Network, diagnose, planted
+from helpers.models import kl_divergence
+
+SEEDS = range(5)
+
+
+@pytest.fixture(scope="module")
+def diagnoses():
+    """(seed, case) -> Diagnosis of a model trained on planted tracks: 25 small fits."""
+    out = {}
+    for seed in SEEDS:
+        data = planted(600, seed=seed)
+        for name, (recipe, _) in CASES.items():
+            c = data.genre if recipe.kind == "cvae" else None
+            model = training.fit(data.X, recipe, seed, c, cache=False).model()
+            out[seed, name] = diagnose(model, data.X, data.genre, {"style": data.style}, seed=seed)
+    return out
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("name", CASES)
+def test_planted_verdict(diagnoses, seed, name):
+    found = diagnoses[seed, name]
+    assert found.verdict == CASES[name][1], str(found)
+    assert not found.table["value"].isna().any()
+
+
+def test_planted_measures_are_those_of_the_theory(diagnoses):
+    mean = {name: {k: np.mean([diagnoses[seed, name].values[k] for seed in SEEDS]) for k in diagnoses[0, name].values}
+            for name in CASES}
+    vae, cvae, dead = mean["VAE"], mean["CVAE"], mean["CVAE, beta = 200"]
+    assert vae["NMI of c, K-Means on mu"] > 0.95 and vae["clusters within c, style"] > 0.9
+    assert cvae["NMI of c, K-Means on mu"] < 0.03 and cvae["clusters within c, style"] > 0.9
+    assert cvae["I(z;c)"] < 0.05 < vae["I(z;c)"]
+    assert dead["KL"] < 0.05 and dead["MSE, z shuffled"] == pytest.approx(dead["MSE"], rel=0.005)
+    assert dead["clusters within c, style"] == pytest.approx(dead["clusters within c, style, chance"], abs=0.02)
+
+
+# ---- closed forms ---------------------------------------------------------------------------------------------------
+
+def test_kl_per_dimension_is_that_of_the_loss():
+    mu, logvar = np.random.default_rng(0).normal(size=(2, 50, 4))
+    np.testing.assert_allclose(collapse.kl_per_dimension(mu, logvar),
+                               kl_divergence(torch.tensor(mu), torch.tensor(logvar)).numpy(), rtol=1e-12)
+
+
+def test_active_units_and_the_older_rule_that_overcounts():
+    # unit 0: mu of sd 2; unit 1: mu of sd 0.2, KL = 0.02 nats, yet a variance of 0.04; unit 2: the prior
+    mu = np.random.default_rng(0).normal(size=(5000, 3)) * [2.0, 0.2, 0.0]
+    assert collapse.active_units(mu, np.zeros_like(mu)).tolist() == [0]
+    assert collapse.active_units(mu, np.zeros_like(mu), rule="variance").tolist() == [0, 1]
+    with pytest.raises(ValueError, match="rule"):
+        collapse.active_units(mu, mu, rule="std")
+
+
+def test_information_of_a_gaussian_channel():
+    # mu ~ N(0, 1 - v), noise v, so q(z) = N(0, 1) = p: I(x;z) = -log(v) / 2 = mean KL, and the marginal KL is 0
+    v = 0.25
+    mu = np.random.default_rng(0).normal(size=(4000, 1)) * np.sqrt(1 - v)
+    gained, marginal = collapse.information(mu, np.full_like(mu, np.log(v)))
+    assert gained == pytest.approx(-0.5 * np.log(v), abs=0.03)
+    assert marginal == pytest.approx(0.0, abs=0.03)
+
+
+def test_information_saturates_at_log_n_and_is_about_zero_at_the_prior():
+    mu = np.random.default_rng(0).normal(size=(200, 8)) * 100
+    assert collapse.information(mu, np.zeros_like(mu))[0] == pytest.approx(np.log(200), abs=1e-6)
+    assert collapse.information(np.zeros((200, 8)), np.zeros((200, 8)))[0] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_ppca_prediction_by_hand():
+    # covariance diag(4, 1, 0.25), beta = 1: sigma^2 = 0.5 keeps two; rate = (log 8 + log 2) / 2; error 0.5 + 0.5 + 0.25
+    X = np.sqrt(3.0) * np.vstack([np.diag([2.0, 1.0, 0.5]), -np.diag([2.0, 1.0, 0.5])])
+    found = collapse.predict(X, beta=1.0)
+    np.testing.assert_allclose(found.spectrum, [4.0, 1.0, 0.25])
+    assert (found.active, found.rate, found.distortion) == (2, pytest.approx(0.5 * np.log(16)), pytest.approx(1.25))
+    assert collapse.predict(X, beta=40.0).active == 0 and collapse.predict(X, beta=40.0).rate == 0.0
+
+
+def test_ppca_prediction_takes_off_the_class_means():
+    c = np.repeat([0, 1], 50)
+    X = np.random.default_rng(0).normal(size=(100, 3)) * 0.1 + 5.0 * c[:, None]
+    assert collapse.predict(X, beta=1.0).active == 1 and collapse.predict(X, beta=1.0, c=c).active == 0
+
+
+def test_a_linear_vae_trained_to_the_end_meets_the_prediction():
+    from helpers.protocols import Recipe
+
+    class Linear(torch.nn.Module):
+        """The analytic optimum of Lucas et al. 2019 at sigma^2 = 0.5."""
+
+        def __init__(self, X):
+            super().__init__()
+            values, vectors = np.linalg.eigh(np.cov(X.T, ddof=0))
+            values, vectors = values[::-1].copy(), vectors[:, ::-1].copy()
+            self.keep = np.maximum(1 - 0.5 / values, 0.0)
+            self.W = torch.tensor(vectors * np.sqrt(np.maximum(values - 0.5, 0.0)))
+            self.V = torch.tensor(vectors * np.sqrt(np.maximum(values - 0.5, 0.0)) / values)
+            self.logvar = torch.tensor(np.log(1 - self.keep))
+            self.recipe = Recipe(beta=1.0)
+
+        def encode(self, x):
+            return x.double() @ self.V, self.logvar.expand(len(x), -1)
+
+        def decode(self, z):
+            return z.double() @ self.W.T
+
+    X = np.random.default_rng(0).normal(size=(4000, 6)) * [3, 2, 1.5, 1, 0.5, 0.2]
+    X -= X.mean(axis=0)
+    found = diagnose(Linear(X), X)
+    assert found.values["active units (KL > 0.05)"] == found.values["active units, pPCA"] == 4
+    assert found.values["KL"] == pytest.approx(found.values["KL, pPCA"], rel=1e-3)
+    assert 6 * found.values["MSE"] == pytest.approx(collapse.predict(X, 1.0).distortion, rel=0.02)
+    assert found.verdict == "informative"
+
+
+# ---- a user's own module --------------------------------------------------------------------------------------------
+
+class Own:
+    """No torch module, numpy out: z = x's first two columns minus the class mean, which the decoder adds again."""
+
+    def __init__(self, means):
+        self.means = means
+
+    def encode(self, x, onehot):
+        mu = (x.numpy() - onehot.numpy() @ self.means)[:, :2]
+        return mu, np.full_like(mu, -4.0)
+
+    def decode(self, z, onehot):
+        return np.pad(z.numpy(), ((0, 0), (0, 2))) + onehot.numpy() @ self.means
+
+
+def own_data():
+    rng = np.random.default_rng(0)
+    means, c = 3 * rng.normal(size=(3, 4)), np.arange(300) % 3
+    x = rng.normal(size=(300, 4)) * [2, 2, 0.1, 0.1]
+    style = (x[:, 0] > 0).astype(int)
+    return x + means[c], c, style, means
+
+
+def test_a_users_module_is_diagnosed_and_left_in_its_mode():
+    X, c, style, means = own_data()
+    found = diagnose(Own(means), X, c, {"style": style})
+    assert found.verdict == "by design"
+    assert found.values["probe of style, sampled z"] > 0.9
+    assert found.values["encoder shift"] > 0.5
+    module = torch.nn.BatchNorm1d(4)
+    module.encode, module.decode = lambda x: (module(x), torch.zeros_like(x)), lambda z: z
+    module.train()
+    diagnose(module, X)
+    assert module.training and int(module.num_batches_tracked) == 0
+
+
+def test_labels_may_be_words_and_groups_stay_together():
+    X, c, _, means = own_data()
+    groups = np.arange(300) // 3  # every group holds all three classes
+    found = diagnose(Own(means), X, np.array(["a", "b", "c"])[c], groups=groups)
+    assert found.verdict == "by design"
+
+
+def test_the_encoder_is_told_another_class():
+    X, c, _, means = own_data()
+    network = Network(Own(means), 3)
+    mu, _ = network.encode(X, c)
+    shift = collapse.encoder_shift(network, X, c, mu, np.array([0, 1]))
+    gaps = np.array([((means[a] - means[b])[:2] / mu.std(axis=0)) ** 2 for a in range(3) for b in range(3) if a != b])
+    assert shift == pytest.approx(np.sqrt(gaps.mean()), rel=0.1)
+    assert collapse.encoder_shift(network, X, c, mu, np.array([], dtype=int)) == 0.0
+
+
+# ---- bad input ------------------------------------------------------------------------------------------------------
+
+def broken(part):
+    X, c, _, means = own_data()
+    model = Own(means)
+    if part == "nan in mu":
+        model.encode = lambda x, c: (np.full((len(x), 2), np.nan), np.zeros((len(x), 2)))
+    elif part == "autoencoder":
+        model.encode = lambda x, c: (x[:, :2], None)
+    elif part == "shape":
+        model.decode = lambda z, c: z
+    elif part == "no encode":
+        model = object()
+    elif part == "one class":
+        c = np.zeros(len(X), dtype=int)
+    elif part == "length":
+        c = c[:-1]
+    elif part == "one row":
+        X, c = X[:1], c[:1]
+    elif part == "nan in X":
+        X = np.where(X > 4, np.nan, X)
+    return model, X, c
+
+
+@pytest.mark.parametrize(("part", "message"), [
+    ("nan in mu", "NaN or infinite values for 300 of 300"), ("autoencoder", "must return"), ("shape", "shape"),
+    ("no encode", "no encode"), ("one class", "one class only"), ("length", "299 entries for 300"),
+    ("one row", "at least two rows"), ("nan in X", "NaN or infinite")])
+def test_bad_input_is_named(part, message):
+    with pytest.raises(ValueError, match=message):
+        diagnose(*broken(part))
+
+
+def test_a_constant_feature_and_rare_classes_leave_no_nan():
+    X, c, style, means = own_data()
+    X = np.column_stack([X[:, :3], np.zeros(300)])
+    means[:, 3] = 0.0
+    c[0] = 3  # a class of one track
+    means = np.vstack([means, means[:1]])
+    found = diagnose(Own(means), X, c, {"style": style, "unique": np.arange(300)})
+    assert not found.table["value"].isna().any()
+    assert any("no probe of unique" in note for note in found.notes)
+    assert found.verdict == "by design"
+
+
+def test_planted_needs_rows_for_every_pair():
+    with pytest.raises(ValueError, match="at least 50"):
+        planted(49)
+
+
+def test_planted_worlds_do_not_depend_on_n():
+    small, large = planted(500, seed=3), planted(5000, seed=3)
+    centre = [np.array([p.X[p.genre == g].mean(axis=0) for g in range(10)]).ravel() for p in (small, large)]
+    assert np.corrcoef(*centre)[0, 1] > 0.98
+    assert np.bincount(small.genre).tolist() == [50] * 10 and np.bincount(small.style).tolist() == [100] * 5
