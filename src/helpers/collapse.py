@@ -165,12 +165,12 @@ def diagnose(model, X: np.ndarray, c: np.ndarray | None = None, factors: dict[st
         if not len(active):
             notes.append(f"no active unit to probe for {name}: stated at chance")
             values[f"probe of {name}, active units"] = values.get(f"chance, {name}", 0.0)
-        space = mu[:, active] if len(active) else z
+        clustered = mu[:, active] if len(active) else z
         if name == "c":
             standardised = (mu - mu.mean(axis=0)) / mu.std(axis=0).clip(1e-12)
-            values["NMI of c, K-Means on mu"] = cluster_nmi(space, target, seed)
+            values["NMI of c, K-Means on mu"] = cluster_nmi(clustered, target, seed)
             values["NMI of c, K-Means on standardised mu"] = cluster_nmi(standardised, target, seed)
-        elif clusters := cluster_within(space, np.zeros(len(X)) if c is None else c, target, seed):
+        elif clusters := cluster_within(clustered, np.zeros(len(X)) if c is None else c, target, seed):
             values[f"clusters within c, {name}"], values[f"clusters within c, {name}, chance"] = clusters
     beta = beta if beta is not None else _beta(model)
     if beta is not None:

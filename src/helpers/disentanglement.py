@@ -44,7 +44,8 @@ def mig(Z: np.ndarray, factors: dict[str, np.ndarray], bins: int = 20) -> dict[s
     """Mutual information gap per factor: (best - second-best I(z_j; v)) / H(v), 0 to 1.
 
     Continuous values go into `bins` bins. Chen et al. 2018, eq. 6. Each information is biased upwards by about
-    (bins - 1)(levels - 1) / 2n nats, which the difference largely removes. Raises ValueError for fewer than two dimensions and for a constant factor.
+    (bins - 1)(levels - 1) / 2n nats, which the difference largely removes. Raises ValueError for fewer than two
+    dimensions and for a constant factor.
     """
     Z, factors = _checked(Z, factors)
     codes = [_binned(column, bins) for column in Z.T]

@@ -27,7 +27,8 @@ class Network:
         self.sees_c = {name: _n_arguments(getattr(model, name)) > 1 for name in ("encode", "decode")}
         self.training = bool(getattr(model, "training", False))
         weights = next(iter(model.parameters()), None) if isinstance(model, torch.nn.Module) else None
-        self.device, self.dtype = (weights.device, weights.dtype) if weights is not None else ("cpu", torch.float32)
+        self.device = torch.device("cpu") if weights is None else weights.device
+        self.dtype = torch.float32 if weights is None else weights.dtype
         if isinstance(model, torch.nn.Module):
             model.eval()
 
