@@ -32,6 +32,19 @@ def _page(app, pagename, templatename, context, doctree):
     )
 
 
+def _plain_docstring(app, what, name, obj, options, lines):
+    """Our docstrings are plain sentences: `code` in backticks is literal, and |, * and a trailing _ mean themselves."""
+    for number, line in enumerate(lines):
+        if line.lstrip().startswith((".. ", ":")):
+            continue
+        parts = re.split(r"(``[^`]+``|`[^`]+`)", line)
+        for i, part in enumerate(parts):
+            code = part.startswith("`") and len(part) > 1
+            parts[i] = f"``{part.strip('`')}``" if code else re.sub(r"([|*]|(?<=\w)_(?=\W|$))", r"\\\1", part)
+        lines[number] = "".join(parts)
+
+
 def setup(app):
+    app.connect("autodoc-process-docstring", _plain_docstring)
     app.connect("html-page-context", _page)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

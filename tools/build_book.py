@@ -50,6 +50,7 @@ def layout(root: Path, stage: Path, runs: list[Run]) -> str:
             for path in (root / folder).rglob(pattern):
                 if path.is_file() and not {"__pycache__", ".ipynb_checkpoints"} & set(path.parts):
                     wanted[path.relative_to(root)] = path.read_bytes()
+    wanted[Path("data/SOURCES.md")] = (root / "data" / "SOURCES.md").read_bytes()
     for run in runs:
         wanted[Path("notebooks") / f"{run.name}.ipynb"] = run.path.read_bytes()
     wanted[Path("_toc.yml")] = (root / "_toc.yml").read_bytes()
@@ -73,7 +74,8 @@ def layout(root: Path, stage: Path, runs: list[Run]) -> str:
 def typeset(root: Path, stage: Path) -> None:
     """jupyter-book from `stage` to _build/html, which is replaced only when all went well."""
     out = root / "_build" / "sphinx"
-    environment = os.environ | {"SOURCE_DATE_EPOCH": pages.commit_time(root)}
+    made = pages.commit_time(root)
+    environment = os.environ | ({"SOURCE_DATE_EPOCH": made} if made else {})
     command = [Path(sys.executable).with_name("jupyter-book"), "build", stage, "--path-output", out]
     done = subprocess.run([*command, "-W", "--keep-going", "-q"], cwd=stage, env=environment, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)

@@ -17,8 +17,8 @@ def git(root: Path, *arguments: str) -> str:
 
 
 def commit_time(root: Path) -> str:
-    """Seconds since 1970 of the last commit, so that two builds of one commit are the same to the byte."""
-    return git(root, "log", "-1", "--format=%ct") or "0"
+    """Seconds since 1970 of the last commit, so that two builds of it agree to the byte; "" without one."""
+    return git(root, "log", "-1", "--format=%ct")
 
 
 def status(root: Path, runs: list[Run]) -> str:

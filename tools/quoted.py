@@ -84,9 +84,12 @@ def recipes() -> str:
     names = {"basic_vae": "basic VAE (phase 1)", "enhanced_vae": "enhanced VAE (phase 2)",
              "beta_vae": "Beta-VAE (phase 3)", "cvae": "CVAE (phase 3)", "ae": "autoencoder (phase 3)"}
     lines = ["| protocol | network | hidden | d | layer | β | training |", "|---|---|---|---:|---|---|---|"]
+    alike: dict[str, list[str]] = {}  # protocols that share all their recipes share a row each
     for protocol in protocols.PROTOCOLS.values():
+        alike.setdefault(str(protocol.recipes), []).append(protocol.name)
+    for same in alike.values():
         for key, title in names.items():
-            r = protocol.recipes[key]
+            r = protocols.PROTOCOLS[same[0]].recipes[key]
             layer = [r.activation.replace("leaky_relu", "LeakyReLU").replace("relu", "ReLU")]
             layer += ["BatchNorm"] * r.batch_norm + ["residual"] * r.residual
             layer += [f"dropout {r.dropout[0]:g}/{r.dropout[1]:g}"] * any(r.dropout)
@@ -95,6 +98,6 @@ def recipes() -> str:
             training = [f"{r.epochs} epochs", f"batch {r.batch_size}", f"Adam {r.lr:g}", f"decay {r.weight_decay:g}"]
             training += [r.schedule] if r.clip_norm is None else [r.schedule, f"gradient norm ≤ {r.clip_norm:g}"]
             sizes = "-".join(map(str, r.hidden))
-            lines.append(f"| {protocol.name} | {title} | {sizes} | {r.latent} | {', '.join(layer)} "
+            lines.append(f"| {', '.join(same)} | {title} | {sizes} | {r.latent} | {', '.join(layer)} "
                          f"| {beta} | {', '.join(training)} |")
     return "\n".join(lines) + "\n"

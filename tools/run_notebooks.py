@@ -14,6 +14,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import nbformat
 
@@ -82,17 +83,22 @@ def _execute(source: str, target: str, parameters: dict, folder: str) -> tuple[f
     from papermill.exceptions import PapermillExecutionError
     from traitlets.config import Config
 
-    sockets = Config({"KernelManager": {"transport": "ipc"}})  # no ports to race for when notebooks run side by side
     start = time.perf_counter()
     try:
-        papermill.execute_notebook(source, target, parameters, kernel_name="python3", cwd=folder,
-                                   progress_bar=False, config=sockets if os.name == "posix" else Config())
+        with TemporaryDirectory() as place:
+            config = Config()
+            if os.name == "posix":  # sockets of its own, instead of ports that notebooks side by side would race for
+                config.KernelManager = Config(transport="ipc", ip=f"{place}/kernel")
+            papermill.execute_notebook(source, target, parameters, kernel_name="python3", cwd=folder,
+                                       progress_bar=False, config=config)
     except PapermillExecutionError as error:
         last = "\n".join(error.traceback[-1:]) if error.traceback else ""
         return time.perf_counter() - start, (
             f"cell {error.cell_index + 1} raised {error.ename}: {error.evalue}\n"
             f"--- the cell\n{error.source}\n--- the end of the traceback\n{last}"
         )
+    except Exception as error:  # a kernel that died, say for want of memory
+        return time.perf_counter() - start, f"{type(error).__name__}: {error}"
     return time.perf_counter() - start, ""
 
 
@@ -169,7 +175,8 @@ def run_all(sources: list[Path], parameters: dict[str, str | int], root: Path, j
             seconds, fault = future.result()
             if fault:
                 failed.mkdir(exist_ok=True)
-                os.replace(part, failed / f"{name}.ipynb")
+                if part.exists():
+                    os.replace(part, failed / f"{name}.ipynb")
                 faults.append(f"notebooks/{name}.ipynb failed after {seconds:.0f} s: {fault}\n"
                               f"--- as far as it came: {failed / name}.ipynb")
                 for other in futures:

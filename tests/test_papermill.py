@@ -1,0 +1,112 @@
+"""The stage runner: parameters are respected and checked, nothing unchanged runs twice, a failure is kept apart."""
+
+import shutil
+
+import nbformat
+import pytest
+
+from tests.conftest import ROOT
+from tools import run_notebooks
+from tools.run_notebooks import NotebookFailed, defaults, run_all
+
+PARAMETERS = 'dataset = "gtzan-mini"\nprotocol = "controlled"\nseeds = 3'
+PRINT = 'import json\nprint(json.dumps({"used": f"{dataset} {protocol} {seeds}"}))'
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A repository in small: what the runner hashes, and no notebooks yet."""
+    for folder in ("src/helpers", "data", "notebooks"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "src/helpers/a.py").write_text("x = 1\n")
+    (tmp_path / "requirements.lock").write_text("")
+    return tmp_path
+
+
+def notebook(place, last=PRINT, parameters=PARAMETERS, name="01_a"):
+    page = nbformat.v4.new_notebook()
+    page.cells = [nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]}),
+                  nbformat.v4.new_code_cell(last, metadata={"tags": ["numbers"]})]
+    page.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    path = place / "notebooks" / f"{name}.ipynb"
+    nbformat.write(page, path)
+    return path
+
+
+def test_parameters_reach_the_page_and_only_changes_are_run(place):
+    path = notebook(place)
+    (plain,) = run_all([path], {}, place, jobs=1)
+    assert plain.fresh and plain.numbers == {"used": "gtzan-mini controlled 3"}
+
+    (again,) = run_all([path], {}, place, jobs=1)
+    assert not again.fresh and again.numbers == plain.numbers
+
+    (other,) = run_all([path], {"dataset": "demo", "seeds": 5}, place, jobs=1)
+    assert other.fresh and other.numbers == {"used": "demo controlled 5"}
+    shown = nbformat.read(other.path, as_version=4)
+    assert len(shown.cells) == 2  # the injected cell has gone into the parameters cell
+    assert "seeds = 5" in shown.cells[0].source and "seeds = 3" not in shown.cells[0].source
+    assert "papermill" not in shown.metadata
+
+    (place / "src/helpers/a.py").write_text("x = 2\n")
+    (changed,) = run_all([path], {}, place, jobs=1)
+    assert changed.fresh
+
+
+@pytest.mark.parametrize("change", ["src/helpers/a.py", "data/table.csv", "requirements.lock"])
+def test_what_a_page_depends_on(place, change):
+    before = run_notebooks.surroundings(place, None)
+    assert run_notebooks.surroundings(place, None) == before
+    (place / change).write_text("something else")
+    assert run_notebooks.surroundings(place, None) != before
+
+
+def test_a_folder_of_audio_counts_too(place):
+    music = place / "music"
+    music.mkdir()
+    (music / "a.wav").write_bytes(b"1")
+    before = run_notebooks.surroundings(place, str(music))
+    (music / "b.wav").write_bytes(b"2")
+    assert run_notebooks.surroundings(place, str(music)) != before
+
+
+def test_a_failure_names_the_cell_and_is_never_published(place):
+    path = notebook(place, "1 / 0")
+    with pytest.raises(NotebookFailed, match=r"01_a.ipynb failed .* cell 2 raised ZeroDivisionError(.|\n)*1 / 0"):
+        run_all([path], {}, place, jobs=1)
+    assert (place / "_build/failed/01_a.ipynb").exists()
+    assert not list((place / "_build/runs").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize(("source", "message"), [
+    ("dataset = 'a'\nseeds = 3", "needs dataset, protocol, seeds"),
+    (PARAMETERS + "\nextra = 1", "'extra'"),
+])
+def test_a_wrong_parameters_cell_stops_before_anything_runs(place, source, message):
+    with pytest.raises(ValueError, match=message):
+        run_all([notebook(place, parameters=source)], {}, place)
+
+
+def test_two_parameters_cells(place):
+    path = notebook(place)
+    page = nbformat.read(path, as_version=4)
+    page.cells.append(page.cells[0])
+    with pytest.raises(ValueError, match="2 cells tagged"):
+        defaults(page, "a page")
+
+
+def test_the_real_pages_take_papermill_parameters(tmp_path):
+    """What is injected is what the cells after it see; --prepare-only, so nothing is trained here."""
+    papermill = pytest.importorskip("papermill")
+    for source in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        target = tmp_path / source.name
+        shutil.copy(source, target)
+        papermill.execute_notebook(target, target, {"dataset": "demo", "protocol": "released", "seeds": 4},
+                                   prepare_only=True, progress_bar=False)
+        cells = nbformat.read(target, as_version=4).cells
+        tags = [tuple(cell.metadata.get("tags", ())) for cell in cells]
+        at = next(i for i, t in enumerate(tags) if "injected-parameters" in t)
+        assert "parameters" in tags[at - 1]
+        values: dict = {}
+        exec(cells[at].source, values)
+        assert (values["dataset"], values["protocol"], values["seeds"]) == ("demo", "released", 4)

@@ -1,0 +1,94 @@
+"""A headless Chromium and a local server, for the checks and the photographs of the built pages."""
+
+import functools
+import http.server
+import json
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+
+def missing() -> str:
+    """What stands in the way of a browser, in words; "" when nothing does."""
+    try:
+        import selenium  # noqa: F401
+    except ImportError:
+        return "selenium is not installed"
+    if not any(map(shutil.which, NAMES)):
+        return f"no browser on the path ({', '.join(NAMES)}); on Debian: apt-get install chromium chromium-driver"
+    if not shutil.which("chromedriver"):
+        return "no chromedriver on the path; on Debian: apt-get install chromium-driver"
+    return ""
+
+
+@contextmanager
+def browser() -> Iterator:
+    """A selenium driver that keeps the console and the network log."""
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = next(filter(None, map(shutil.which, NAMES)))
+    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
+                 "--allow-file-access-from-files", "--enable-unsafe-swiftshader"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
+    driver.set_page_load_timeout(60)
+    driver.set_script_timeout(60)
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+def resize(driver, width: int, height: int = 900, dark: bool = False) -> None:
+    """Give the page a screen of `width` by `height` CSS pixels and a colour scheme."""
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": scheme})
+
+
+def settle(driver) -> None:
+    """Wait until MathJax, plotly and lazy images have finished."""
+    driver.execute_async_script("""
+        const done = arguments[0];
+        document.querySelectorAll('img[loading=lazy]').forEach(i => i.loading = 'eager');
+        const images = [...document.images].filter(i => !i.complete)
+            .map(i => new Promise(r => i.onload = i.onerror = r));
+        const math = window.MathJax && MathJax.startup && MathJax.startup.promise || Promise.resolve();
+        Promise.all([math, ...images]).then(() => setTimeout(done, 150));
+    """)
+
+
+def requests(driver) -> list[str]:
+    """Addresses asked for since the last call."""
+    events = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
+    return [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *arguments) -> None:
+        pass
+
+
+@contextmanager
+def server(folder: Path) -> Iterator[str]:
+    """Serve `folder` on a free local port; yields the address, ending in a slash."""
+    handler = functools.partial(_Quiet, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{httpd.server_port}/"
+        finally:
+            httpd.shutdown()
+
+
+def pages(folder: Path) -> list[str]:
+    """Every page of the built book, as a path below `folder`."""
+    found = {p.relative_to(folder).as_posix() for p in folder.rglob("*.html") if "_static" not in p.parts}
+    return sorted(found - {"index.html", "404.html"})
