@@ -139,12 +139,15 @@ def test_template_takes_the_sentences_in_turn():
 
 def test_constant_channel():
     genres = np.repeat(GENRES, 100)
-    V = lyrics.constant(genres, seed=0, noise=0.0)
+    V, report = lyrics.constant(genres, seed=0, noise=0.0)
     distinct = {g: len(np.unique(V[genres == g], axis=0)) for g in GENRES}
     assert all(distinct[g] == 1 for g in CONSTANTS)
-    assert distinct["country"] == 11 and {distinct[g] for g in ("hiphop", "pop", "rock", "metal")} == {100}
+    assert {distinct[g] for g in ("hiphop", "pop", "rock", "metal", "country")} == {100}
+    country = report.set_index("genre").loc["country"]
+    assert (country.n_from_tag, country.n_from_rest) == (11, 89)  # filled up, and said
+    assert (report.n_from_rest.sum(), report.n_texts.sum()) == (89, 505)
     np.testing.assert_array_equal(V[genres == "metal"], V[genres == "rock"])  # the same 100 texts
-    assert (lyrics.constant(genres, seed=0) - V).std() == pytest.approx(0.02, rel=0.05)
+    assert (lyrics.constant(genres, seed=0)[0] - V).std() == pytest.approx(0.02, rel=0.05)
     with pytest.raises(ValueError, match="tag 'rap'"):
         lyrics.constant(["hiphop"], seed=0, texts=small_bank(pop=3))
 

@@ -6,7 +6,7 @@ a run, so that an interrupted grid goes on where it stopped.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import joblib
@@ -20,10 +20,18 @@ from .datasets import Tracks
 from .training import Fit
 
 RECIPES = {1: ("basic_vae",), 2: ("enhanced_vae",), 3: ("beta_vae", "cvae", "ae")}
-METHODS = {1: ("VAE + K-Means", "PCA + K-Means"), 2: ("K-Means", "Agglomerative (Ward)", "DBSCAN"),
-           3: ("Beta-VAE", "CVAE", "PCA + K-Means", "AE + K-Means", "Spectral")}  # the rows of Tables 1, 2 and 3
-SCORED_RECIPES = {"basic_vae": "VAE + K-Means", "enhanced_vae": "K-Means", "beta_vae": "Beta-VAE", "cvae": "CVAE",
-                  "ae": "AE + K-Means"}
+METHODS = {
+    1: ("VAE + K-Means", "PCA + K-Means"),
+    2: ("K-Means", "Agglomerative (Ward)", "DBSCAN"),
+    3: ("Beta-VAE", "CVAE", "PCA + K-Means", "AE + K-Means", "Spectral"),
+}  # the rows of Tables 1, 2 and 3
+SCORED_RECIPES = {
+    "basic_vae": "VAE + K-Means",
+    "enhanced_vae": "K-Means",
+    "beta_vae": "Beta-VAE",
+    "cvae": "CVAE",
+    "ae": "AE + K-Means",
+}
 
 
 @dataclass(frozen=True)
@@ -53,12 +61,19 @@ def jobs(tracks: Tracks, protocol: protocols.Protocol, phase: int, made: fusion.
     return {name: (made.X, protocol.recipes[name], seed, made.c if name == "cvae" else None) for name in names}
 
 
-def cluster_seed(tracks: Tracks, protocol: protocols.Protocol, phase: int, made: fusion.Inputs, fits: dict[str, Fit],
-                 seed: int, extras: bool = False) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+def cluster_seed(
+    tracks: Tracks,
+    protocol: protocols.Protocol,
+    phase: int,
+    made: fusion.Inputs,
+    fits: dict[str, Fit],
+    seed: int,
+    extras: Collection[str] = (),
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Labels and spaces of every method of `phase` for one seed, {method: (n,)} and {method: (n, d)}.
 
-    `extras` adds the comparisons that the paper does not have: PCA at the VAE's number of active units, K-Means on the
-    active units alone and on sampled z, on the input itself, and the modern baselines (UMAP + K-Means, HDBSCAN, VaDE).
+    `extras` adds comparisons that the paper does not have: "spaces" (PCA at the VAE's number of active units, K-Means on
+    the active units alone, on sampled z, on the input itself), "baselines" (Spectral, HDBSCAN, UMAP + K-Means).
     """
     k = n_clusters(tracks, protocol)
     if len(made.X) < k:
@@ -90,21 +105,21 @@ def cluster_seed(tracks: Tracks, protocol: protocols.Protocol, phase: int, made:
         put("PCA + K-Means", shape(pca))
         put("AE + K-Means", shape(fits["ae"].mu))
         put("Spectral", made.X, "spectral", n_neighbors=neighbors)
-    if extras:
+    if "spaces" in extras:
         for name, fit in fits.items():
-            method = SCORED_RECIPES[name]
             if fit.logvar is None:
                 continue
-            active = fit.active
+            method, active = SCORED_RECIPES[name], fit.active
             if len(active):
                 put(f"{method} (active units)", fit.mu[:, active])
                 put(f"{method} (PCA, as many dims)", pca[:, : len(active)])
             put(f"{method} (sampled z)", fit.sample(seed))
         put("Input + K-Means", made.X)
-        if phase == 1:
+    if "baselines" in extras:
+        if "Spectral" not in labels:
             put("Spectral", made.X, "spectral", n_neighbors=neighbors)
         put("HDBSCAN", pca, "hdbscan", min_cluster_size=max(5, len(pca) // 100))
-        put("UMAP + K-Means", umap_embedding(made.X, 8, seed))
+        put("UMAP + K-Means", umap_embedding(made.X, min(8, len(made.X) - 2), seed))
     return labels, spaces
 
 
@@ -120,20 +135,39 @@ def umap_embedding(X: np.ndarray, n_components: int, seed: int) -> np.ndarray:
         return np.asarray(model.fit_transform(X), dtype=float)
 
 
-def score_seed(tracks: Tracks, protocol: protocols.Protocol, phase: int, made: fusion.Inputs, seed: int,
-               labels: dict[str, np.ndarray], spaces: dict[str, np.ndarray], variant: str = "full") -> pd.DataFrame:
+def score_seed(
+    tracks: Tracks,
+    protocol: protocols.Protocol,
+    phase: int,
+    made: fusion.Inputs,
+    seed: int,
+    labels: dict[str, np.ndarray],
+    spaces: dict[str, np.ndarray],
+    variant: str = "full",
+) -> pd.DataFrame:
     """Tidy scores of one seed, one row per method and metric."""
     common = fusion.zscore(tracks.features.to_numpy())
     rows = []
     for method, found in labels.items():
         values = metrics.scores(found, spaces[method], common, tracks.genres) | {"dims": float(spaces[method].shape[1])}
-        rows += [(protocol.name, phase, tracks.name, variant, method, seed, metric, value, made.leaky)
-                 for metric, value in values.items()]
-    return pd.DataFrame(rows, columns=["protocol", "phase", "dataset", "variant", "method", "seed", "metric", "value", "leaky"])
+        rows += [
+            (protocol.name, phase, tracks.name, variant, method, seed, metric, value, made.leaky)
+            for metric, value in values.items()
+        ]
+    return pd.DataFrame(
+        rows, columns=["protocol", "phase", "dataset", "variant", "method", "seed", "metric", "value", "leaky"]
+    )
 
 
-def run(tracks: Tracks, protocol: str, phase: int, seeds: int | Sequence[int] = 3, variant: str = "full",
-        extras: bool = False, n_jobs: int | None = None) -> Run:
+def run(
+    tracks: Tracks,
+    protocol: str,
+    phase: int,
+    seeds: int | Sequence[int] = 3,
+    variant: str = "full",
+    extras: Collection[str] = (),
+    n_jobs: int | None = None,
+) -> Run:
     """Run `phase` under `protocol` for every seed: inputs, fits (cached, over the cores), clusterings, scores.
 
     `seeds` is how many, or which. Raises ValueError before any training for an unknown protocol or phase, a table with
@@ -144,16 +178,42 @@ def run(tracks: Tracks, protocol: str, phase: int, seeds: int | Sequence[int] = 
     if not seeds:
         raise ValueError("seeds is empty; ask for at least 1.")
     if tracks.n < n_clusters(tracks, chosen):
-        raise ValueError(f"{tracks.name!r} has {tracks.n} rows, fewer than the {n_clusters(tracks, chosen)} clusters asked for.")
+        raise ValueError(
+            f"{tracks.name!r} has {tracks.n} rows, fewer than the {n_clusters(tracks, chosen)} clusters asked for."
+        )
     made = {seed: fusion.inputs(tracks, chosen, phase, seed, variant) for seed in seeds}
     todo = [(seed, name, job) for seed in seeds for name, job in jobs(tracks, chosen, phase, made[seed], seed).items()]
     fits: dict[int, dict[str, Fit]] = {seed: {} for seed in seeds}
     for (seed, name, _), fit in zip(todo, training.fit_many([job for *_, job in todo], n_jobs), strict=True):
         fits[seed][name] = fit
     work = joblib.Parallel(n_jobs=min(n_jobs or joblib.cpu_count(), len(seeds)), return_as="generator")(
-        joblib.delayed(cluster_seed)(tracks, chosen, phase, made[seed], fits[seed], seed, extras) for seed in seeds)
+        joblib.delayed(cluster_seed)(tracks, chosen, phase, made[seed], fits[seed], seed, extras) for seed in seeds
+    )
     labels, spaces, tables = {}, {}, []
     for seed, (found, where) in zip(seeds, tqdm(work, total=len(seeds), desc="clusterings", leave=False), strict=True):
         labels[seed], spaces[seed] = found, where
         tables.append(score_seed(tracks, chosen, phase, made[seed], seed, found, where, variant))
     return Run(tracks, chosen.name, phase, pd.concat(tables, ignore_index=True), labels, spaces, fits, made)
+
+
+def controls(
+    tracks: Tracks, protocol: str, phase: int, seeds: int | Sequence[int], variants: Sequence[str]
+) -> pd.DataFrame:
+    """Tidy scores of K-Means straight on the input of each control `variant` (fusion.VARIANTS), no network between.
+
+    What the input alone gives is the ceiling for reading anything into a model. Variants that the data set cannot have
+    (no lyrics, no genres) are left out.
+    """
+    chosen, tables = protocols.get(protocol), []
+    k = n_clusters(tracks, chosen)
+    for variant in variants:
+        for seed in range(seeds) if isinstance(seeds, int) else seeds:
+            try:
+                made = fusion.inputs(tracks, chosen, phase, seed, variant)
+            except ValueError:
+                if variant == "full" or (tracks.genres is not None and tracks.text is None and phase > 1):
+                    raise
+                continue
+            labels = {"Input + K-Means": clustering.cluster(made.X, "kmeans", k, seed, n_init=10)}
+            tables.append(score_seed(tracks, chosen, phase, made, seed, labels, {"Input + K-Means": made.X}, variant))
+    return pd.concat(tables, ignore_index=True)

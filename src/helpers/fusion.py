@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -65,11 +65,14 @@ def reduce_text(V: np.ndarray, n_components: int | float | None, seed: int = 0) 
     if n_components >= 1:
         n_components = int(min(n_components, *V.shape))
     pca = PCA(n_components, svd_solver="full", random_state=seed)
-    return pca.fit_transform(np.asarray(V, dtype=float)), float(pca.explained_variance_ratio_[: pca.n_components_].sum())
+    return pca.fit_transform(np.asarray(V, dtype=float)), float(
+        pca.explained_variance_ratio_[: pca.n_components_].sum()
+    )
 
 
-def fuse(blocks: dict[str, np.ndarray], weights: dict[str, float], restandardise: bool = False
-         ) -> tuple[np.ndarray, dict[str, slice]]:
+def fuse(
+    blocks: dict[str, np.ndarray], weights: dict[str, float], restandardise: bool = False
+) -> tuple[np.ndarray, dict[str, slice]]:
     """Z-scored blocks (n, d_i), each times its weight, side by side: (n, sum d_i) and the columns of each block.
 
     One common factor then brings the mean variance of a column to 1 and keeps the ratio of the weights. With
@@ -92,21 +95,32 @@ def fuse(blocks: dict[str, np.ndarray], weights: dict[str, float], restandardise
     return (X / np.sqrt(variance) if variance > 0 else X), columns
 
 
-def _text(tracks: Tracks, channel: str, seed: int) -> tuple[np.ndarray, pd.DataFrame | None]:
-    if tracks.text is not None and channel == "matched":  # the user's own lyrics, track by track
-        return tracks.text.to_numpy(dtype=np.float32), None
-    if tracks.genres is None:
-        raise ValueError(f"Data set {tracks.name!r} has neither genres nor lyrics of its own, so there is no text channel; "
-                         "use phase 1, or give a lyrics table.")
+def _text(tracks: Tracks, channel: str, seed: int) -> tuple[np.ndarray | None, pd.DataFrame | None]:
+    """Text vectors (n, 384) of a channel and the report on their source; None where the data set has no texts to match."""
     if channel == "matched":
-        return lyrics.matched(tracks.genres, seed)
+        if tracks.text is not None:  # the user's own lyrics, track by track
+            return tracks.text.to_numpy(dtype=np.float32), None
+        if tracks.genres is None or not set(tracks.genres) <= set(lyrics.TEMPLATES):
+            return None, None
+        return lyrics.matched(tracks.genres, seed, groups=tracks.groups)
+    if tracks.genres is None:
+        raise ValueError(
+            f"{tracks.name!r} has no genres, from which the protocol's text channel {channel!r} is made; use 'controlled'."
+        )
     if channel == "template":
-        return lyrics.template(tracks.genres, seed=seed), None
-    return lyrics.constant(tracks.genres, seed=seed), None
+        return lyrics.template(tracks.genres, seed), None
+    return lyrics.constant(tracks.genres, seed)
 
 
-def inputs(tracks: Tracks, protocol: str | Protocol, phase: int, seed: int = 0, variant: str = "full",
-           guard: bool = True) -> Inputs:
+def _shuffle(text: np.ndarray, groups: np.ndarray, seed: int) -> np.ndarray:
+    """Texts permuted across tracks: every row of a track gets the text of the same other track."""
+    _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
+    return lyrics.shuffled(text[first], seed)[inverse]
+
+
+def inputs(
+    tracks: Tracks, protocol: str | Protocol, phase: int, seed: int = 0, variant: str = "full", guard: bool = True
+) -> Inputs:
     """The input table of `phase` (1, 2 or 3) under `protocol`, or a control `variant` of it (see VARIANTS).
 
     `seed` draws texts and text noise. `guard` runs the leak guard; under the `controlled` protocol a leak raises
@@ -123,15 +137,27 @@ def inputs(tracks: Tracks, protocol: str | Protocol, phase: int, seed: int = 0, 
     if phase > 1:
         channel = "matched" if variant.startswith("real lyrics") else protocol.text[phase]
         text, report = _text(tracks, channel, seed)
-        if variant == "lyrics shuffled":
-            text = lyrics.shuffled(text, seed)
-        blocks["text"], variance = reduce_text(text, protocol.text_pca)
+        if text is None and "lyrics" in variant:
+            raise ValueError(
+                f"{tracks.name!r} has no lyrics and no genre to match them by; variant {variant!r} needs them."
+            )
+        if text is not None:
+            if variant == "lyrics shuffled":
+                text = _shuffle(text, tracks.groups, seed)
+            blocks["text"], variance = reduce_text(text, protocol.text_pca)
     if (phase == 3 and protocol.label_in_input) or variant == "one-hot alone":
         if c is None:
-            raise ValueError(f"{tracks.name!r} has no genres, which protocol {protocol.name!r} puts into the input; use 'controlled'.")
+            raise ValueError(
+                f"{tracks.name!r} has no genres, which protocol {protocol.name!r} puts into the input; use 'controlled'."
+            )
         blocks["label"] = np.eye(c.max() + 1)[c]
-    keep = {"audio alone": ("audio",), "lyrics alone": ("text",), "one-hot alone": ("label",),
-            "one-hot removed": ("audio", "text"), "real lyrics, no one-hot": ("audio", "text")}.get(variant, tuple(blocks))
+    keep = {
+        "audio alone": ("audio",),
+        "lyrics alone": ("text",),
+        "one-hot alone": ("label",),
+        "one-hot removed": ("audio", "text"),
+        "real lyrics, no one-hot": ("audio", "text"),
+    }.get(variant, tuple(blocks))
     blocks = {name: block for name, block in blocks.items() if name in keep}
     weights = dict(zip(("audio", "text", "label"), protocol.weights.get(phase, (1.0,)), strict=False)) | {"label": 0.2}
     if len(blocks) == 1:
@@ -139,18 +165,19 @@ def inputs(tracks: Tracks, protocol: str | Protocol, phase: int, seed: int = 0, 
     X, columns = fuse(blocks, weights, protocol.restandardise)
     made = Inputs(X, columns, c, (), report, variance)
     if guard and tracks.genres is not None:
-        made = replace(made, leaks=tuple(leak_guard(made, tracks.genres)))
+        made = replace(made, leaks=tuple(leak_guard(made, tracks.genres, tracks.groups)))
         if made.leaks and protocol.name == "controlled" and variant != "one-hot alone":
             raise ValueError(f"The leak guard refuses the input of phase {phase}: {made.leaks[0]}")
     return made
 
 
-def leak_guard(made: Inputs, genres: np.ndarray, seed: int = 0) -> list[str]:
+def leak_guard(made: Inputs, genres: np.ndarray, groups: np.ndarray | None = None, seed: int = 0) -> list[str]:
     """Sentences about input columns that carry the genre itself; an empty list for a clean table.
 
     Four tests: a column that is constant within every genre; a column whose order sorts the tracks by genre; a text block
     with fewer distinct vectors in a genre than tracks; a text block from which a cross-validated logistic regression finds
-    whole genres without one error (counted from 20 tracks on, since a few may be found by luck). genres (n,).
+    whole genres without one error (counted from 20 tracks on, since a few may be found by luck). genres (n,); groups (n,)
+    names the track of each row: segments of one track share its text and stay in one fold.
     """
     X, found = made.X, []
     names, codes = np.unique(genres, return_inverse=True)
@@ -168,19 +195,25 @@ def leak_guard(made: Inputs, genres: np.ndarray, seed: int = 0) -> list[str]:
         if len(ordered):
             found.append(f"{len(ordered)} input columns sort the tracks by genre (the first is column {ordered[0]}).")
     if "text" in made.blocks:
-        text = X[:, made.blocks["text"]]
-        repeated = [f"{name} ({len(np.unique(text[codes == g].round(6), axis=0))} for {(codes == g).sum()} tracks)"
-                    for g, name in enumerate(names) if len(np.unique(text[codes == g].round(6), axis=0)) < (codes == g).sum()]
+        text, groups = X[:, made.blocks["text"]], np.arange(len(X)) if groups is None else groups
+        n_tracks = [len(np.unique(groups[codes == g])) for g in range(len(names))]
+        n_texts = [len(np.unique(text[codes == g].round(6), axis=0)) for g in range(len(names))]
+        repeated = [
+            f"{name} ({texts} for {tracks} tracks)"
+            for name, texts, tracks in zip(names, n_texts, n_tracks, strict=True)
+            if texts < tracks
+        ]
         if repeated:
-            found.append(f"The text channel repeats itself within a genre: {', '.join(repeated)} distinct vectors.")
-        smallest = np.bincount(codes).min()
-        if smallest >= 2:
+            found.append(f"The text repeats itself within a genre, distinct vectors: {', '.join(repeated)}.")
+        if min(n_tracks) >= 2:
             probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=200))
-            folds = StratifiedKFold(min(5, smallest), shuffle=True, random_state=seed)
-            guess = cross_val_predict(probe, text, codes, cv=folds)
+            folds = StratifiedGroupKFold(min(5, min(n_tracks)), shuffle=True, random_state=seed)
+            guess = cross_val_predict(probe, text, codes, groups=groups, cv=folds)
             perfect = [g for g in range(len(names)) if ((guess == g) == (codes == g)).all()]
-            if np.isin(codes, perfect).sum() >= 20:
-                found.append(f"A probe reads these genres from the text without one error: {', '.join(names[perfect])}.")
+            if sum(n_tracks[g] for g in perfect) >= 20:
+                found.append(
+                    f"A probe reads these genres from the text without one error: {', '.join(names[perfect])}."
+                )
     return found
 
 

@@ -104,9 +104,9 @@ def matched(
 ) -> tuple[np.ndarray, pd.DataFrame]:  # fmt: skip
     """Give every track a real text of its genre's Genius tag, drawn without replacement.
 
-    `genres` (n,) str; with `groups` (n,) rows of one group (segments of a track) share one text.  Tracks whose genre has
-    no tag, or whose tag has run out, get texts drawn without replacement from the rest of the bank; a text is used twice
-    only when the bank is exhausted.  `language=None` admits every language.
+    `genres` (n,) str; with `groups` (n,) rows of one group (segments of a track) share one text.  Tracks whose genre
+    has no tag, or whose tag has run out, get texts drawn without replacement from the rest of the bank; a text is used
+    twice only when the bank is exhausted.  `language=None` admits every language.
     Returns `(V, report)`: V (n, 384) float32; report with genre, tag, n_tracks, n_from_tag, n_from_rest, n_reused.
     Raises ValueError for an unknown genre, for a genre with two labels in one group, or an empty selection.
     Source: Karim (2026), section 3, as the `written` and `controlled` protocols have it.
@@ -154,9 +154,10 @@ def shuffled(V: np.ndarray, seed: int) -> np.ndarray:
 
 
 def template(genres: Sequence[str], seed: int, *, noise: float = 0.05) -> np.ndarray:
-    """Phase 2 of the released code: the genre's three sentences in turn, plus Gaussian noise of standard deviation `noise`.
+    """Phase 2 of the released code: the genre's three sentences in turn, plus Gaussian noise of deviation `noise`.
 
-    The text is a function of the label: a leak, kept to show what it does.  `genres` (n,) str; returns (n, 384) float32.
+    The text is a function of the label: a leak, kept to show what it does.  `genres` (n,) str; returns (n, 384)
+    float32.  Raises ValueError for an unknown genre.
     """
     genres = _check_genres(genres)
     vectors = sentence_vectors()
@@ -167,27 +168,42 @@ def template(genres: Sequence[str], seed: int, *, noise: float = 0.05) -> np.nda
     return _noisy(V, noise, seed)
 
 
-def constant(genres: Sequence[str], seed: int, *, noise: float = 0.02, texts: Bank | None = None) -> np.ndarray:
+def constant(
+    genres: Sequence[str], seed: int, *, noise: float = 0.02, texts: Bank | None = None
+) -> tuple[np.ndarray, pd.DataFrame]:
     """Phase 3 of the released code: one constant sentence for five genres, first 500 characters of real texts for the rest.
 
-    hiphop, rock, metal, pop and country take the first 100 texts of their tag (all there are, when fewer) in turn; metal
-    takes the same as rock.  `genres` (n,) str; returns (n, 384) float32, noise of standard deviation `noise` added.
-    Raises ValueError for an unknown genre or a tag without texts.
+    hiphop, rock, metal, pop and country take the first 100 texts of their tag in turn; metal takes the same as rock. A tag
+    with fewer than 100 texts (country has 11 in the bank) is filled up with texts of other tags that no genre uses, so that
+    a genre has as many different texts as the released code gave it; the report counts them.
+    `genres` (n,) str; returns `(V, report)`: V (n, 384) float32, noise of standard deviation `noise` added; report with
+    genre, tag, n_tracks, n_texts, n_from_tag, n_from_rest.  Raises ValueError for an unknown genre or a tag without texts.
     """
     genres = _check_genres(genres)
     texts = texts or bank()
     vectors = sentence_vectors()
+    excerpts = texts.rows(None, chars=EXCERPT)
+    unused = np.flatnonzero((texts.chars == 0) & (texts.language == "en") & ~np.isin(texts.sha, texts.sha[excerpts]))
     V = np.empty((len(genres), DIMS), np.float32)
-    for g in set(genres):
+    rows_of_report = []
+    for g in sorted(set(genres)):
         rows = np.flatnonzero(genres == g)
         if g in CONSTANTS:
             V[rows] = vectors[CONSTANTS[g]]
+            rows_of_report.append([g, "", len(rows), 1, 0, 0])
             continue
-        pool = texts.rows(GENRE_TAG[g], chars=EXCERPT)[:EXCERPTS_PER_TAG]
-        if not len(pool):
+        own = texts.rows(GENRE_TAG[g], chars=EXCERPT)[:EXCERPTS_PER_TAG]
+        if not len(own):
             raise ValueError(f"the bank has no 500-character texts of the tag {GENRE_TAG[g]!r}, needed for {g}")
+        rest = unused[: EXCERPTS_PER_TAG - len(own)]
+        pool = np.concatenate([own, rest])[: len(rows)]
         V[rows] = texts.vectors[pool[np.arange(len(rows)) % len(pool)]]
-    return _noisy(V, noise, seed)
+        n_own = min(len(own), len(pool))
+        rows_of_report.append([g, GENRE_TAG[g], len(rows), len(pool), n_own, len(pool) - n_own])
+    report = pd.DataFrame(
+        rows_of_report, columns=["genre", "tag", "n_tracks", "n_texts", "n_from_tag", "n_from_rest"]
+    )
+    return _noisy(V, noise, seed), report
 
 
 def _noisy(V: np.ndarray, noise: float, seed: int) -> np.ndarray:

@@ -13,8 +13,17 @@ from sklearn import metrics as sk
 from sklearn.metrics.cluster import contingency_matrix
 
 SILHOUETTE_SAMPLE = 10_000  # rows; above it the silhouette is taken on a seeded sample of this size
-HIGHER_IS_BETTER = {"silhouette": True, "calinski_harabasz": True, "davies_bouldin": False, "ari": True, "ami": True,
-                    "nmi": True, "v_measure": True, "purity": True, "accuracy": True}
+HIGHER_IS_BETTER = {
+    "silhouette": True,
+    "calinski_harabasz": True,
+    "davies_bouldin": False,
+    "ari": True,
+    "ami": True,
+    "nmi": True,
+    "v_measure": True,
+    "purity": True,
+    "accuracy": True,
+}
 
 
 def purity(genres: np.ndarray, labels: np.ndarray) -> float:
@@ -36,11 +45,14 @@ def external(genres: np.ndarray, labels: np.ndarray) -> dict[str, float]:
 
     genres, labels (n,); every label, -1 too, counts as a cluster.
     """
-    return {"ari": float(sk.adjusted_rand_score(genres, labels)),
-            "ami": float(sk.adjusted_mutual_info_score(genres, labels)),
-            "nmi": float(sk.normalized_mutual_info_score(genres, labels)),
-            "v_measure": float(sk.v_measure_score(genres, labels)),
-            "purity": purity(genres, labels), "accuracy": hungarian_accuracy(genres, labels)}
+    return {
+        "ari": float(sk.adjusted_rand_score(genres, labels)),
+        "ami": float(sk.adjusted_mutual_info_score(genres, labels)),
+        "nmi": float(sk.normalized_mutual_info_score(genres, labels)),
+        "v_measure": float(sk.v_measure_score(genres, labels)),
+        "purity": purity(genres, labels),
+        "accuracy": hungarian_accuracy(genres, labels),
+    }
 
 
 def internal(X: np.ndarray, labels: np.ndarray, seed: int = 0) -> dict[str, float]:
@@ -52,9 +64,11 @@ def internal(X: np.ndarray, labels: np.ndarray, seed: int = 0) -> dict[str, floa
     if not 1 < n_clusters < len(labels):
         return dict.fromkeys(("silhouette", "calinski_harabasz", "davies_bouldin"), float("nan"))
     sample = SILHOUETTE_SAMPLE if len(X) > SILHOUETTE_SAMPLE else None
-    return {"silhouette": float(sk.silhouette_score(X, labels, sample_size=sample, random_state=seed)),
-            "calinski_harabasz": float(sk.calinski_harabasz_score(X, labels)),
-            "davies_bouldin": float(sk.davies_bouldin_score(X, labels))}
+    return {
+        "silhouette": float(sk.silhouette_score(X, labels, sample_size=sample, random_state=seed)),
+        "calinski_harabasz": float(sk.calinski_harabasz_score(X, labels)),
+        "davies_bouldin": float(sk.davies_bouldin_score(X, labels)),
+    }
 
 
 def singletons(labels: np.ndarray) -> np.ndarray:
@@ -72,8 +86,9 @@ def chance(genres: np.ndarray, n_clusters: int, n_draws: int = 200, seed: int = 
     return float(np.mean([sk.normalized_mutual_info_score(genres, rng.permutation(labels)) for _ in range(n_draws)]))
 
 
-def scores(labels: np.ndarray, space: np.ndarray, common: np.ndarray | None = None,
-           genres: np.ndarray | None = None) -> dict[str, float]:
+def scores(
+    labels: np.ndarray, space: np.ndarray, common: np.ndarray | None = None, genres: np.ndarray | None = None
+) -> dict[str, float]:
     """Everything the tables show of one clustering, as {metric: value}.
 
     labels (n,), -1 for noise; `space` (n, d) is what was clustered, `common` (n, D) a space shared by all methods
@@ -107,9 +122,15 @@ def _resamples(groups: np.ndarray, n_resamples: int, seed: int):
         yield np.concatenate([members[i] for i in rng.integers(len(names), size=len(names))])
 
 
-def bootstrap(genres: np.ndarray, labels: np.ndarray, score=sk.normalized_mutual_info_score,
-              groups: np.ndarray | None = None, n_resamples: int = 500, seed: int = 0,
-              level: float = 0.95) -> tuple[float, float]:
+def bootstrap(
+    genres: np.ndarray,
+    labels: np.ndarray,
+    score=sk.normalized_mutual_info_score,
+    groups: np.ndarray | None = None,
+    n_resamples: int = 500,
+    seed: int = 0,
+    level: float = 0.95,
+) -> tuple[float, float]:
     """Percentile interval of `score(genres, labels)` when tracks are drawn anew (Efron 1979).
 
     genres, labels (n,); `groups` (n,) names the unit that is drawn (default: each row on its own). NMI of a resample is
@@ -121,9 +142,16 @@ def bootstrap(genres: np.ndarray, labels: np.ndarray, score=sk.normalized_mutual
     return float(low), float(high)
 
 
-def paired_bootstrap(genres: np.ndarray, labels_a: list[np.ndarray], labels_b: list[np.ndarray],
-                     score=sk.normalized_mutual_info_score, groups: np.ndarray | None = None, n_resamples: int = 500,
-                     seed: int = 0, level: float = 0.95) -> tuple[float, float, float]:
+def paired_bootstrap(
+    genres: np.ndarray,
+    labels_a: list[np.ndarray],
+    labels_b: list[np.ndarray],
+    score=sk.normalized_mutual_info_score,
+    groups: np.ndarray | None = None,
+    n_resamples: int = 500,
+    seed: int = 0,
+    level: float = 0.95,
+) -> tuple[float, float, float]:
     """Mean difference score(a) - score(b) and its interval, both scored on the same resampled tracks.
 
     `labels_a`, `labels_b`: one labelling (n,) per seed; each resample draws tracks and one seed of either side, so that

@@ -110,8 +110,9 @@ def kl_divergence(mu: Tensor, logvar: Tensor) -> Tensor:
     return 0.5 * (mu.square() + logvar.exp() - 1.0 - logvar)
 
 
-def elbo(x: Tensor, x_hat: Tensor, mu: Tensor, logvar: Tensor | None, recipe: Recipe, beta: float | Tensor
-         ) -> tuple[Tensor, Tensor, Tensor]:
+def elbo(
+    x: Tensor, x_hat: Tensor, mu: Tensor, logvar: Tensor | None, recipe: Recipe, beta: float | Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """Training loss, reconstruction and KL (nats), each summed over dimensions and averaged over the batch.
 
     With a fixed scale the reconstruction is the squared error summed over features: up to a constant the negative

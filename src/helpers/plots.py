@@ -27,9 +27,20 @@ WIDTH = 6.4  # inches
 
 def use_style() -> None:
     """The book's figure style: seaborn's whitegrid, vector output in notebooks, text of 10 points."""
-    sns.set_theme(style="whitegrid", context="notebook", font_scale=0.95,
-                  rc={"axes.spines.top": False, "axes.spines.right": False, "figure.constrained_layout.use": True,
-                      "axes.titlelocation": "left", "axes.titlesize": 11, "figure.facecolor": "white", "svg.hashsalt": "book"})
+    sns.set_theme(
+        style="whitegrid",
+        context="notebook",
+        font_scale=0.95,
+        rc={
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "figure.constrained_layout.use": True,
+            "axes.titlelocation": "left",
+            "axes.titlesize": 11,
+            "figure.facecolor": "white",
+            "svg.hashsalt": "book",
+        },
+    )
     try:
         from matplotlib_inline.backend_inline import set_matplotlib_formats
 
@@ -59,7 +70,9 @@ def _grid(n: int, height: float = 2.6, columns: int = 2, **kwargs) -> tuple[Figu
     return figure, list(axes.flat[:n])
 
 
-def metric_bars(scores: pd.DataFrame, metrics: Sequence[str], methods: Sequence[str], paper: pd.DataFrame | None = None) -> Figure:
+def metric_bars(
+    scores: pd.DataFrame, metrics: Sequence[str], methods: Sequence[str], paper: pd.DataFrame | None = None
+) -> Figure:
     """Figures 1 and 3: one panel a metric, one bar a method with its mean and sd over seeds; orange diamonds are the paper's
     values (`paper`: tidy phase table). A LEAKY input is hatched."""
     summary = summarise(scores)
@@ -68,14 +81,23 @@ def metric_bars(scores: pd.DataFrame, metrics: Sequence[str], methods: Sequence[
     figure, axes = _grid(len(metrics), height=0.9 + 0.34 * len(methods), sharey=True)
     for axis, metric in zip(axes, metrics, strict=True):
         part = summary[summary.metric == metric].set_index("method").reindex(methods)
-        bars = axis.barh(methods, part["mean"], xerr=part["sd"].fillna(0), color=OURS, alpha=0.85, height=0.62,
-                         error_kw={"ecolor": "#333333", "capsize": 3, "lw": 1.2})
+        bars = axis.barh(
+            methods,
+            part["mean"],
+            xerr=part["sd"].fillna(0),
+            color=OURS,
+            alpha=0.85,
+            height=0.62,
+            error_kw={"ecolor": "#333333", "capsize": 3, "lw": 1.2},
+        )
         for bar, leaky in zip(bars, part["leaky"].fillna(False), strict=True):
             bar.set_hatch("///" if leaky else None)
         if paper is not None:
             known = paper[paper.metric == metric].set_index("method").value.reindex(methods)
             axis.scatter(known, methods, marker="D", s=42, color=PAPER, edgecolor="black", lw=0.6, zorder=5)
-        axis.set_title(f"{LABELS[metric].replace(' ↓', '')} ({'higher' if HIGHER[metric] else 'lower'} is better)", fontsize=10)
+        axis.set_title(
+            f"{LABELS[metric].replace(' ↓', '')} ({'higher' if HIGHER[metric] else 'lower'} is better)", fontsize=10
+        )
         axis.grid(axis="y", visible=False)
     axes[0].invert_yaxis()
     marks = [plt.Rectangle((0, 0), 1, 1, color=OURS, alpha=0.85)]
@@ -93,18 +115,36 @@ def metric_bars(scores: pd.DataFrame, metrics: Sequence[str], methods: Sequence[
 def project(Z: np.ndarray, seed: int = 0) -> np.ndarray:
     """t-SNE of Z (n, d) to (n, 2), the map that the paper draws (van der Maaten & Hinton 2008); perplexity 30, or less
     for small tables. Distances between groups on such a map mean little."""
-    return TSNE(2, perplexity=min(30, (len(Z) - 1) / 3), init="pca", random_state=seed).fit_transform(np.asarray(Z, dtype=np.float32))
+    return TSNE(2, perplexity=min(30, (len(Z) - 1) / 3), init="pca", random_state=seed).fit_transform(
+        np.asarray(Z, dtype=np.float32)
+    )
 
 
 def _scatter(axis, points: np.ndarray, names: np.ndarray, palette: dict, title: str) -> None:
     for i, name in enumerate(palette):
         here = names == name
-        axis.scatter(*points[here].T, s=12, color=palette[name], marker=MARKERS[i % len(MARKERS)], lw=0, alpha=0.8,
-                     label=str(name), rasterized=True)
+        axis.scatter(
+            *points[here].T,
+            s=12,
+            color=palette[name],
+            marker=MARKERS[i % len(MARKERS)],
+            lw=0,
+            alpha=0.8,
+            label=str(name),
+            rasterized=True,
+        )
         if here.sum() > 2:  # a direct label where the group is densest spares the eye a walk to the legend
             x, y = np.median(points[here], axis=0)
-            axis.text(x, y, str(name), fontsize=9, ha="center", va="center", weight="bold",
-                      bbox={"boxstyle": "round,pad=0.12", "fc": "white", "ec": palette[name], "alpha": 0.75, "lw": 0.8})
+            axis.text(
+                x,
+                y,
+                str(name),
+                fontsize=9,
+                ha="center",
+                va="center",
+                weight="bold",
+                bbox={"boxstyle": "round,pad=0.12", "fc": "white", "ec": palette[name], "alpha": 0.75, "lw": 0.8},
+            )
     axis.set(title=title, xticks=[], yticks=[], xlabel="t-SNE 1", ylabel="t-SNE 2")
     axis.grid(False)
 
@@ -113,7 +153,10 @@ def latent_map(points: np.ndarray, labels: np.ndarray, genres: np.ndarray | None
     """Figures 2 and 4: the map `points` (n, 2) coloured by genre (where there are any) and by cluster; noise is grey."""
     labels = np.asarray(labels)
     names = sorted(set(labels.tolist()) - {-1})
-    clusters = {name: colour for name, colour in zip(names, sns.color_palette("husl", max(len(names), 1)).as_hex(), strict=False)}
+    clusters = {
+        name: colour
+        for name, colour in zip(names, sns.color_palette("husl", max(len(names), 1)).as_hex(), strict=False)
+    }
     panels = [] if genres is None else [(np.asarray(genres), genre_palette(genres), "Genres")]
     noise = f", noise {np.mean(labels == -1):.0%} in grey" if (labels == -1).any() else ""
     panels.append((labels, clusters, f"Clusters (k = {len(names)}{noise})"))
@@ -128,8 +171,17 @@ def latent_map(points: np.ndarray, labels: np.ndarray, genres: np.ndarray | None
 def confusion_heatmap(table: pd.DataFrame, title: str = "") -> Figure:
     """Figure 5: genres in rows, clusters in columns in the order that best matches them, counts in the cells."""
     figure, axis = plt.subplots(figsize=(WIDTH, 1.2 + 0.4 * len(table)))
-    sns.heatmap(table, annot=table.shape[1] <= 16, fmt="d", cmap="Blues", cbar=table.shape[1] > 16, ax=axis, linewidths=0.4,
-                annot_kws={"size": 9}, cbar_kws={"label": "rows"})
+    sns.heatmap(
+        table,
+        annot=table.shape[1] <= 16,
+        fmt="d",
+        cmap="Blues",
+        cbar=table.shape[1] > 16,
+        ax=axis,
+        linewidths=0.4,
+        annot_kws={"size": 9},
+        cbar_kws={"label": "rows"},
+    )
     axis.set(title=title, xlabel="cluster, best match on the diagonal", ylabel="")
     return _close(figure)
 
@@ -142,8 +194,19 @@ def silhouette_by_dims(by_dims: pd.DataFrame, points: dict[str, tuple[float, flo
     if by_dims.nmi.notna().any():
         axis.plot(by_dims.dims, by_dims.nmi, marker="s", color="#029e73", ls="--", label="NMI, PCA + K-Means")
     for i, (name, (dims, value)) in enumerate(points.items()):
-        axis.scatter([dims], [value], s=80, color=[PAPER, "#cc78bc", "#d55e00"][i % 3], marker="D^v"[i % 3], zorder=5, edgecolor="black", label=name)
-    axis.set(xlabel="dimensions of the space", ylabel="score", xscale="log", title="Fewer dimensions, higher silhouette")
+        axis.scatter(
+            [dims],
+            [value],
+            s=80,
+            color=[PAPER, "#cc78bc", "#d55e00"][i % 3],
+            marker="D^v"[i % 3],
+            zorder=5,
+            edgecolor="black",
+            label=name,
+        )
+    axis.set(
+        xlabel="dimensions of the space", ylabel="score", xscale="log", title="Fewer dimensions, higher silhouette"
+    )
     axis.set_xticks(by_dims.dims, [str(int(d)) for d in by_dims.dims])
     axis.minorticks_off()
     axis.legend(frameon=False, fontsize=9)
@@ -165,11 +228,17 @@ def eps_curve(curve: pd.DataFrame, chosen: float) -> Figure:
 def training_curves(fits: dict[str, object]) -> Figure:
     """Reconstruction and KL (nats) per epoch of each fit in `fits` {name: Fit}; the first few epochs are off the scale."""
     figure, axes = _grid(2, height=3.0)
-    for (key, title), axis in zip((("reconstruction", "Reconstruction (squared error)"), ("kl", "KL (nats)")), axes, strict=True):
+    for (key, title), axis in zip(
+        (("reconstruction", "Reconstruction (squared error)"), ("kl", "KL (nats)")), axes, strict=True
+    ):
         for i, (name, fit) in enumerate(fits.items()):
             values = fit.history[key]
-            axis.plot(np.arange(1, len(values) + 1), values, color=list(GENRE_PALETTE.values())[i % 10], label=name, lw=1.4)
-        tail = np.concatenate([fit.history[key][5:] for fit in fits.values() if len(fit.history[key]) > 5] or [np.array([1.0])])
+            axis.plot(
+                np.arange(1, len(values) + 1), values, color=list(GENRE_PALETTE.values())[i % 10], label=name, lw=1.4
+            )
+        tail = np.concatenate(
+            [fit.history[key][5:] for fit in fits.values() if len(fit.history[key]) > 5] or [np.array([1.0])]
+        )
         axis.set(title=title, xlabel="epoch", ylim=(0, tail.max() * 1.05 + 1e-9))
     axes[0].legend(frameon=False, fontsize=9)
     return _close(figure)
@@ -193,7 +262,9 @@ def waterfall(steps: pd.DataFrame, metric: str, title: str, paper: float | None 
     whisker its interval, the grey line the chance level (`chance` column), the diamond the paper's value at the first step."""
     figure, axis = plt.subplots(figsize=(WIDTH, 1.1 + 0.5 * len(steps)))
     y = np.arange(len(steps))
-    bars = axis.barh(y, steps["mean"], color=[OURS if not leaky else "#d55e00" for leaky in steps.leaky], alpha=0.85, height=0.6)
+    bars = axis.barh(
+        y, steps["mean"], color=[OURS if not leaky else "#d55e00" for leaky in steps.leaky], alpha=0.85, height=0.6
+    )
     for bar, leaky in zip(bars, steps.leaky, strict=True):
         bar.set_hatch("///" if leaky else None)
     whisker = np.abs(np.vstack([steps["mean"] - steps.low, steps.high - steps["mean"]]))
@@ -206,6 +277,10 @@ def waterfall(steps: pd.DataFrame, metric: str, title: str, paper: float | None 
         axis.scatter([paper], [0], marker="D", s=50, color=PAPER, edgecolor="black", zorder=6)
     axis.set_yticks(y, [f"{s} (LEAKY)" if leaky else s for s, leaky in zip(steps.step, steps.leaky, strict=True)])
     axis.invert_yaxis()
-    axis.set(xlabel=LABELS[metric], title=title, xlim=(0, max(1.0 if metric != "silhouette" else 0.7, float(steps.high.max()) + 0.1)))
+    axis.set(
+        xlabel=LABELS[metric],
+        title=title,
+        xlim=(0, max(1.0 if metric != "silhouette" else 0.7, float(steps.high.max()) + 0.1)),
+    )
     axis.grid(axis="y", visible=False)
     return _close(figure)

@@ -36,7 +36,7 @@ class Recipe:
     weight_decay: float = 1e-5
     schedule: Literal["cosine", "constant"] = "cosine"
     clip_norm: float | None = None
-    reduction: Literal["mean", "sum"] = "mean"  # over the batch; the released code sums
+    reduction: Literal["mean", "sum", "elements"] = "mean"  # over the batch; "elements": over rows and features alike
     patience: int | None = None  # epochs without a better loss before stopping; None never stops early
     anneal: Literal["none", "linear", "cyclical"] = "none"
     anneal_epochs: int = 0  # length of the ramp (linear), or of one cycle (cyclical)
@@ -46,9 +46,15 @@ class Recipe:
     aggressive: int = 0  # encoder steps per decoder step until the information in z stops growing
 
     def __post_init__(self) -> None:
-        choices = {"kind": ("ae", "vae", "cvae"), "activation": ("relu", "leaky_relu"),
-                   "condition": ("both", "encoder", "decoder"), "schedule": ("cosine", "constant"),
-                   "reduction": ("mean", "sum"), "anneal": ("none", "linear", "cyclical"), "sigma": ("fixed", "learned")}
+        choices = {
+            "kind": ("ae", "vae", "cvae"),
+            "activation": ("relu", "leaky_relu"),
+            "condition": ("both", "encoder", "decoder"),
+            "schedule": ("cosine", "constant"),
+            "reduction": ("mean", "sum", "elements"),
+            "anneal": ("none", "linear", "cyclical"),
+            "sigma": ("fixed", "learned"),
+        }
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"Recipe.{name} is {getattr(self, name)!r}; choose one of {', '.join(allowed)}.")
@@ -56,7 +62,9 @@ class Recipe:
             if getattr(self, name) < 1:
                 raise ValueError(f"Recipe.{name} is {getattr(self, name)}; it must be at least 1.")
         if self.anneal != "none" and self.anneal_epochs < 1:
-            raise ValueError(f"Recipe.anneal={self.anneal!r} needs anneal_epochs of at least 1, not {self.anneal_epochs}.")
+            raise ValueError(
+                f"Recipe.anneal={self.anneal!r} needs anneal_epochs of at least 1, not {self.anneal_epochs}."
+            )
 
     def but(self, **changes) -> Recipe:
         """The same recipe with some fields changed (`recipe.but(beta=1.0)`)."""
@@ -102,30 +110,61 @@ _WRITTEN = {
 
 _RELEASED_NET = Recipe(activation="leaky_relu", batch_norm=True, dropout=(0.25, 0.2), clip_norm=1.0, reduction="sum")
 _RELEASED = {
-    "basic_vae": Recipe(hidden=(256, 128), batch_norm=True, dropout=(0.2, 0.2), epochs=100, weight_decay=0.0,
-                        schedule="constant", reduction="sum"),
+    "basic_vae": Recipe(
+        hidden=(256, 128),
+        batch_norm=True,
+        dropout=(0.2, 0.2),
+        epochs=100,
+        weight_decay=0.0,
+        schedule="constant",
+        reduction="sum",
+    ),
     "enhanced_vae": _RELEASED_NET.but(latent=64, lr=5e-4, epochs=150, anneal="linear", anneal_epochs=50),
     "beta_vae": _RELEASED_NET.but(beta=4.0),
     "cvae": _RELEASED_NET.but(kind="cvae"),
-    "ae": Recipe(kind="ae", dropout=(0.2, 0.2), weight_decay=0.0, schedule="constant"),
+    "ae": Recipe(kind="ae", dropout=(0.2, 0.2), weight_decay=0.0, schedule="constant", reduction="elements"),
 }
 
 PROTOCOLS: dict[str, Protocol] = {
     "written": Protocol(
-        name="written", title="what the paper's text says",
-        text={2: "matched", 3: "matched"}, text_pca=32, label_in_input=False,
-        weights={2: (0.6, 0.4), 3: (0.6, 0.4)}, restandardise=False, recipes=_WRITTEN,
-        standardise_latent={1: False, 2: False, 3: False}, kmeans_n_init={1: 10, 2: 20, 3: 20}, dbscan_eps="knee"),
+        name="written",
+        title="what the paper's text says",
+        text={2: "matched", 3: "matched"},
+        text_pca=32,
+        label_in_input=False,
+        weights={2: (0.6, 0.4), 3: (0.6, 0.4)},
+        restandardise=False,
+        recipes=_WRITTEN,
+        standardise_latent={1: False, 2: False, 3: False},
+        kmeans_n_init={1: 10, 2: 20, 3: 20},
+        dbscan_eps="knee",
+    ),
     "released": Protocol(
-        name="released", title="what the released code does",
-        text={2: "template", 3: "constant"}, text_pca=None, label_in_input=True,
-        weights={2: (0.6, 0.4), 3: (0.5, 0.3, 0.2)}, restandardise=True, recipes=_RELEASED,
-        standardise_latent={1: False, 2: True, 3: True}, kmeans_n_init={1: 10, 2: 20, 3: 20}, dbscan_eps="percentile"),
+        name="released",
+        title="what the released code does",
+        text={2: "template", 3: "constant"},
+        text_pca=None,
+        label_in_input=True,
+        weights={2: (0.6, 0.4), 3: (0.5, 0.3, 0.2)},
+        restandardise=True,
+        recipes=_RELEASED,
+        standardise_latent={1: False, 2: True, 3: True},
+        kmeans_n_init={1: 10, 2: 20, 3: 20},
+        dbscan_eps="percentile",
+    ),
     "controlled": Protocol(
-        name="controlled", title="the paper's text, without label leakage",
-        text={2: "matched", 3: "matched"}, text_pca=0.95, label_in_input=False,
-        weights={2: (0.6, 0.4), 3: (0.6, 0.4)}, restandardise=False, recipes=_WRITTEN,
-        standardise_latent={1: False, 2: False, 3: False}, kmeans_n_init={1: 10, 2: 20, 3: 20}, dbscan_eps="knee"),
+        name="controlled",
+        title="the paper's text, without label leakage",
+        text={2: "matched", 3: "matched"},
+        text_pca=0.95,
+        label_in_input=False,
+        weights={2: (0.6, 0.4), 3: (0.6, 0.4)},
+        restandardise=False,
+        recipes=_WRITTEN,
+        standardise_latent={1: False, 2: False, 3: False},
+        kmeans_n_init={1: 10, 2: 20, 3: 20},
+        dbscan_eps="knee",
+    ),
 }
 
 

@@ -15,15 +15,32 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from . import metrics
 from .datasets import Tracks, data_dir
 
 KEYS = ["protocol", "phase", "dataset", "variant", "method"]
-LABELS = {"silhouette": "Silhouette", "calinski_harabasz": "Calinski-Harabasz", "davies_bouldin": "Davies-Bouldin ↓",
-          "ari": "ARI", "nmi": "NMI", "ami": "AMI", "v_measure": "V", "purity": "Purity", "accuracy": "Accuracy", "k": "k",
-          "n": "N", "dims": "Dimensions", "noise_share": "Noise share", "nmi_chance": "NMI by chance",
-          "silhouette_common": "Silhouette, common space"}
-PAPER_METRICS = {1: ["silhouette", "calinski_harabasz", "ari", "nmi"], 2: ["silhouette", "davies_bouldin", "ari", "nmi"],
-                 3: ["silhouette", "nmi", "ari", "purity", "davies_bouldin"]}  # the columns of Tables 1, 2 and 3
+LABELS = {
+    "silhouette": "Silhouette",
+    "calinski_harabasz": "Calinski-Harabasz",
+    "davies_bouldin": "Davies-Bouldin ↓",
+    "ari": "ARI",
+    "nmi": "NMI",
+    "ami": "AMI",
+    "v_measure": "V",
+    "purity": "Purity",
+    "accuracy": "Accuracy",
+    "k": "k",
+    "n": "N",
+    "dims": "Dimensions",
+    "noise_share": "Noise share",
+    "nmi_chance": "NMI by chance",
+    "silhouette_common": "Silhouette, common space",
+}
+PAPER_METRICS = {
+    1: ["silhouette", "calinski_harabasz", "ari", "nmi"],
+    2: ["silhouette", "davies_bouldin", "ari", "nmi"],
+    3: ["silhouette", "nmi", "ari", "purity", "davies_bouldin"],
+}  # the columns of Tables 1, 2 and 3
 PACKAGES = ("numpy", "scikit-learn", "torch", "librosa", "sentence-transformers", "pandas")
 
 
@@ -35,8 +52,9 @@ def paper_tables() -> pd.DataFrame:
 def summarise(scores: pd.DataFrame) -> pd.DataFrame:
     """Mean, standard deviation over seeds (ddof 1; NaN for one seed), number of seeds and leak mark of every score."""
     grouped = scores.groupby([*KEYS, "metric"], sort=False)
-    return grouped.agg(mean=("value", "mean"), sd=("value", "std"), seeds=("seed", "nunique"),
-                       leaky=("leaky", "any")).reset_index()
+    return grouped.agg(
+        mean=("value", "mean"), sd=("value", "std"), seeds=("seed", "nunique"), leaky=("leaky", "any")
+    ).reset_index()
 
 
 def cell(mean: float, sd: float, metric: str = "") -> str:
@@ -62,7 +80,9 @@ def table(scores: pd.DataFrame, metrics: list[str] | None = None, methods: list[
         if part.empty:
             continue
         name = f"{method} (LEAKY)" if part.leaky.any() else method
-        rows[name] = {LABELS.get(m, m): cell(part["mean"][m], part["sd"][m], m) if m in part.index else "–" for m in metrics}
+        rows[name] = {
+            LABELS.get(m, m): cell(part["mean"][m], part["sd"][m], m) if m in part.index else "–" for m in metrics
+        }
     return pd.DataFrame(rows).T.rename_axis("Method")
 
 
@@ -90,19 +110,77 @@ def beside_paper(scores: pd.DataFrame, phase: int) -> pd.DataFrame:
         ours = summary.loc[(row.method, row.metric)]
         units = (row.value - ours["mean"]) / ours.sd if np.isfinite(ours.sd) and ours.sd > 0 else float("nan")
         word = verdict(row.value, ours["mean"], ours.sd, ours.leaky) if on_gtzan else "other data than the paper's"
-        rows.append({"Method": row.method, "Metric": LABELS[row.metric],
-                     "Paper": cell(row.value, float("nan"), row.metric), "Ours": cell(ours["mean"], ours.sd, row.metric),
-                     "(Paper − ours) / sd": f"{units:+.1f}" if np.isfinite(units) else "–", "Verdict": word})
+        rows.append(
+            {
+                "Method": row.method,
+                "Metric": LABELS[row.metric],
+                "Paper": cell(row.value, float("nan"), row.metric),
+                "Ours": cell(ours["mean"], ours.sd, row.metric),
+                "(Paper − ours) / sd": f"{units:+.1f}" if np.isfinite(units) else "–",
+                "Verdict": word,
+            }
+        )
     return pd.DataFrame(rows).set_index(["Method", "Metric"])
+
+
+def mean_of(scores: pd.DataFrame, method: str, metric: str) -> float:
+    """Mean over seeds of one score; NaN where it was not computed."""
+    return float(scores[(scores.method == method) & (scores.metric == metric)].value.mean())
+
+
+def read_contrast(scores: pd.DataFrame, a: str, b: str, names: list[str]) -> str:
+    """A sentence that reads two methods' scores off the table: for each metric in `names` both means ± sd and which is
+    better, "level" when they differ by less than the larger standard deviation over seeds."""
+    summary = summarise(scores).set_index(["method", "metric"])
+    parts = []
+    for name in names:
+        if (a, name) not in summary.index or (b, name) not in summary.index:
+            continue
+        one, two = summary.loc[(a, name)], summary.loc[(b, name)]
+        if not np.isfinite([one["mean"], two["mean"]]).all():
+            parts.append(f"{LABELS[name]} is not defined for one of them")
+            continue
+        gap = (one["mean"] - two["mean"]) * (1 if metrics.HIGHER_IS_BETTER[name] else -1)
+        spread = np.nanmax([one.sd, two.sd, 0.0])
+        word = "level" if abs(gap) <= spread else ("better" if gap > 0 else "worse")
+        label = LABELS[name].replace(" ↓", "")
+        parts.append(f"{label} {cell(one['mean'], one.sd, name)} against {cell(two['mean'], two.sd, name)} ({word})")
+    if not parts:
+        return f"*{a}* and *{b}* share no score on these data."
+    return f"*{a}* against *{b}*: {', '.join(parts)}."
+
+
+def read_interval(
+    genres: np.ndarray | None, groups: np.ndarray, labels: dict[int, dict[str, np.ndarray]], a: str, b: str
+) -> str:
+    """A sentence with the NMI difference of methods `a` and `b` and its 95 % interval over tracks and seeds.
+
+    `genres` (n,) or None, `groups` (n,) the track of each row, `labels[seed][method]` (n,).
+    """
+    if genres is None:
+        return "Without genre labels there is no NMI to compare."
+    sides = [[found[name] for found in labels.values() if name in found] for name in (a, b)]
+    if not all(sides):
+        return f"*{a}* or *{b}* was not run on these data."
+    difference, low, high = metrics.paired_bootstrap(genres, *sides, groups=groups, n_resamples=300)
+    verdict = "no difference can be told" if low <= 0 <= high else f"*{a if difference > 0 else b}* is better"
+    return (
+        f"NMI of *{a}* minus *{b}*: {difference:+.3f}, 95 % interval [{low:+.3f}, {high:+.3f}] "
+        f"over {len(set(groups))} tracks and {len(labels)} seeds drawn anew: {verdict}."
+    )
 
 
 def provenance(tracks: Tracks, **more) -> dict:
     """Where a result comes from: time, package versions, data set with the sha256 of its feature table."""
     table = tracks.features.to_csv(float_format="%.9g").encode()
-    return {"date": datetime.now(UTC).strftime("%Y-%m-%d"), "dataset": tracks.name, "n": tracks.n,
-            "features_sha256": hashlib.sha256(table).hexdigest(),
-            "ids_sha256": hashlib.sha256("\n".join(tracks.ids).encode()).hexdigest(),
-            "versions": {name: metadata.version(name) for name in PACKAGES}} | more
+    return {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "dataset": tracks.name,
+        "n": tracks.n,
+        "features_sha256": hashlib.sha256(table).hexdigest(),
+        "ids_sha256": hashlib.sha256("\n".join(tracks.ids).encode()).hexdigest(),
+        "versions": {name: metadata.version(name) for name in PACKAGES},
+    } | more
 
 
 def check_provenance(tracks: Tracks, stored: dict, where: str) -> None:
@@ -110,8 +188,10 @@ def check_provenance(tracks: Tracks, stored: dict, where: str) -> None:
     now = provenance(tracks)
     for key, what in (("features_sha256", "feature table"), ("ids_sha256", "track ids")):
         if stored.get(key) != now[key]:
-            raise ValueError(f"{where}: the stored results belong to another {what} (sha256 {stored.get(key)}) than the one given "
-                             f"(sha256 {now[key]}); run `make results` anew or use the table they were made from.")
+            raise ValueError(
+                f"{where}: the stored results belong to another {what} (sha256 {stored.get(key)}) than the one given "
+                f"(sha256 {now[key]}); run `make results` anew or use the table they were made from."
+            )
 
 
 def published(dataset: str = "gtzan") -> Path:
@@ -123,8 +203,10 @@ def save(scores: pd.DataFrame, folder: Path, record: dict) -> None:
     """Write scores.csv.gz and provenance.json into `folder`, each under a temporary name first."""
     folder.mkdir(parents=True, exist_ok=True)
     # a fixed time stamp in the archive: equal scores give equal bytes
-    write(folder / "scores.csv.gz", lambda path: scores.to_csv(path, index=False, float_format="%.6g",
-                                                               compression={"method": "gzip", "mtime": 0}))
+    write(
+        folder / "scores.csv.gz",
+        lambda path: scores.to_csv(path, index=False, float_format="%.6g", compression={"method": "gzip", "mtime": 0}),
+    )
     write(folder / "provenance.json", lambda path: path.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n"))
 
 
@@ -142,5 +224,7 @@ def load(dataset: str = "gtzan") -> tuple[pd.DataFrame, dict]:
     """The published scores of a data set and their provenance; FileNotFoundError says how to make them."""
     folder = published(dataset)
     if not (folder / "scores.csv.gz").exists():
-        raise FileNotFoundError(f"{folder / 'scores.csv.gz'} does not exist; `make results` computes it from the full feature table.")
+        raise FileNotFoundError(
+            f"{folder / 'scores.csv.gz'} does not exist; `make results` computes it from the full feature table."
+        )
     return pd.read_csv(folder / "scores.csv.gz"), json.loads((folder / "provenance.json").read_text())
