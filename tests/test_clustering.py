@@ -128,21 +128,24 @@ def test_a_graph_in_pieces_is_logged_not_warned(blobs, caplog):
     assert "separate pieces" in caplog.text
 
 
-@pytest.mark.parametrize("call, message", [
-    (lambda X: cluster(X, "kmedoids"), "no clustering method 'kmedoids'; choose one of kmeans, ward"),
-    (lambda X: cluster(X, "kmeans", eps=1.0), "'kmeans' has no option eps; it takes n_init"),
-    (lambda X: cluster(X, "ward", linkage="single"), "it takes none"),
-    (lambda X: cluster(X[:3], "kmeans", 10), "n_clusters is 10; with 3 rows"),
-    (lambda X: cluster(X, "ward", 0), "n_clusters is 0"),
-    (lambda X: cluster(np.where(X == X[0, 0], np.nan, X), "ward", 2), "1 NaN or infinite"),
-    (lambda X: cluster(X[0], "kmeans", 2), "not an array of shape"),
-    (lambda X: cluster(X, "dbscan", eps=0), "eps is 0.0"),
-    (lambda X: cluster(X, "spectral", 2, n_neighbors=99), "n_neighbors is 99"),
-    (lambda X: cluster(X, "hdbscan", min_cluster_size=1), "min_cluster_size is 1"),
-    (lambda X: dbscan_eps(X, "elbow"), "no rule 'elbow'"),
-    (lambda X: dbscan_eps(X[:5]), "10 neighbours are asked for, but there are 5 rows"),
-    (lambda X: silhouette(X, [0, 1]), "2 labels for 20 rows"),
-])
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda X: cluster(X, "kmedoids"), "no clustering method 'kmedoids'; choose one of kmeans, ward"),
+        (lambda X: cluster(X, "kmeans", eps=1.0), "'kmeans' has no option eps; it takes n_init"),
+        (lambda X: cluster(X, "ward", linkage="single"), "it takes none"),
+        (lambda X: cluster(X[:3], "kmeans", 10), "n_clusters is 10; with 3 rows"),
+        (lambda X: cluster(X, "ward", 0), "n_clusters is 0"),
+        (lambda X: cluster(np.where(X == X[0, 0], np.nan, X), "ward", 2), "1 NaN or infinite"),
+        (lambda X: cluster(X[0], "kmeans", 2), "not an array of shape"),
+        (lambda X: cluster(X, "dbscan", eps=0), "eps is 0.0"),
+        (lambda X: cluster(X, "spectral", 2, n_neighbors=99), "n_neighbors is 99"),
+        (lambda X: cluster(X, "hdbscan", min_cluster_size=1), "min_cluster_size is 1"),
+        (lambda X: dbscan_eps(X, "elbow"), "no rule 'elbow'"),
+        (lambda X: dbscan_eps(X[:5]), "10 neighbours are asked for, but there are 5 rows"),
+        (lambda X: silhouette(X, [0, 1]), "2 labels for 20 rows"),
+    ],
+)
 def test_wrong_calls_say_what_to_do(call, message):
     with pytest.raises(ValueError, match=message):
         call(np.random.default_rng(0).standard_normal((20, 2)))

@@ -69,9 +69,10 @@ def _dbscan(X, n_clusters, seed, eps=None, min_samples=8):
         within = NearestNeighbors(radius=eps).fit(X).radius_neighbors(_sample(X, 50, 0), return_distance=False)
         pairs = len(X) * float(np.mean([len(rows) for rows in within]))
         if pairs > NEIGHBOUR_PAIRS:
-            raise ValueError(f"DBSCAN with eps={eps:.4g} would hold about {pairs:.1e} neighbour pairs of {len(X)} rows, "
-                             f"more than the limit of {NEIGHBOUR_PAIRS:.0e}; take a smaller eps, or method "
-                             '"hdbscan" or "kmeans".')
+            raise ValueError(
+                f"DBSCAN with eps={eps:.4g} would hold about {pairs:.1e} pairs of neighbours, more than "
+                f'{NEIGHBOUR_PAIRS:.0e}; take a smaller eps, or method "hdbscan" or "kmeans".'
+            )
     return DBSCAN(eps=eps, min_samples=min_samples).fit_predict(X)
 
 
@@ -97,16 +98,19 @@ def cluster(X: np.ndarray, method: str, n_clusters: int = 10, seed: int = 0, **o
         raise ValueError(f"There is no clustering method {method!r}; choose one of {', '.join(METHODS)}.")
     allowed = list(inspect.signature(METHODS[method]).parameters)[3:]
     if unknown := set(options) - set(allowed):
-        raise ValueError(f"Method {method!r} has no option {', '.join(sorted(unknown))}; "
-                         + (f"it takes {', '.join(allowed)}." if allowed else "it takes none."))
+        raise ValueError(
+            f"Method {method!r} has no option {', '.join(sorted(unknown))}; "
+            + (f"it takes {', '.join(allowed)}." if allowed else "it takes none.")
+        )
     X = _table(X)
     if method in ("kmeans", "ward", "spectral") and not 1 <= n_clusters <= len(X):
         raise ValueError(f"n_clusters is {n_clusters}; with {len(X)} rows it must lie between 1 and {len(X)}.")
     return METHODS[method](X, n_clusters, seed, **options).astype(np.int64)
 
 
-def dbscan_eps(X: np.ndarray, rule: str = "percentile", k: int = 10, percentile: float = 75,
-               min_samples: int = 8) -> float:
+def dbscan_eps(
+    X: np.ndarray, rule: str = "percentile", k: int = 10, percentile: float = 75, min_samples: int = 8
+) -> float:
     """The radius eps for DBSCAN on X (n, n_features), in units of X; no labels are used.
 
     "percentile" takes that percentile of the distance to the k-th neighbour, the row itself counted as the first (the
@@ -132,8 +136,9 @@ def dbscan_eps(X: np.ndarray, rule: str = "percentile", k: int = 10, percentile:
     return float(distances[distances > 0].min())
 
 
-def eps_curve(X: np.ndarray, min_samples: int = 8, n: int = 25, quantiles: tuple[float, float] = (0.02, 1.0)
-              ) -> pd.DataFrame:
+def eps_curve(
+    X: np.ndarray, min_samples: int = 8, n: int = 25, quantiles: tuple[float, float] = (0.02, 1.0)
+) -> pd.DataFrame:
     """DBSCAN over `n` values of eps: columns eps, n_clusters, noise_share and silhouette, one row an eps.
 
     eps runs evenly between two quantiles of the distance to the `min_samples`-th neighbour. The silhouette is taken on
@@ -192,5 +197,7 @@ def _table(X: np.ndarray) -> np.ndarray:
 
 def _refuse_above(name: str, n: int, alternative: str) -> None:
     if n > LIMITS[name]:
-        raise ValueError(f"{name} needs memory or time that grows with the square of the rows: {n} rows are more than "
-                         f"the limit of {LIMITS[name]}. Use {alternative}.")
+        raise ValueError(
+            f"{name} needs memory or time that grows with the square of the rows: {n} rows are more than "
+            f"the limit of {LIMITS[name]}. Use {alternative}."
+        )
