@@ -1,7 +1,9 @@
 """A small Sphinx extension for the book: page descriptions and cards, and plotly only where a page draws with it."""
 
 import html
+import inspect
 import re
+import sys
 
 DRAWS = re.compile(r'class="plotly-graph-div|Plotly\.newPlot')
 
@@ -19,6 +21,11 @@ def _first_paragraph(doctree) -> str:
 def _page(app, pagename, templatename, context, doctree):
     if DRAWS.search(context.get("body") or ""):
         app.add_js_file("plotly.min.js")
+    # thebe is off, but two extensions each add its set-up, which then fails, and an address outside of the site
+    scripts = [(file, f"{file} {getattr(file, 'attributes', '')}".lower()) for file in context["script_files"]]
+    context["script_files"] = [file for file, text in scripts if "thebe" not in text]
+    if "body" in context:  # docutils calls the bibliography a list, but its entries no list items
+        context["body"] = context["body"].replace('role="list" class="citation-list"', 'class="citation-list"')
     title = re.sub("<[^>]*>", "", context.get("title") or app.config.project)
     base, text = app.config.html_baseurl, _first_paragraph(doctree)
     facts = {
@@ -44,7 +51,27 @@ def _plain_docstring(app, what, name, obj, options, lines):
         lines[number] = "".join(parts)
 
 
+def _source(app, config):
+    """Links from the API page to the lines on the repository's site."""
+
+    def resolve(domain, info):
+        module = sys.modules.get(info.get("module"))
+        thing = module
+        for part in info.get("fullname", "").split("."):
+            thing = inspect.unwrap(getattr(thing, part, None)) if thing is not None else None
+        try:
+            lines, first = inspect.getsourcelines(getattr(thing, "fget", thing))
+        except (TypeError, OSError):  # a constant, or a method that a dataclass made
+            return None
+        address = config.html_theme_options["repository_url"]
+        path = f"src/{info['module'].replace('.', '/')}.py"
+        return f"{address}/blob/main/{path}#L{first}-L{first + len(lines) - 1}"
+
+    config.linkcode_resolve = resolve
+
+
 def setup(app):
+    app.connect("config-inited", _source)
     app.connect("autodoc-process-docstring", _plain_docstring)
     app.connect("html-page-context", _page)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -74,6 +74,13 @@ def layout(root: Path, stage: Path, runs: list[Run]) -> str:
 def typeset(root: Path, stage: Path) -> None:
     """jupyter-book from `stage` to _build/html, which is replaced only when all went well."""
     out = root / "_build" / "sphinx"
+    frame = hashlib.sha256(b"".join((root / name).read_bytes() for name in
+                                    ("_config.yml", "_toc.yml", "tools/book_extension.py"))).hexdigest()
+    stamp = out / "frame"
+    if not (stamp.exists() and stamp.read_text() == frame):  # Sphinx would leave pages that are no longer made
+        shutil.rmtree(out, ignore_errors=True)
+        out.mkdir(parents=True)
+        stamp.write_text(frame)
     made = pages.commit_time(root)
     environment = os.environ | ({"SOURCE_DATE_EPOCH": made} if made else {})
     command = [Path(sys.executable).with_name("jupyter-book"), "build", stage, "--path-output", out]
