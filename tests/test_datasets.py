@@ -118,7 +118,7 @@ def test_bad_tables(tmp_path, change, says):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"track_id,genre\na,b,c,d\ne,f,g\n\"open", "track_id,géant\nü,1\n".encode("utf-16")]
+    "content", [b"", b'track_id,genre\na,b,c,d\ne,f,g\n"open', "track_id,géant\nü,1\n".encode("utf-16")]
 )
 def test_files_that_are_no_tables(tmp_path, content):
     path = tmp_path / "bad.csv"

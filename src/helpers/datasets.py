@@ -120,8 +120,8 @@ def read_table(path: str | Path, name: str | None = None) -> Tracks:
     return from_table(table, name or path.stem, source=path.name, sha256=sha256)
 
 
-def from_table(table: pd.DataFrame, name: str, **provenance) -> Tracks:
-    """Check a feature table (see `read_table`) and make it `Tracks`."""
+def from_table(table: pd.DataFrame, name: str, *, text: pd.DataFrame | None = None, **provenance) -> Tracks:
+    """Check a feature table (see `read_table`) and make it `Tracks`; `text` (n, 384) has the rows of the table."""
     missing = [c for c in ("track_id", *FEATURES) if c not in table]
     extra = [c for c in table if c not in ("track_id", "genre", "start_s", *FEATURES)]
     if missing or extra:
@@ -156,7 +156,9 @@ def from_table(table: pd.DataFrame, name: str, **provenance) -> Tracks:
     if "genre" in table:
         if table["genre"].isna().any():
             row = int(table["genre"].isna().to_numpy().argmax())
-            raise ValueError(f"{name}: row {row + 1} ({groups[row]}) has no genre; give every row one or drop the column")
+            raise ValueError(
+                f"{name}: row {row + 1} ({groups[row]}) has no genre; give each row one or drop the column"
+            )
         genres = table["genre"].to_numpy(str)
     return Tracks(
         name=name,
@@ -165,5 +167,6 @@ def from_table(table: pd.DataFrame, name: str, **provenance) -> Tracks:
         groups=groups,
         features=features.set_axis(pd.Index(ids, name="id")),
         start_s=start,
+        text=text,
         provenance={"n": len(ids), **provenance},
     )

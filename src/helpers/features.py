@@ -11,7 +11,6 @@ Used by pages 01 (the baseline) and "data".
 from __future__ import annotations
 
 import logging
-import math
 import os
 from collections.abc import Mapping
 from functools import lru_cache, partial
@@ -20,16 +19,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .audio import SECONDS, SR, load_audio, resample
+
 if TYPE_CHECKING:
     import pandas as pd
 
 log = logging.getLogger("helpers")
 VERSION = 1  # raise it when the numbers change: records of older versions are then computed again
 
-SR = 22050
 N_FFT = 2048
 HOP = 512
-SECONDS = 30.0  # GTZAN clips last half a minute; longer files are read up to there
 
 _PAIRED = {
     "mfcc": [f"mfcc_{i:02d}" for i in range(1, 14)],
@@ -56,48 +55,6 @@ def _names() -> tuple[tuple[str, ...], dict[str, slice]]:
 FEATURES, BLOCKS = _names()
 
 
-def load_audio(path: str | Path, duration: float | None = SECONDS, offset: float = 0.0) -> tuple[np.ndarray, int]:
-    """Read a sound file as mono at 22050 Hz, sample for sample as `librosa.load` does, at half its cost.
-
-    Decoding is libsndfile's (wav, au, flac, ogg, mp3), resampling soxr's `HQ`.  `duration` and `offset` are in
-    seconds.  Returns `(y, sr)` with `y` (n_samples,) float32 and `sr` = 22050.
-    Raises FileNotFoundError, PermissionError, or ValueError for a file that holds no readable audio.
-    """
-    import soundfile as sf
-
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such audio file")
-    with open(path, "rb") as handle:  # an unreadable file says so itself, before libsndfile's "system error"
-        if not handle.read(1):
-            raise ValueError(f"{path.name}: the file is empty")
-    try:
-        with sf.SoundFile(str(path)) as sound:
-            native = sound.samplerate
-            if offset:
-                sound.seek(min(int(offset * native), sound.frames))
-            y = sound.read(-1 if duration is None else int(duration * native), dtype="float32", always_2d=True)
-    except sf.LibsndfileError as error:
-        raise ValueError(
-            f"{path.name}: not audio that can be decoded here ({str(error.error_string).strip().rstrip('.')}); "
-            "wav, au, flac, ogg and mp3 are read, convert other formats first"
-        ) from None
-    if not len(y):
-        raise ValueError(f"{path.name}: no audio samples in the file")
-    return resample(y[:, 0] if y.shape[1] == 1 else y.mean(axis=1), native), SR
-
-
-def resample(y: np.ndarray, sr: int) -> np.ndarray:
-    """Bring `y` (n,) float32 from `sr` Hz to 22050 Hz as librosa does (soxr HQ, length ceil(n * 22050 / sr))."""
-    if sr == SR:
-        return np.ascontiguousarray(y, dtype=np.float32)
-    import soxr
-
-    n = math.ceil(len(y) * SR / sr)
-    out = soxr.resample(y, sr, SR, quality="HQ")[:n]
-    return np.pad(out, (0, n - len(out)))
-
-
 def extract(y: np.ndarray, sr: int = SR) -> np.ndarray:
     """Compute the 68 features of one clip.
 
@@ -116,12 +73,11 @@ def extract(y: np.ndarray, sr: int = SR) -> np.ndarray:
     if len(y) < N_FFT:
         raise ValueError(f"the audio lasts {len(y) / SR:.3f} s, shorter than one frame of {N_FFT / SR:.3f} s")
 
-    power, mel, shape, contrast, pitch, height = _analyse(y)
+    power, mel, shape, peaks, valleys, pitch, height = _analyse(y)
     log_mel = _decibel(mel)
     mfcc = log_mel @ _dct_basis()
     chroma = power @ _chroma_filters(_tuning(pitch, height)).T
     chroma /= np.maximum(chroma.max(axis=1, keepdims=True), np.finfo(np.float32).tiny)
-    peaks, valleys = contrast
     frames = [mfcc, chroma, shape, _decibel(peaks) - _decibel(valleys), _zero_crossings(y)[:, None], _rms(y)[:, None]]
 
     out = np.empty(len(FEATURES))
@@ -146,38 +102,37 @@ def _analyse(y: np.ndarray):
     n, bins = len(frames), N_FFT // 2 + 1
     window, (mel_start, mel_weights), bands, freq = _constants()
     power = np.empty((n, bins), np.float32)
-    mel = np.empty((n, len(mel_start)), np.float32)
+    mel = np.empty((n, len(mel_start) - 1), np.float32)
     shape = np.empty((n, 3))
-    contrast = np.empty((2, n, 7))
+    peaks, valleys = np.empty((2, n, len(bands)))
     pitch, height = [], []
     step = 64  # frames at a time: the block and its spectrum stay in the cache
     for a in range(0, n, step):
         b = min(n, a + step)
-        spectrum = rfft(frames[a:b] * window, axis=1).astype(np.complex64)  # in double, as librosa does
-        found = scan_frames(
-            spectrum, freq, mel_start, mel_weights, bands,
-            power[a:b], mel[a:b], shape[a:b], contrast[0, a:b], contrast[1, a:b],
-        )  # fmt: skip
+        spectrum = rfft(frames[a:b] * window, axis=1)  # in double precision, as librosa does
+        found = scan_frames(spectrum, freq, mel_start, mel_weights, power[a:b], mel[a:b], shape[a:b])
+        for k, (first, end, count) in enumerate(bands):
+            ordered = np.sort(power[a:b, first:end], axis=1)
+            peaks[a:b, k] = np.sqrt(ordered[:, -count:]).mean(axis=1)
+            valleys[a:b, k] = np.sqrt(ordered[:, :count]).mean(axis=1)
         pitch.append(found[0])
         height.append(found[1])
-    return power, mel, shape, contrast, np.concatenate(pitch), np.concatenate(height)
+    return power, mel, shape, peaks, valleys, np.concatenate(pitch), np.concatenate(height)
 
 
 @lru_cache(maxsize=1)
 def _constants():
-    """Window, mel filters (first bin and weights), contrast bands (first bin, end, count averaged), frequencies."""
+    """Window, mel filters (starts, weights), contrast bands (first bin, end, count averaged), frequencies."""
     import librosa
     from scipy.signal import get_window
 
     window = get_window("hann", N_FFT, fftbins=True)
     freq = librosa.fft_frequencies(sr=SR, n_fft=N_FFT)
     filters = librosa.filters.mel(sr=SR, n_fft=N_FFT)  # (128, 1025), a triangle of adjoining bins each
-    start = (filters > 0).argmax(axis=1)
-    width = int((filters > 0).sum(axis=1).max())
-    weights = np.zeros((len(filters), width), np.float32)
-    for row, (a, f) in enumerate(zip(start, filters, strict=True)):
-        part = f[a : a + width]
-        weights[row, : len(part)] = part
+    inside = filters > 0
+    offset = np.concatenate([[0], np.cumsum(inside.sum(axis=1))])
+    start = np.stack([offset, np.append(inside.argmax(axis=1), 0)], axis=1)  # in `weights`, and the first bin
+    weights = filters[inside]
 
     edges = np.concatenate([[0.0], 200.0 * 2.0 ** np.arange(7)])
     bands = np.empty((7, 3), np.int64)
@@ -185,7 +140,7 @@ def _constants():
         inside = np.flatnonzero((freq >= edges[k]) & (freq <= edges[k + 1]))
         a, b = inside[0] - (k > 0), len(freq) if k == 6 else inside[-1] + 1
         bands[k] = a, b - (k < 6), max(1, np.rint(0.02 * (b - a)))
-    return window, (start.astype(np.int64), weights), bands, freq
+    return window, (start, weights), bands, freq
 
 
 @lru_cache(maxsize=1)
@@ -223,19 +178,26 @@ def _tuning(pitch: np.ndarray, height: np.ndarray) -> float:
 
 
 def _zero_crossings(y: np.ndarray) -> np.ndarray:
-    """(n_frames,) share of sign changes a frame, by differences of one running sum."""
-    padded = np.pad(y, N_FFT // 2, mode="edge")
-    negative = padded < -1e-10
-    total = np.concatenate([[0], np.cumsum(negative[1:] != negative[:-1], dtype=np.int32)])
-    return (total[N_FFT - 1 :: HOP] - total[: len(total) - N_FFT + 1 : HOP]) / N_FFT
+    """(n_frames,) share of sign changes a frame; a frame's first sample has no predecessor in it."""
+    negative = np.pad(y, N_FFT // 2, mode="edge") < -1e-10
+    change = np.empty(len(negative), bool)
+    change[0] = False
+    np.not_equal(negative[1:], negative[:-1], out=change[1:])
+    n = 1 + len(y) // HOP
+    total = _over_frames(np.add.reduceat(change, np.arange(0, len(change), HOP), dtype=np.int32), n)
+    return (total - change[: n * HOP : HOP]) / N_FFT
 
 
 def _rms(y: np.ndarray) -> np.ndarray:
-    """(n_frames,) root of the mean square a frame, by differences of one running sum in double precision."""
-    square = np.square(np.pad(y, N_FFT // 2), dtype=np.float64)
-    total = np.concatenate([[0.0], np.cumsum(square)])
-    energy = total[N_FFT::HOP] - total[: len(total) - N_FFT : HOP]
-    return np.sqrt(np.maximum(energy, 0.0) / N_FFT)
+    """(n_frames,) root of the mean square a frame."""
+    padded = np.pad(y, (N_FFT // 2, N_FFT // 2 + HOP))
+    blocks = padded[: len(padded) // HOP * HOP].reshape(-1, HOP)
+    return np.sqrt(_over_frames(np.einsum("bi,bi->b", blocks, blocks), 1 + len(y) // HOP) / N_FFT)
+
+
+def _over_frames(blocks: np.ndarray, n_frames: int) -> np.ndarray:
+    """(n_frames,) sums over frames from sums over blocks of one hop: a frame is four of them."""
+    return np.lib.stride_tricks.sliding_window_view(blocks, N_FFT // HOP)[:n_frames].sum(axis=1)
 
 
 def _onset_envelope(log_mel: np.ndarray) -> np.ndarray:
@@ -261,12 +223,13 @@ def _tempo(envelope: np.ndarray) -> float:
     width = int(8.0 * SR / HOP)  # librosa's eight seconds
     size = next_fast_len(2 * width - 1, real=True)
     padded = np.pad(envelope, width // 2, mode="linear_ramp", end_values=0)
-    frames = np.lib.stride_tricks.sliding_window_view(padded, width)[: len(envelope)] * get_window("hann", width)
-    energy = np.einsum("tw,tw->t", frames, frames)
-    energy[energy < np.finfo(np.float64).tiny] = 1.0
+    frames = np.lib.stride_tricks.sliding_window_view(padded, width)[: len(envelope)]
+    frames = frames * get_window("hann", width).astype(np.float32)
+    energy = np.einsum("tw,tw->t", frames, frames)[:, None]
+    frames /= np.sqrt(energy, where=energy > 0, out=np.ones_like(energy))
     spectrum = rfft(frames, size, axis=1)
-    mean_power = (spectrum.real**2 + spectrum.imag**2).T @ (1.0 / energy) / len(frames)
-    tempogram = irfft(mean_power, size)[1:width]
+    power = sum(np.einsum("tf,tf->f", part, part) for part in (spectrum.real, spectrum.imag))
+    tempogram = irfft(power / len(frames), size)[1:width]
     bpm = 60.0 * SR / (HOP * np.arange(1, width))
     prior = -0.5 * (np.log2(bpm) - np.log2(120.0)) ** 2
     prior[bpm >= 320.0] = -np.inf

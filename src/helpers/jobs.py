@@ -109,8 +109,8 @@ def run(
 ) -> dict[str, str]:
     """Put `function(item)` of every item into `records`, skipping those already there.
 
-    Results must be JSON-serialisable.  With `client` (dask.distributed.Client) the items go to its workers; a task whose
-    worker dies is given to another one.  Returns the faults, `{key: reason}`: items whose function raised
+    Results must be JSON-serialisable.  With `client` (dask.distributed.Client) the items go to its workers; a
+    task whose worker dies is given to another one.  Returns the faults, `{key: reason}`: items whose function raised
     ValueError, OSError or RuntimeError.
     """
     from tqdm import tqdm

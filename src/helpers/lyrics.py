@@ -16,11 +16,12 @@ import pandas as pd
 
 from .datasets import data_dir
 from .embedding import DIMS, Store, embed, sha256
+from .genius import scan
 from .sentences import CONSTANTS, TEMPLATES
 
 __all__ = [
     "CONSTANTS", "GENRE_TAG", "TEMPLATES", "Bank", "Store", "bank", "build_bank", "build_sentences", "constant",
-    "embed", "matched", "sentence_vectors", "shuffled", "template",
+    "embed", "matched", "save_bank", "scan", "sentence_vectors", "shuffled", "template",
 ]  # fmt: skip
 
 GENRE_TAG = {"hiphop": "rap", "rock": "rock", "metal": "rock", "pop": "pop", "country": "country", "blues": "rb"}
@@ -171,13 +172,14 @@ def template(genres: Sequence[str], seed: int, *, noise: float = 0.05) -> np.nda
 def constant(
     genres: Sequence[str], seed: int, *, noise: float = 0.02, texts: Bank | None = None
 ) -> tuple[np.ndarray, pd.DataFrame]:
-    """Phase 3 of the released code: one constant sentence for five genres, first 500 characters of real texts for the rest.
+    """Phase 3 of the released code: one constant sentence for five genres, excerpts of real texts for the rest.
 
-    hiphop, rock, metal, pop and country take the first 100 texts of their tag in turn; metal takes the same as rock. A tag
-    with fewer than 100 texts (country has 11 in the bank) is filled up with texts of other tags that no genre uses, so that
-    a genre has as many different texts as the released code gave it; the report counts them.
-    `genres` (n,) str; returns `(V, report)`: V (n, 384) float32, noise of standard deviation `noise` added; report with
-    genre, tag, n_tracks, n_texts, n_from_tag, n_from_rest.  Raises ValueError for an unknown genre or a tag without texts.
+    hiphop, rock, metal, pop and country take the first 500 characters of the first 100 texts of their tag in turn;
+    metal takes the same as rock. A tag with fewer than 100 texts (country has 11 in the bank) is filled up with whole
+    texts of other tags that no genre uses, so that a genre has as many different texts as the released code gave it;
+    the report counts them.
+    `genres` (n,) str; returns `(V, report)`: V (n, 384) float32, noise of standard deviation `noise` added; report
+    with genre, tag, n_tracks, n_texts, n_from_tag, n_from_rest.  Raises ValueError for an unknown genre or a tag without texts.
     """
     genres = _check_genres(genres)
     texts = texts or bank()

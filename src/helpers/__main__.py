@@ -1,0 +1,235 @@
+"""Command line for the long jobs: `python -m helpers features|lyrics|cluster|data|embedded --help`.
+
+Exit codes: 0 done, 1 an input cannot be used (one sentence says why), 2 wrong usage, 3 done, but some files were left
+out.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from . import datasets
+from .jobs import write_atomically
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__, rich_markup_mode=None
+)
+embedded = typer.Typer(no_args_is_help=True, help="Rebuild the tables that are committed under data/.")
+app.add_typer(embedded, name="embedded")
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no summary.")]
+Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes.")]
+Scheduler = Annotated[Optional[str], typer.Option(help="Address of a dask scheduler, e.g. tcp://host:8786.")]  # noqa: UP045
+LEFT_OUT = 3
+CPUS = os.cpu_count() or 1
+
+
+def _client(address: str | None):
+    if address is None:
+        return None
+    from distributed import Client
+
+    try:
+        return Client(address, timeout="10s")
+    except OSError as error:
+        raise ValueError(f"no dask scheduler answers at {address} ({type(error).__name__})") from None
+
+
+def _save_csv(table, path: Path, **options) -> None:
+    write_atomically(path, lambda p: table.to_csv(p, index=False, errors="surrogateescape", **options))
+
+
+def _extract(paths, genres, out: Path, segment, jobs, scheduler, quiet) -> int:
+    """Extract a table to `out`, the faults beside it; the records of a run are `out` + ".records.jsonl"."""
+    from .features import extract_table
+
+    out.parent.mkdir(parents=True, exist_ok=True)
+    table, faults = extract_table(
+        paths, segment=segment, records=out.with_name(out.name + ".records.jsonl"), n_jobs=jobs,
+        client=_client(scheduler), quiet=quiet,
+    )  # fmt: skip
+    if genres:
+        table.insert(1, "genre", table["track_id"].map(genres))
+    _save_csv(table, out, float_format="%.9g")
+    report = out.with_name(f"{out.stem}_faults.csv")
+    if len(faults):
+        _save_csv(faults, report)
+    else:
+        report.unlink(missing_ok=True)
+    if not quiet:
+        typer.echo(f"{out}: {len(table)} rows of {table['track_id'].nunique()} tracks")
+        if len(faults):
+            typer.echo(f"{report}: {len(faults)} files were left out")
+    return LEFT_OUT if len(faults) else 0
+
+
+@app.command(epilog="Example: python -m helpers features ~/Music --out music.csv --jobs 4")
+def features(
+    folder: Annotated[Path, typer.Argument(help="Folder of audio; sub-folders are genres when every file is in one.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Table to write.")] = Path("features.csv"),
+    segment: Annotated[Optional[float], typer.Option(min=0.5, help="Cut tracks into segments, seconds.")] = None,  # noqa: UP045
+    jobs: Jobs = CPUS,
+    scheduler: Scheduler = None,
+    quiet: Quiet = False,
+) -> None:
+    """Extract the 68 features of every file in a folder; an interrupted run goes on where it was."""
+    from .collection import find_audio, genres_from_folders
+
+    paths = find_audio(folder)
+    raise typer.Exit(_extract(paths, genres_from_folders(paths, folder), out, segment, jobs, scheduler, quiet))
+
+
+@app.command(
+    epilog="Example: python -m helpers lyrics song_lyrics.csv --tag rap --tag rock --per-tag 2000 --out bank.npz"
+)
+def lyrics(
+    table: Annotated[Path, typer.Argument(help="The Genius table: .csv, .parquet, or a folder that holds it.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Bank of vectors to write.")] = Path("lyrics_bank.npz"),
+    tag: Annotated[Optional[list[str]], typer.Option(help="Tag to take (repeat it); all by default.")] = None,  # noqa: UP045
+    language: Annotated[str, typer.Option(help='Language to take; "any" takes all.')] = "en",
+    per_tag: Annotated[int, typer.Option(min=1, help="Texts of each tag.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Seed of the sample.")] = 0,
+    scheduler: Scheduler = None,
+    quiet: Quiet = False,
+) -> None:
+    """Sample texts of each tag from a table of lyrics of any size and embed them; resumable."""
+    from . import acquire, genius
+    from . import lyrics as words
+
+    source = acquire.find_lyrics_table(table)
+    language_or_none = None if language == "any" else language
+    sample = genius.scan(source, tags=tag, language=language_or_none, per_tag=per_tag, seed=seed, quiet=quiet)
+    store = out.with_name(out.name + ".store")
+    bank = words.build_bank(sample, store, client=_client(scheduler), quiet=quiet)
+    words.save_bank(bank, out)
+    if not quiet:
+        typer.echo(f"{out}: {len(bank.vectors)} vectors of {len(sample)} texts")
+
+
+@app.command(epilog="Example: python -m helpers cluster music.csv --clusters 8 --out playlists")
+def cluster(
+    source: Annotated[str, typer.Argument(help="Feature table (.csv), folder of audio, or the name of a data set.")],
+    clusters: Annotated[int, typer.Option("--clusters", "-k", min=2, help="Number of clusters.")] = 10,
+    method: Annotated[str, typer.Option(help="kmeans, ward, dbscan, hdbscan or spectral.")] = "kmeans",
+    protocol: Annotated[
+        str, typer.Option(help="Whose recipe trains the VAE: written, released or controlled.")
+    ] = "controlled",
+    seed: Annotated[int, typer.Option(help="Seed of training and clustering.")] = 0,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for tracks.csv and the playlists.")] = Path(
+        "clusters"
+    ),
+    quiet: Quiet = False,
+) -> None:
+    """Train the VAE of phase 1 on a data set, cluster its latent space, write tracks.csv and a playlist per cluster."""
+    import pandas as pd
+
+    from . import clustering, fusion, protocols, training
+    from .collection import write_playlists
+
+    tracks = datasets.load(source)
+    if tracks.n < clusters:
+        raise ValueError(f"{tracks.name} has {tracks.n} rows, fewer than the {clusters} clusters asked for")
+    recipe = protocols.get(protocol).recipes["basic_vae"]
+    made = fusion.inputs(tracks, protocol, 1, seed)
+    latent = training.fit(made.X, recipe, seed).mu
+    labels = clustering.cluster(latent, method, n_clusters=clusters, seed=seed)
+    out.mkdir(parents=True, exist_ok=True)
+    paths = tracks.provenance.get("paths")
+    if paths:
+        write_playlists(labels, tracks.ids, paths, out)
+    else:
+        _save_csv(pd.DataFrame({"track_id": tracks.ids, "cluster": labels}), out / "tracks.csv")
+    if not quiet:
+        sizes = pd.Series(labels).value_counts().sort_index()
+        typer.echo(f"{out}: {tracks.n} tracks; " + ", ".join(f"{k}: {n}" for k, n in sizes.items()))
+
+
+@app.command(epilog="Example: python -m helpers data --gtzan ~/Downloads/gtzan.zip")
+def data(
+    gtzan: Annotated[Optional[str], typer.Option(envvar="GTZAN", help="Your copy: folder or archive.")] = None,  # noqa: UP045
+    genius: Annotated[Optional[str], typer.Option(envvar="GENIUS", help="Your copy: table or .zip.")] = None,  # noqa: UP045
+    jobs: Jobs = CPUS,
+    quiet: Quiet = False,
+) -> None:
+    """Make data/gtzan.csv from the full GTZAN (yours, or Kaggle's), and a larger bank of lyrics where GENIUS is given."""
+    from . import acquire
+
+    raw = datasets.data_dir() / "raw"
+    tracks = acquire.find_gtzan(acquire.locate("gtzan", gtzan, raw))
+    problems = acquire.verify(tracks)
+    for row in problems.head(20).itertuples():
+        typer.echo(f"{row.track_id}: {row.problem}", err=True)
+    if len(problems) > 20:
+        typer.echo(f"… and {len(problems) - 20} more", err=True)
+    genres = {track: track.split(".")[0] for track in tracks}
+    code = _extract(tracks, genres, datasets.data_dir() / "gtzan.csv", None, jobs, None, quiet)
+    if genius:
+        lyrics(acquire.locate("genius", genius, raw), raw / "lyrics_bank.npz", None, "en", 1000, 0, None, quiet)
+    raise typer.Exit(code)
+
+
+@embedded.command("features")
+def embedded_features(
+    folder: Annotated[Path, typer.Argument(help="GTZAN mini: <genre>/<genre>.0000N.flac")], jobs: Jobs = 1
+) -> None:
+    """data/gtzan_mini_tracks.csv and data/gtzan_mini_segments.csv."""
+    from . import acquire
+    from .features import extract_table
+
+    tracks = acquire.find_gtzan(folder)
+    for segment, name in ((None, "gtzan-mini-tracks"), (3.0, "gtzan-mini")):
+        table, faults = extract_table(tracks, segment=segment, n_jobs=jobs)
+        if len(faults):
+            raise ValueError(f"{faults['path'].iloc[0]}: {faults['reason'].iloc[0]}")
+        table.insert(1, "genre", table["track_id"].str.split(".").str[0])
+        _save_csv(table, datasets.data_dir() / datasets.EMBEDDED[name], float_format="%.9g", lineterminator="\n")
+
+
+@embedded.command("lyrics")
+def embedded_lyrics(
+    table: Annotated[Path, typer.Argument(help="Table with the columns lyrics, tag and language.")],
+    store: Annotated[Optional[Path], typer.Option(help="File that keeps finished vectors.")] = None,  # noqa: UP045
+) -> None:
+    """data/lyrics_bank.npz: every text of a table, and the excerpts of the released protocol."""
+    import pandas as pd
+
+    from . import lyrics as words
+
+    words.save_bank(words.build_bank(pd.read_csv(table), store), datasets.data_dir() / "lyrics_bank.npz")
+
+
+@embedded.command("sentences")
+def embedded_sentences() -> None:
+    """data/sentences.npz: the vectors of our own sentences."""
+    from . import lyrics as words
+
+    words.build_sentences(datasets.data_dir() / "sentences.npz")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; errors of the user's input become one sentence on stderr and exit code 1."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    try:
+        return app(arguments, standalone_mode=False) or 0  # an exit code is returned, not raised
+    except typer.Abort:
+        return 130
+    except Exception as error:
+        if hasattr(error, "format_message"):  # wrong usage, as click words it
+            typer.echo(f"error: {error.format_message()}", err=True)
+            return getattr(error, "exit_code", 2)
+        if isinstance(error, (ValueError, OSError, RuntimeError)):
+            message = error.strerror if isinstance(error, OSError) and error.errno and error.strerror else str(error)
+            named = f"{error.filename}: " if getattr(error, "filename", None) else ""
+            typer.echo(f"error: {named}{message}", err=True)
+            return 1
+        raise
+
+
+if __name__ == "__main__":
+    sys.exit(main())
