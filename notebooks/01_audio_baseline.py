@@ -74,7 +74,7 @@ tracks.features.iloc[:5, [0, 1, 26, 50, 56, 63, 65, 67]].round(2).assign(genre=N
 # over latent dimensions, both in nats up to a constant ([Method](../book/method.md)).
 
 # %%
-run = experiments.run(tracks, protocol, phase=1, seeds=seeds, extras=True)
+run = experiments.run(tracks, protocol, phase=1, seeds=seeds, extras=["spaces"])
 
 # %% mystnb={"figure": {"caption": "Training of the basic VAE, one line a seed: reconstruction error and KL divergence per epoch, averaged over the rows.", "name": "fig-easy-training"}, "image": {"alt": "Two line plots: reconstruction error falls and KL settles over the epochs, one line per seed."}}
 plots.training_curves({f"seed {seed}": fits["basic_vae"] for seed, fits in run.fits.items()})
@@ -102,7 +102,7 @@ Markdown(results.read_contrast(run.scores, "VAE + K-Means", "PCA + K-Means", ["s
 
 # %%
 names = ["VAE + K-Means", "VAE + K-Means (active units)", "VAE + K-Means (PCA, as many dims)", "PCA + K-Means", "Input + K-Means",
-         "UMAP + K-Means", "VAE + K-Means (sampled z)"]
+         "VAE + K-Means (sampled z)"]
 results.table(run.scores, ["dims", "silhouette", "silhouette_common", "nmi", "ari"], names)
 
 # %% mystnb={"figure": {"caption": "PCA + K-Means with more and more components (first seed). The marked points are the VAE, at its full size and at its number of active units.", "name": "fig-easy-dims"}, "image": {"alt": "Line plot of silhouette and NMI of PCA plus K-Means against the number of components, with the VAE marked."}}

@@ -17,6 +17,7 @@ import pandas as pd
 
 from . import metrics
 from .datasets import Tracks, data_dir
+from .sentences import CONSTANTS
 
 KEYS = ["protocol", "phase", "dataset", "variant", "method"]
 LABELS = {
@@ -168,6 +169,37 @@ def read_interval(
         f"NMI of *{a}* minus *{b}*: {difference:+.3f}, 95 % interval [{low:+.3f}, {high:+.3f}] "
         f"over {len(set(groups))} tracks and {len(labels)} seeds drawn anew: {verdict}."
     )
+
+
+def read_confusion(genres: np.ndarray | None, labels: np.ndarray) -> str:
+    """A sentence that reads a confusion table: the genres that hold together best and worst, and the most frequent mix-up."""
+    if genres is None:
+        return "Without genre labels the table only shows how large the clusters are."
+    counts = metrics.confusion(genres, labels)
+    share = counts.max(axis=1) / counts.sum(axis=1)
+    best, worst = share.idxmax(), share.idxmin()
+    home = counts.idxmax(axis=1)
+    pairs = [(int(counts.loc[g, home[h]]), g, h) for g in counts.index for h in counts.index if g != h]
+    n, guest, host = max(pairs)
+    return (f"*{best}* holds together best ({share[best]:.0%} of it in one cluster), *{worst}* least ({share[worst]:.0%}). "
+            f"The most frequent mix-up: {n} rows of *{guest}* in the main cluster of *{host}*.")
+
+
+def by_text_kind(genres: np.ndarray | None, labels: dict[int, dict[str, np.ndarray]], methods: list[str]) -> pd.DataFrame:
+    """NMI (mean ± sd over seeds) of each method on the genres that the released text channel gives one constant sentence, and
+    on those that it gives real lyrics. `genres` (n,) or None, `labels[seed][method]` (n,); empty without such genres."""
+    if genres is None:
+        return pd.DataFrame()
+    constant = np.isin(genres, list(CONSTANTS))
+    rows = {}
+    for method in methods:
+        found = [each[method] for each in labels.values() if method in each]
+        halves = {"constant sentence": constant, "real lyrics": ~constant}
+        values = {name: [metrics.external(genres[half], each[half])["nmi"] for each in found]
+                  for name, half in halves.items() if found and len(set(genres[half])) > 1}
+        rows[method] = {f"NMI, genres with {name}": cell(np.mean(v), np.std(v, ddof=1) if len(v) > 1 else np.nan)
+                        for name, v in values.items()}
+    return pd.DataFrame(rows).T.dropna(how="all").rename_axis("Method")
 
 
 def provenance(tracks: Tracks, **more) -> dict:
