@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -25,7 +25,7 @@ app.add_typer(embedded, name="embedded")
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no summary.")]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes.")]
-Scheduler = Annotated[Optional[str], typer.Option(help="Address of a dask scheduler, e.g. tcp://host:8786.")]  # noqa: UP045
+Scheduler = Annotated[str | None, typer.Option(help="Address of a dask scheduler, e.g. tcp://host:8786.")]
 LEFT_OUT = 3
 CPUS = os.cpu_count() or 1
 
@@ -42,7 +42,7 @@ def _client(address: str | None):
 
 
 def _save_csv(table, path: Path, **options) -> None:
-    write_atomically(path, lambda p: table.to_csv(p, index=False, errors="surrogateescape", **options))
+    write_atomically(path, lambda p: table.to_csv(p, index=False, **options))
 
 
 def _extract(paths, genres, out: Path, segment, jobs, scheduler, quiet) -> int:
@@ -73,7 +73,7 @@ def _extract(paths, genres, out: Path, segment, jobs, scheduler, quiet) -> int:
 def features(
     folder: Annotated[Path, typer.Argument(help="Folder of audio; sub-folders are genres when every file is in one.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Table to write.")] = Path("features.csv"),
-    segment: Annotated[Optional[float], typer.Option(min=0.5, help="Cut tracks into segments, seconds.")] = None,  # noqa: UP045
+    segment: Annotated[float | None, typer.Option(min=0.5, help="Cut tracks into segments, seconds.")] = None,
     jobs: Jobs = CPUS,
     scheduler: Scheduler = None,
     quiet: Quiet = False,
@@ -91,7 +91,7 @@ def features(
 def lyrics(
     table: Annotated[Path, typer.Argument(help="The Genius table: .csv, .parquet, or a folder that holds it.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Bank of vectors to write.")] = Path("lyrics_bank.npz"),
-    tag: Annotated[Optional[list[str]], typer.Option(help="Tag to take (repeat it); all by default.")] = None,  # noqa: UP045
+    tag: Annotated[list[str] | None, typer.Option(help="Tag to take (repeat it); all by default.")] = None,
     language: Annotated[str, typer.Option(help='Language to take; "any" takes all.')] = "en",
     per_tag: Annotated[int, typer.Option(min=1, help="Texts of each tag.")] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of the sample.")] = 0,
@@ -152,12 +152,12 @@ def cluster(
 
 @app.command(epilog="Example: python -m helpers data --gtzan ~/Downloads/gtzan.zip")
 def data(
-    gtzan: Annotated[Optional[str], typer.Option(envvar="GTZAN", help="Your copy: folder or archive.")] = None,  # noqa: UP045
-    genius: Annotated[Optional[str], typer.Option(envvar="GENIUS", help="Your copy: table or .zip.")] = None,  # noqa: UP045
+    gtzan: Annotated[str | None, typer.Option(envvar="GTZAN", help="Your copy: folder or archive.")] = None,
+    genius: Annotated[str | None, typer.Option(envvar="GENIUS", help="Your copy: table or .zip.")] = None,
     jobs: Jobs = CPUS,
     quiet: Quiet = False,
 ) -> None:
-    """Make data/gtzan.csv from the full GTZAN (yours, or Kaggle's), and a larger bank of lyrics where GENIUS is given."""
+    """Make data/gtzan.csv from the full GTZAN (yours, or Kaggle's); a larger bank of lyrics where GENIUS is given."""
     from . import acquire
 
     raw = datasets.data_dir() / "raw"
@@ -194,7 +194,7 @@ def embedded_features(
 @embedded.command("lyrics")
 def embedded_lyrics(
     table: Annotated[Path, typer.Argument(help="Table with the columns lyrics, tag and language.")],
-    store: Annotated[Optional[Path], typer.Option(help="File that keeps finished vectors.")] = None,  # noqa: UP045
+    store: Annotated[Path | None, typer.Option(help="File that keeps finished vectors.")] = None,
 ) -> None:
     """data/lyrics_bank.npz: every text of a table, and the excerpts of the released protocol."""
     import pandas as pd

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ def load_audio(path: str | Path, duration: float | None = SECONDS, offset: float
         if not handle.read(1):
             raise ValueError(f"{path.name}: the file is empty")
     try:
-        with sf.SoundFile(str(path)) as sound:
+        with sf.SoundFile(os.fsencode(path) if os.name == "posix" else str(path)) as sound:
             native = sound.samplerate
             if offset:
                 sound.seek(min(int(offset * native), sound.frames))

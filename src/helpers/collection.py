@@ -42,6 +42,8 @@ def find_audio(folder: str | Path) -> dict[str, Path]:
     Two files that differ only in their ending keep it in their name.  Formats that cannot be decoded here are listed
     too, so that a fault report names them.  Raises FileNotFoundError, PermissionError, or ValueError without any file.
     """
+    from .jobs import printable
+
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder")
@@ -55,9 +57,12 @@ def find_audio(folder: str | Path) -> dict[str, Path]:
     )
     if not found:
         raise ValueError(f"{folder}: no audio in this folder ({', '.join(AUDIO)})")
-    stems = [p.relative_to(folder).with_suffix("").as_posix() for p in found]
+    stems = [printable(p.relative_to(folder).with_suffix("").as_posix()) for p in found]
     shared = {s for s in stems if stems.count(s) > 1} if len(set(stems)) < len(stems) else set()
-    return {(p.relative_to(folder).as_posix() if s in shared else s): p for s, p in zip(stems, found, strict=True)}
+    return {
+        (printable(p.relative_to(folder).as_posix()) if s in shared else s): p
+        for s, p in zip(stems, found, strict=True)
+    }
 
 
 def genres_from_folders(paths: Mapping[str, Path], folder: Path) -> dict[str, str] | None:
@@ -83,7 +88,7 @@ def load_folder(folder: str | Path, *, n_jobs: int | None = None, client=None, q
     table, faults = extract_table(
         paths,
         records=cache_dir() / f"folder-{key}.jsonl",
-        n_jobs=n_jobs or (os.cpu_count() or 1),
+        n_jobs=n_jobs or max(1, min(os.cpu_count() or 1, len(paths) // 50)),  # starting a process costs 3 s
         client=client,
         quiet=bool(os.environ.get("HELPERS_QUIET")) if quiet is None else quiet,
     )
@@ -95,7 +100,9 @@ def load_folder(folder: str | Path, *, n_jobs: int | None = None, client=None, q
     words = next((folder / name for name in LYRICS_TABLES if (folder / name).is_file()), None)
     if words is not None:
         text = join_lyrics(kept, words)
-        note += f"; lyrics for {int(text.notna().all(axis=1).sum())} of {len(text)} tracks"
+        known = int(text.notna().all(axis=1).sum())
+        text = text.fillna(text.mean())  # a track without lyrics sits in the middle: its text says nothing
+        note += f"; lyrics for {known} of {len(text)} tracks, the mean vector for the rest"
     digest = hashlib.sha256(pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes()).hexdigest()
     return from_table(
         table, folder.name, text=text, source=folder.name, sha256=digest, note=note.strip("; "),
@@ -149,7 +156,7 @@ def _tags(path: Path) -> str | None:
     import soundfile as sf
 
     try:
-        with sf.SoundFile(str(path)) as sound:
+        with sf.SoundFile(os.fsencode(path) if os.name == "posix" else str(path)) as sound:
             tags = sound.copy_metadata()
     except sf.LibsndfileError:
         return None
@@ -165,7 +172,7 @@ def write_playlists(
     `noise.m3u8` and `tracks.csv` (track_id, cluster, path) into `folder`; returns the playlists.
     Raises ValueError when a track has no path or lengths differ.
     """
-    from .jobs import write_atomically
+    from .jobs import printable, write_atomically
 
     labels, ids = np.asarray(labels), np.asarray(ids, dtype=str)
     if labels.shape != ids.shape:
@@ -188,6 +195,6 @@ def write_playlists(
                 folder / f"{name}.m3u8", lambda p, t=text: p.write_bytes(t.encode("utf-8", "surrogateescape"))
             )
         )
-    table = pd.DataFrame({"track_id": ids, "cluster": labels, "path": [str(paths[i]) for i in ids]})
-    write_atomically(folder / "tracks.csv", lambda p: table.to_csv(p, index=False, errors="surrogateescape"))
+    table = pd.DataFrame({"track_id": ids, "cluster": labels, "path": [printable(paths[i]) for i in ids]})
+    write_atomically(folder / "tracks.csv", lambda p: table.to_csv(p, index=False))
     return written

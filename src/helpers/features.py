@@ -270,7 +270,7 @@ def extract_table(
     """
     import pandas as pd
 
-    from .jobs import Records, run
+    from .jobs import Records, printable, run
 
     if not paths:
         raise ValueError("no audio files to extract features from")
@@ -290,7 +290,7 @@ def extract_table(
     rows = [[track, *row] for track, stamp in stamps.items() for row in kept.done.get(stamp, [])]
     table = pd.DataFrame(rows, columns=["track_id", "start_s", *FEATURES])
     faults = pd.DataFrame(
-        [[track, str(paths[track]), failed[stamp]] for track, stamp in stamps.items() if stamp in failed],
+        [[track, printable(paths[track]), failed[stamp]] for track, stamp in stamps.items() if stamp in failed],
         columns=["track_id", "path", "reason"],
     )
     for fault in faults.itertuples():

@@ -128,11 +128,16 @@ def run(
     return {key: faults[key] for key in items if key in faults}  # in the items' order, whoever finished first
 
 
+def printable(name: str | Path) -> str:
+    """A file name as text: bytes that are no UTF-8 (old discs, Latin-1) become escapes, which every table can hold."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
 def _guarded(function: Callable, key: Any, item: Any) -> tuple[Any, Any, str | None]:
     try:
         return key, function(item), None
     except (ValueError, OSError, RuntimeError) as error:
-        return key, None, str(error) or type(error).__name__
+        return key, None, printable(str(error)) or type(error).__name__
 
 
 def _local(function: Callable, todo: list, n_jobs: int) -> Iterator:
@@ -162,10 +167,11 @@ def on_cluster(function: Callable, todo: list, client) -> Iterator:
     running = as_completed([submit(job) for _, job in zip(range(ahead), waiting, strict=False)])
     for future in running:
         key = keys.pop(future.key)
-        if future.status == "finished":
-            yield future.result()
-        else:  # a task that killed every worker it was given to
-            yield key, None, f"the cluster gave it up: {future.exception()}"
+        try:  # waits again when the worker that held the result has died and another one computes it anew
+            outcome = future.result()
+        except Exception as error:  # a task that killed every worker it was given to
+            outcome = key, None, f"the cluster gave it up: {error}"
+        yield outcome
         for job in waiting:
             running.add(submit(job))
             break

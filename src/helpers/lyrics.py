@@ -179,7 +179,8 @@ def constant(
     texts of other tags that no genre uses, so that a genre has as many different texts as the released code gave it;
     the report counts them.
     `genres` (n,) str; returns `(V, report)`: V (n, 384) float32, noise of standard deviation `noise` added; report
-    with genre, tag, n_tracks, n_texts, n_from_tag, n_from_rest.  Raises ValueError for an unknown genre or a tag without texts.
+    with genre, tag, n_tracks, n_texts, n_from_tag, n_from_rest.
+    Raises ValueError for an unknown genre or a tag without texts.
     """
     genres = _check_genres(genres)
     texts = texts or bank()

@@ -1,0 +1,107 @@
+"""The command line: help, exit codes, and each command from real files to real output."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile as sf
+
+from helpers import datasets, synth
+from helpers.__main__ import LEFT_OUT, main
+from helpers.features import FEATURES, SR
+
+
+@pytest.fixture
+def music(tmp_path):
+    for i, style in enumerate(["jazz", "metal", "pop"]):
+        for j in range(4):
+            path = tmp_path / "music" / style / f"{style} {j}.flac"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            sf.write(path, synth.clip(style, seed=10 * i + j, seconds=3.0), SR)
+    return tmp_path / "music"
+
+
+@pytest.mark.parametrize("command", ["features", "lyrics", "cluster", "data"])
+def test_help_has_an_example(command, capsys):
+    assert main([command, "--help"]) == 0
+    assert f"Example: python -m helpers {command}" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    "arguments, code, says",
+    [
+        (["polka"], 2, "No such command"),
+        (["features"], 2, "Missing argument"),
+        (["features", "nowhere"], 1, "nowhere: no such folder"),
+        (["features", ".", "--jobs", "0"], 2, "--jobs"),
+        (["cluster", "nowhere.csv"], 1, "no data set 'nowhere.csv'"),
+        (["cluster", "gtzan-mini-tracks", "--clusters", "101"], 1, "fewer than the 101 clusters"),
+        (["cluster", "gtzan-mini-tracks", "--protocol", "polka"], 1, "polka"),
+        (["lyrics", "nowhere.csv"], 1, "nowhere.csv"),
+        (["data", "--gtzan", "nowhere"], 1, "nowhere: no such file or folder"),
+    ],
+)
+def test_exit_codes(arguments, code, says, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == code
+    captured = capsys.readouterr()
+    assert says in captured.err and captured.out == ""
+    assert len(captured.err.strip().splitlines()) == 1
+
+
+def test_features(music, tmp_path, capsys):
+    out = tmp_path / "out" / "music.csv"
+    assert main(["features", str(music), "--out", str(out), "--jobs", "1", "--quiet"]) == 0
+    assert capsys.readouterr().out == ""
+    tracks = datasets.load(str(out))
+    assert tracks.n == 12 and tracks.genre_names == ["jazz", "metal", "pop"]
+    (music / "pop" / "broken.wav").write_text("no sound")
+    assert main(["features", str(music), "--out", str(out), "--jobs", "1"]) == LEFT_OUT
+    assert "1 files were left out" in capsys.readouterr().out
+    faults = pd.read_csv(out.with_name("music_faults.csv"))
+    assert faults["track_id"].tolist() == ["pop/broken"] and "not audio" in faults["reason"][0]
+    assert len(pd.read_csv(out)) == 12
+
+
+def test_features_in_segments(music, tmp_path):
+    out = tmp_path / "segments.csv"
+    assert main(["features", str(music), "--out", str(out), "--segment", "1.5", "--jobs", "2", "-q"]) == 0
+    tracks = datasets.load(str(out))
+    assert tracks.n == 24 and len(set(tracks.groups)) == 12 and set(tracks.start_s) == {0.0, 1.5}
+
+
+def test_cluster_folder_writes_playlists(music, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HELPERS_CACHE", str(tmp_path / "cache"))
+    out = tmp_path / "playlists"
+    assert main(["cluster", str(music), "--clusters", "3", "--out", str(out)]) == 0
+    assert "12 tracks" in capsys.readouterr().out
+    table = pd.read_csv(out / "tracks.csv")
+    assert len(table) == 12 and set(table["cluster"]) == {0, 1, 2}
+    playlists = sorted(out.glob("*.m3u8"))
+    entries = [line for p in playlists for line in p.read_text("utf-8").splitlines() if not line.startswith("#")]
+    assert len(playlists) == 3 and sorted(entries) == sorted(table["path"])
+
+
+def test_cluster_table(tmp_path):
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.normal(size=(40, 68)), columns=FEATURES)
+    table.insert(0, "track_id", [f"t{i}" for i in range(40)])
+    table.to_csv(tmp_path / "table.csv", index=False)
+    out = tmp_path / "out"
+    arguments = ["cluster", str(tmp_path / "table.csv"), "-k", "4", "--method", "ward", "-q", "-o"]
+    assert main([*arguments, str(out)]) == 0 and main([*arguments, str(tmp_path / "again")]) == 0
+    assert (out / "tracks.csv").read_bytes() == (tmp_path / "again" / "tracks.csv").read_bytes()
+    assert sorted(set(pd.read_csv(out / "tracks.csv")["cluster"])) == [0, 1, 2, 3]
+
+
+def test_data_from_a_copy(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HELPERS_DATA", str(tmp_path / "data"))
+    for genre in ("blues", "rock"):
+        folder = tmp_path / "gtzan" / "genres_original" / genre
+        folder.mkdir(parents=True)
+        sf.write(folder / f"{genre}.00000.wav", synth.clip(genre, seed=0, seconds=30.0), SR)
+    (folder / "rock.00001.wav").write_text("damaged")
+    assert main(["data", "--gtzan", str(tmp_path / "gtzan"), "--jobs", "1"]) == LEFT_OUT
+    captured = capsys.readouterr()
+    assert "blues.00001: missing" in captured.err and "and 978 more" in captured.err
+    tracks = datasets.load("gtzan")
+    assert tracks.ids.tolist() == ["blues.00000", "rock.00000"] and tracks.genre_names == ["blues", "rock"]
