@@ -45,11 +45,11 @@ test: $(STAMP) ## unit tests, pairs, and every notebook under nbmake
 	$(PY) -m pytest -n $(JOBS) --dist loadfile
 	$(PY) -m pytest --nbmake --nbmake-timeout=900 -n $(JOBS) notebooks/
 
-data: $(STAMP) ## fetch the full GTZAN and make data/gtzan.csv (AUDIO=folder for a copy you have)
-	$(PY) -m helpers.datasets $(if $(AUDIO),"$(AUDIO)")
+data: $(STAMP) ## make data/gtzan.csv from the full GTZAN (GTZAN=your folder or archive)
+	$(PY) -m helpers data $(if $(GTZAN),--gtzan "$(GTZAN)") $(if $(GENIUS),--genius "$(GENIUS)")
 
 results: $(STAMP) ## the published runs: data/results/
-	$(PY) -m helpers.results
+	$(PY) -m helpers.experiments
 
 bench: $(STAMP) ## time the extractor, the training and the pages
 	$(PY) bench/run.py

@@ -56,10 +56,32 @@ def data() -> dict[str, str]:
     return found | {"lyrics_components": str(vectors.shape[1]), "lyrics_share": f"{100 * share:.0f} %"}
 
 
-def collect(root: Path, runs: list[Run]) -> dict[str, str]:
+def tables() -> str:
+    """The paper's tables beside every published run, as Markdown; says what to do where nothing is published."""
+    parts = []
+    for folder in sorted((datasets.data_dir() / "results").glob("*/scores.csv.gz")):
+        scores, record = results.load(folder.parent.name)
+        full = scores[scores.variant == "full"]
+        for protocol in full.protocol.unique():
+            for phase in (1, 2, 3):
+                run = full[(full.protocol == protocol) & (full.phase == phase)]
+                if len(run):
+                    shown = results.beside_paper(run, phase).reset_index()
+                    head = (f"### Table {phase}, {protocol} protocol\n\n{record['dataset']}, N = {record['n']}, "
+                            f"{run.seed.nunique()} seeds, computed {record['date']}.\n\n")
+                    parts.append(head + _markdown(shown))
+    return "\n".join(parts) or "This copy holds no published runs; `make results` computes them from the full data.\n"
+
+
+def _markdown(table: pd.DataFrame) -> str:
+    rows = [list(table.columns), ["---"] * table.shape[1], *table.astype(str).values.tolist()]
+    return "".join("| " + " | ".join(row) + " |\n" for row in rows)
+
+
+def collect(root: Path, runs: list[Run], live: dict[str, str]) -> dict[str, str]:
     """Every number that the pages in `root`/book quote. ValueError where two notebooks claim one name, and for a name
     that nobody printed, with the page that quotes it."""
-    found = paper() | published() | data()
+    found = paper() | published() | data() | live
     found |= {
         "version": metadata.version("vae-music-clustering"),
         "nmi_of_thirty_pure_clusters": f"{metrics.equal_pure_clusters(10, 3):.3f}",
@@ -73,6 +95,7 @@ def collect(root: Path, runs: list[Run]) -> dict[str, str]:
             raise ValueError(f"notebooks/{run.name} prints the number {', '.join(sorted(twice))}, which is taken")
         found |= run.numbers
     quoted = {name: page for page in sorted((root / "book").rglob("*.md")) for name in QUOTED.findall(page.read_text())}
+    quoted |= {name: Path("index.md") for name in ("dataset", "seeds")}  # in the figure's caption
     if unknown := sorted(quoted.keys() - found.keys()):
         places = ", ".join(f"{name} (book/{quoted[name].name})" for name in unknown)
         raise ValueError(f"the prose quotes numbers that nothing printed: {places}")
