@@ -99,7 +99,7 @@ def collect(root: Path, runs: list[Run], live: dict[str, str]) -> dict[str, str]
     if unknown := sorted(quoted.keys() - found.keys()):
         places = ", ".join(f"{name} (book/{quoted[name].name})" for name in unknown)
         raise ValueError(f"the prose quotes numbers that nothing printed: {places}")
-    return {name: found[name] for name in sorted(quoted)}
+    return {name: found[name].replace(" ± ", "\u00a0±\u00a0") for name in sorted(quoted)}
 
 
 def recipes() -> str:
