@@ -1,7 +1,8 @@
 """Run every notebook as Colab would: its versions, an empty folder, and the first cell installing this commit.
 
 Builds a virtual environment from tools/colab.txt (Python 3.13, as Colab has), points the Colab cell at an archive of
-the committed tree instead of the tagged release, and runs the notebooks with COLAB_RELEASE_TAG set. Exits 1 at a failure.
+the committed tree instead of the tagged release, and runs the notebooks with COLAB_RELEASE_TAG set. Exits 1 where one
+fails.
 """
 
 import argparse
