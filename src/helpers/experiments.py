@@ -15,7 +15,7 @@ import pandas as pd
 from sklearn.decomposition import PCA
 from tqdm import tqdm
 
-from . import clustering, fusion, metrics, protocols, training
+from . import clustering, fusion, metrics, protocols, training, vade
 from .datasets import Tracks
 from .training import Fit
 
@@ -55,9 +55,11 @@ def n_clusters(tracks: Tracks, protocol: protocols.Protocol) -> int:
     return protocol.n_clusters if tracks.genres is None else len(tracks.genre_names)
 
 
-def jobs(tracks: Tracks, protocol: protocols.Protocol, phase: int, made: fusion.Inputs, seed: int) -> dict[str, tuple]:
+def jobs(
+    tracks: Tracks, protocol: protocols.Protocol, made: fusion.Inputs, recipes: Sequence[str], seed: int
+) -> dict[str, tuple]:
     """The training jobs (X, recipe, seed, c) of one seed, by recipe; a CVAE only where there are genres to condition on."""
-    names = [name for name in RECIPES[phase] if name != "cvae" or tracks.genres is not None]
+    names = [name for name in recipes if name != "cvae" or tracks.genres is not None]
     return {name: (made.X, protocol.recipes[name], seed, made.c if name == "cvae" else None) for name in names}
 
 
@@ -73,7 +75,7 @@ def cluster_seed(
     """Labels and spaces of every method of `phase` for one seed, {method: (n,)} and {method: (n, d)}.
 
     `extras` adds comparisons that the paper does not have: "spaces" (PCA at the VAE's number of active units, K-Means on
-    the active units alone, on sampled z, on the input itself), "baselines" (Spectral, HDBSCAN, UMAP + K-Means).
+    the active units alone, on sampled z, on the input itself), "baselines" (Spectral, VaDE, HDBSCAN, UMAP + K-Means).
     """
     k = n_clusters(tracks, protocol)
     if len(made.X) < k:
@@ -99,11 +101,9 @@ def cluster_seed(
         put("Agglomerative (Ward)", latent, "ward")
         put("DBSCAN", latent, "dbscan", eps=clustering.dbscan_eps(latent, protocol.dbscan_eps))
     else:
-        put("Beta-VAE", shape(fits["beta_vae"].mu))
-        if "cvae" in fits:
-            put("CVAE", shape(fits["cvae"].mu))
+        for name in fits:
+            put(SCORED_RECIPES[name], shape(fits[name].mu))
         put("PCA + K-Means", shape(pca))
-        put("AE + K-Means", shape(fits["ae"].mu))
         put("Spectral", made.X, "spectral", n_neighbors=neighbors)
     if "spaces" in extras:
         for name, fit in fits.items():
@@ -118,6 +118,9 @@ def cluster_seed(
     if "baselines" in extras:
         if "Spectral" not in labels:
             put("Spectral", made.X, "spectral", n_neighbors=neighbors)
+        if phase != 2:
+            recipe = protocol.recipes["basic_vae" if phase == 1 else "beta_vae"]
+            labels["VaDE"], spaces["VaDE"] = vade.cluster(made.X, recipe, k, seed)
         put("HDBSCAN", pca, "hdbscan", min_cluster_size=max(5, len(pca) // 100))
         put("UMAP + K-Means", umap_embedding(made.X, min(8, len(made.X) - 2), seed))
     return labels, spaces
@@ -166,11 +169,13 @@ def run(
     seeds: int | Sequence[int] = 3,
     variant: str = "full",
     extras: Collection[str] = (),
+    recipes: Sequence[str] | None = None,
     n_jobs: int | None = None,
 ) -> Run:
     """Run `phase` under `protocol` for every seed: inputs, fits (cached, over the cores), clusterings, scores.
 
-    `seeds` is how many, or which. Raises ValueError before any training for an unknown protocol or phase, a table with
+    `seeds` is how many, or which; `variant` a control input (fusion.VARIANTS); `extras` as in `cluster_seed`; `recipes` the
+    networks to train, default all of the phase. Raises ValueError before any training for an unknown protocol or phase, a table with
     fewer rows than clusters, or a data set that lacks what the protocol needs.
     """
     chosen = protocols.get(protocol)
@@ -182,7 +187,8 @@ def run(
             f"{tracks.name!r} has {tracks.n} rows, fewer than the {n_clusters(tracks, chosen)} clusters asked for."
         )
     made = {seed: fusion.inputs(tracks, chosen, phase, seed, variant) for seed in seeds}
-    todo = [(seed, name, job) for seed in seeds for name, job in jobs(tracks, chosen, phase, made[seed], seed).items()]
+    names = RECIPES[phase] if recipes is None else recipes
+    todo = [(seed, *job) for seed in seeds for job in jobs(tracks, chosen, made[seed], names, seed).items()]
     fits: dict[int, dict[str, Fit]] = {seed: {} for seed in seeds}
     for (seed, name, _), fit in zip(todo, training.fit_many([job for *_, job in todo], n_jobs), strict=True):
         fits[seed][name] = fit
@@ -206,14 +212,12 @@ def controls(
     """
     chosen, tables = protocols.get(protocol), []
     k = n_clusters(tracks, chosen)
+    has_text = phase > 1 and "text" in fusion.inputs(tracks, chosen, phase, guard=False).blocks
     for variant in variants:
+        if ("lyrics" in variant and not has_text) or ("one-hot" in variant and tracks.genres is None):
+            continue
         for seed in range(seeds) if isinstance(seeds, int) else seeds:
-            try:
-                made = fusion.inputs(tracks, chosen, phase, seed, variant)
-            except ValueError:
-                if variant == "full" or (tracks.genres is not None and tracks.text is None and phase > 1):
-                    raise
-                continue
+            made = fusion.inputs(tracks, chosen, phase, seed, variant)
             labels = {"Input + K-Means": clustering.cluster(made.X, "kmeans", k, seed, n_init=10)}
             tables.append(score_seed(tracks, chosen, phase, made, seed, labels, {"Input + K-Means": made.X}, variant))
     return pd.concat(tables, ignore_index=True)
