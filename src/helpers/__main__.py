@@ -45,19 +45,19 @@ def _save_csv(table, path: Path, **options) -> None:
     write_atomically(path, lambda p: table.to_csv(p, index=False, **options))
 
 
-def _extract(paths, genres, out: Path, segment, jobs, scheduler, quiet) -> int:
-    """Extract a table to `out`, the faults beside it; the records of a run are `out` + ".records.jsonl"."""
+def _extract(paths, genres, out: Path, segment, jobs, scheduler, quiet, beside: Path | None = None) -> int:
+    """Extract a table to `out`; records and fault report go to the folder `beside` (that of `out` by default)."""
     from .features import extract_table
 
-    out.parent.mkdir(parents=True, exist_ok=True)
+    beside = beside or out.parent
     table, faults = extract_table(
-        paths, segment=segment, records=out.with_name(out.name + ".records.jsonl"), n_jobs=jobs,
+        paths, segment=segment, records=beside / f"{out.name}.records.jsonl", n_jobs=jobs,
         client=_client(scheduler), quiet=quiet,
     )  # fmt: skip
     if genres:
         table.insert(1, "genre", table["track_id"].map(genres))
     _save_csv(table, out, float_format="%.9g")
-    report = out.with_name(f"{out.stem}_faults.csv")
+    report = beside / f"{out.stem}_faults.csv"
     if len(faults):
         _save_csv(faults, report)
     else:
@@ -168,7 +168,7 @@ def data(
     if len(problems) > 20:
         typer.echo(f"… and {len(problems) - 20} more", err=True)
     genres = {track: track.split(".")[0] for track in tracks}
-    code = _extract(tracks, genres, datasets.data_dir() / "gtzan.csv", None, jobs, None, quiet)
+    code = _extract(tracks, genres, datasets.data_dir() / "gtzan.csv", None, jobs, None, quiet, beside=raw)
     if genius:
         lyrics(acquire.locate("genius", genius, raw), raw / "lyrics_bank.npz", None, "en", 1000, 0, None, quiet)
     raise typer.Exit(code)
