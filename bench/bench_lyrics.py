@@ -70,7 +70,18 @@ def with_helpers(path: str):
 
 
 def with_pandas(path: str):
-    """The same sample by the same draw, as one writes it with pandas: 50 000 rows at a time."""
+    """As commonly written: 50 000 rows at a time, filter, collect what is left, sample at the end."""
+    import pandas as pd
+
+    parts = []
+    for chunk in pd.read_csv(path, chunksize=50_000):
+        chunk = chunk[(chunk["language"] == "en") & chunk["lyrics"].fillna("").str.strip().ne("")]
+        parts.append(chunk)
+    return pd.concat(parts).groupby("tag").sample(PER_TAG, random_state=1)
+
+
+def with_pandas_careful(path: str):
+    """The same sample by the same draw as `scan`: needed columns only, and a running sample in place of a list."""
     import pandas as pd
     import polars as pl
 
@@ -98,7 +109,12 @@ def with_duckdb(path: str):
     ).df()
 
 
-WAYS = {"polars": with_helpers, "pandas": with_pandas, "duckdb": with_duckdb}
+WAYS = {
+    "polars": with_helpers,
+    "pandas": with_pandas,
+    "pandas, careful": with_pandas_careful,
+    "duckdb": with_duckdb,
+}
 
 
 def one(way: str, path: str) -> None:
@@ -113,7 +129,7 @@ def one(way: str, path: str) -> None:
     frame = WAYS[way](path)
     wall = time.perf_counter() - before
     digest = ""
-    if way != "duckdb":
+    if way in ("polars", "pandas, careful"):
         import hashlib
 
         digest = hashlib.sha256("\x1f".join(frame["id"].astype(str)).encode()).hexdigest()[:16]
@@ -127,12 +143,16 @@ def one(way: str, path: str) -> None:
 
 def measure(way: str, path: Path) -> dict | None:
     command = [sys.executable, __file__, "--one", way, str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT / "src")})
-    if done.returncode:
-        reason = done.stderr.strip().splitlines()[-1]
-        print(f"{way}: left out ({reason})")
-        return None
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    python_path = os.pathsep.join(filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": python_path}
+    runs = []
+    for _ in range(3):  # the best of three: what else the machine does only ever adds time
+        done = subprocess.run(command, capture_output=True, text=True, env=environment)
+        if done.returncode:
+            print(f"{way}: left out ({done.stderr.strip().splitlines()[-1]})")
+            return None
+        runs.append(json.loads(done.stdout.strip().splitlines()[-1]))
+    return {**min(runs, key=lambda run: run["seconds"]), "peak_mb": max(run["peak_mb"] for run in runs)}
 
 
 def bench_scan(gigabytes: float) -> dict:
@@ -147,9 +167,12 @@ def bench_scan(gigabytes: float) -> dict:
                 found = measure(way, path)
                 if found:
                     out.setdefault(way, {})[path.stem] = found
-        if out["polars"]["large"]["ids"] != out["pandas"]["large"]["ids"]:
+        if out["polars"]["large"]["ids"] != out["pandas, careful"]["large"]["ids"]:
             raise SystemExit("the two samples differ")
-    out["times_faster_than_pandas"] = out["pandas"]["large"]["seconds"] / out["polars"]["large"]["seconds"]
+    for way in WAYS:
+        if way in out:
+            for what in ("seconds", "cpu"):
+                out[way][f"{what}_over_polars"] = out[way]["large"][what] / out["polars"]["large"][what]
     return out
 
 
@@ -197,14 +220,13 @@ def main() -> None:
     result = {"scan": bench_scan(args.gigabytes), "embed": bench_embed(args.texts)}
     scan, embedding = result["scan"], result["embed"]
     print(f"\nscan of {scan['large_bytes'] / 1e9:.2f} GB, {scan['large_rows']} rows, {PER_TAG} texts per tag")
-    print(f"{'':10}{'seconds':>10}{'CPU s':>10}{'peak MB':>10}{'peak MB, 1/4 of it':>20}")
+    print(f"{'':16}{'seconds':>9}{'CPU s':>8}{'peak MB':>9}{'peak MB, 1/4 of it':>20}{'time over polars':>18}")
     for way in WAYS:
         if way in scan:
             large, small = scan[way]["large"], scan[way]["small"]
-            print(
-                f"{way:10}{large['seconds']:10.1f}{large['cpu']:10.1f}{large['peak_mb']:10.0f}{small['peak_mb']:20.0f}"
-            )
-    print(f"polars is {scan['times_faster_than_pandas']:.1f} times as fast as pandas in chunks\n")
+            figures = f"{large['seconds']:9.1f}{large['cpu']:8.1f}{large['peak_mb']:9.0f}{small['peak_mb']:20.0f}"
+            print(f"{way:16}{figures}{scan[way]['seconds_over_polars']:18.1f}")
+    print()
     print(
         f"{embedding['texts']} texts: one by one {embedding['one_by_one_cpu_s']:.1f} CPU s, embed "
         f"{embedding['embed_cpu_s']:.1f} ({embedding['times_faster']:.1f} times), again "

@@ -1,0 +1,119 @@
+"""Feature extraction: this project against plain librosa calls, in one run.
+
+    python bench/bench_extract.py [FOLDER] [--tracks 100]
+
+FOLDER holds half-minute sound files (by default GTZAN mini beside the checkout; without it, synthetic clips are made).
+Per track: CPU seconds of the 68 features as commonly written (each feature called on the samples, `beat_track` for the
+tempo) and of `helpers.features.extract`; the same with decoding (`librosa.load` against `load_audio`); the wall time of
+`extract_table` with 1 and 2 processes.  Writes data/results/bench_extract.json and prints the table.
+"""
+
+from __future__ import annotations
+
+import os
+
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[variable] = "1"  # one thread, so that CPU time is comparable
+
+import argparse  # noqa: E402
+import json  # noqa: E402
+import sys  # noqa: E402
+import tempfile  # noqa: E402
+import time  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+import numpy as np  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
+
+from helpers import collection, features, synth  # noqa: E402
+
+
+def plain_load(path: Path) -> np.ndarray:
+    import librosa
+
+    return librosa.load(path, sr=features.SR, duration=features.SECONDS)[0]
+
+
+def cpu(function, items: list) -> tuple[float, list]:
+    """CPU seconds a call, and the results."""
+    start = time.process_time()
+    results = [function(item) for item in items]
+    return (time.process_time() - start) / len(items), results
+
+
+def make_clips(folder: Path, n: int) -> None:
+    import soundfile as sf
+
+    for i in range(n):
+        style = sorted(synth.STYLES)[i % 10]
+        sf.write(folder / f"{style}.{i:05d}.flac", synth.clip(style, seed=i, seconds=30.0), features.SR)
+
+
+def measure(paths: dict[str, Path]) -> dict:
+    from test_features import plain_librosa
+
+    files = list(paths.values())
+    clips = [features.load_audio(p)[0] for p in files]
+    plain_librosa(clips[0]), features.extract(clips[0]), plain_load(files[0])  # compile
+    plain_s, plain = cpu(plain_librosa, clips)
+    ours_s, ours = cpu(features.extract, clips)
+    plain_decode, theirs = cpu(plain_load, files)
+    ours_decode, read = cpu(features.load_audio, files)
+    out = {
+        "tracks": len(files),
+        "plain_cpu_s": plain_s,
+        "ours_cpu_s": ours_s,
+        "ratio": plain_s / ours_s,
+        "plain_decode_cpu_s": plain_decode,
+        "ours_decode_cpu_s": ours_decode,
+        "ratio_with_decoding": (plain_s + plain_decode) / (ours_s + ours_decode),
+        "same_samples": all(np.array_equal(a, b[0]) for a, b in zip(theirs, read)),
+        "largest_difference": {
+            block: float(np.abs(np.array(plain)[:, columns] - np.array(ours)[:, columns]).max())
+            for block, columns in features.BLOCKS.items()
+        },
+    }
+    many = {f"{track}-{copy}": path for copy in range(max(1, 300 // len(files))) for track, path in paths.items()}
+    for jobs in (1, 2):
+        if jobs > 1:  # start the processes and compile in them before the clock runs
+            features.extract_table(dict(list(many.items())[:4]), n_jobs=jobs, quiet=True)
+        start = time.perf_counter()
+        table, _ = features.extract_table(many, n_jobs=jobs, quiet=True)
+        seconds = time.perf_counter() - start
+        out[f"table_{jobs}_wall_s_per_track"] = seconds / len(table)
+        out[f"table_{jobs}_projected_s_for_1000"] = 1000 * seconds / len(table)
+    return out
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", nargs="?", type=Path, default=ROOT.parent / "shared" / "data" / "gtzan_mini")
+    parser.add_argument("--tracks", type=int, default=100)
+    parser.add_argument("--out", type=Path, default=ROOT / "data" / "results" / "bench_extract.json")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as made:
+        folder, what = args.folder, "real tracks"
+        if not folder.is_dir():
+            folder, what = Path(made), "synthetic clips"
+            make_clips(folder, args.tracks)
+        found = collection.find_audio(folder)
+        paths = dict(list(found.items())[:: max(1, len(found) // args.tracks)][: args.tracks])
+        result = {"material": what, **measure(paths)}
+    print(f"{result['tracks']} {what} of 30 s, CPU milliseconds a track, one thread")
+    print(f"{'':14}{'plain librosa':>15}{'helpers':>10}{'ratio':>8}")
+    print(
+        f"{'68 features':14}{result['plain_cpu_s'] * 1e3:15.1f}{result['ours_cpu_s'] * 1e3:10.1f}{result['ratio']:8.1f}"
+    )
+    both = [result[f"{way}_cpu_s"] + result[f"{way}_decode_cpu_s"] for way in ("plain", "ours")]
+    print(f"{'with decoding':14}{both[0] * 1e3:15.1f}{both[1] * 1e3:10.1f}{result['ratio_with_decoding']:8.1f}")
+    for jobs in (1, 2):
+        print(f"extract_table, {jobs} process(es): 1000 tracks in {result[f'table_{jobs}_projected_s_for_1000']:.0f} s")
+    print("largest difference:", {k: f"{v:.1e}" for k, v in result["largest_difference"].items()})
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
