@@ -17,7 +17,7 @@ from scipy.special import logsumexp
 
 from .network import Network
 from .planted import CASES, Planted, planted  # noqa: F401  (the battery's own test data, part of this interface)
-from .probes import bootstrap, cluster_nmi, cluster_within, probe, subset
+from .probes import bootstrap, cluster_nmi, cluster_within, probe, probe_data, subset
 
 ACTIVE_KL = 0.05  # nats: a unit above is active
 ACTIVE_VARIANCE = 0.01  # of mu: the older rule (Burda, Grosse & Salakhutdinov 2016, sec. 3), which overcounts
@@ -121,13 +121,15 @@ class Diagnosis:
 
 
 def diagnose(model, X: np.ndarray, c: np.ndarray | None = None, factors: dict[str, np.ndarray] | None = None,
-             groups: np.ndarray | None = None, beta: float | None = None, seed: int = 0) -> Diagnosis:
+             groups: np.ndarray | None = None, beta: float | None = None, seed: int = 0,
+             n_boot: int = 500) -> Diagnosis:
     """Run the whole battery on a trained model and say whether it collapsed.
 
     `model` is one of ours (`fit.model()`) or any object with `encode(x[, c]) -> (mu, logvar)` and `decode(z[, c])`;
     X (n, D) is what it was trained on, scaled; c (n,) the condition as integer codes, or labels to look for in z;
     `factors` name -> (n,) categorical, other things that z may hold; `groups` (n,) the track of each row, kept together
-    in probes and intervals; `beta` the KL weight for the pPCA prediction (read from our own recipes).
+    in probes and intervals; `beta` the KL weight for the pPCA prediction (read from our own recipes); `n_boot` draws
+    for the intervals (0: none).
     Raises ValueError for fewer than two rows, non-finite X, a condition with one class or of another length, and for
     NaN from the model.
     """
@@ -153,7 +155,8 @@ def diagnose(model, X: np.ndarray, c: np.ndarray | None = None, factors: dict[st
     targets = ({"c": c} if c is not None else {}) | (factors or {})
     for name, target in targets.items():
         for space, Z in (("sampled z", z), ("active units", mu[:, active]), ("data", X)):
-            found = probe(Z, target, groups, seed) if Z.shape[1] else None
+            look = probe_data if space == "data" else probe  # the data's probe is the same for every model
+            found = look(Z, target, groups, seed) if Z.shape[1] else None
             if found is not None:
                 columns[f"probe of {name}, {space}"] = _spread(found, len(X))
                 values[f"chance, {name}"] = found.chance
@@ -179,7 +182,8 @@ def diagnose(model, X: np.ndarray, c: np.ndarray | None = None, factors: dict[st
         values["active units, pPCA"], values["KL, pPCA"] = min(foretold.active, mu.shape[1]), foretold.rate
     values |= {name: float(np.nanmean(column)) for name, column in columns.items()}
     verdict, evidence = decide(values, list(factors or {}))
-    return Diagnosis(values, _table(values, columns, groups, seed), kl.mean(axis=0), active, verdict, evidence, notes)
+    table = _table(values, columns, groups, seed, n_boot)
+    return Diagnosis(values, table, kl.mean(axis=0), active, verdict, evidence, notes)
 
 
 def decide(values: dict[str, float], factors: list[str]) -> tuple[str, list[str]]:
@@ -264,12 +268,11 @@ _READING = {
 
 
 def _table(values: dict[str, float], columns: dict[str, np.ndarray], groups: np.ndarray | None,
-           seed: int) -> pd.DataFrame:
+           seed: int, n_boot: int) -> pd.DataFrame:
     low, high = {}, {}
-    for name, column in columns.items():
-        rows = np.isfinite(column)
-        limits = bootstrap(column[rows, None], None if groups is None else np.asarray(groups)[rows], seed)
-        low[name], high[name] = limits[:, 0]
+    if n_boot:
+        limits = bootstrap(np.column_stack(list(columns.values())), groups, seed, n_boot)
+        low, high = (dict(zip(columns, row, strict=True)) for row in limits)
     order = [n for n in _READING if n in values]
     order += [n for n in values if n not in _READING and not n.startswith("chance")]
     table = pd.DataFrame({"value": [values[n] for n in order], "low": [low.get(n) for n in order],

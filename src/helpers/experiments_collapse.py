@@ -1,0 +1,194 @@
+"""The published grids of the collapse chapter, which take longer than a page may (`make results`).
+
+Remedies, scale, beta, planted factors, and the battery under two protocols: one tidy table each (COLUMNS). Read by the
+page "CVAE: collapse or by design?".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+from sklearn.cluster import KMeans
+from sklearn.metrics import normalized_mutual_info_score, silhouette_score
+from tqdm import tqdm
+
+from . import collapse, disentanglement, protocols, results, training
+from .collapse_study import SHORT, chapter_input, chapter_models, diagnose_fit
+from .datasets import Tracks, load
+from .planted import CASES, planted
+from .probes import within
+from .protocols import Recipe
+
+COLUMNS = ["data", "model", "n", "beta", "seed", "measure", "value"]
+STEPS = 6_000  # updates of every model of the scale grid
+
+
+def remedies(base: Recipe) -> dict[str, Recipe]:
+    """Name -> `base` with one remedy against collapse switched on (each a field of Recipe)."""
+    return {
+        "none": base,
+        "linear annealing": base.but(anneal="linear", anneal_epochs=base.epochs // 2),  # Bowman et al. 2016
+        "cyclical annealing": base.but(anneal="cyclical", anneal_epochs=base.epochs // 4),  # Fu et al. 2019
+        "free bits 0.25": base.but(free_bits=0.25),  # Kingma et al. 2016
+        "beta = 0.25": base.but(beta=0.25),
+        "learned sigma": base.but(sigma="learned"),  # Rybkin et al. 2021
+        "BN-VAE 0.6": base.but(bn_gamma=0.6),  # Zhu et al. 2020
+        "aggressive encoder": base.but(aggressive=5),  # He et al. 2019
+    }
+
+
+def _rows(cell: dict, values: dict[str, float]) -> list[dict]:
+    return [cell | {"measure": name, "value": value} for name, value in values.items()]
+
+
+def _battery_cell(make: Callable[[], tuple], recipe: Recipe, cell: dict) -> list[dict]:
+    """Fit, diagnose, and what it cost."""
+    X, c, factors = make()
+    fit = training.fit(X, recipe, cell["seed"], c if recipe.kind == "cvae" else None, cache=False)
+    found = diagnose_fit(fit, X, c, factors, None, n_boot=0)
+    return _rows(cell, found.values | {"seconds": fit.seconds, f"verdict: {found.verdict}": 1.0})
+
+
+def _beta_cell(make: Callable[[], tuple], recipe: Recipe, cell: dict) -> list[dict]:
+    """Rate, distortion, units and cluster scores of a VAE, next to pPCA's prediction of the first three."""
+    X, c, _ = make()
+    fit = training.fit(X, recipe, cell["seed"], cache=False)
+    assert fit.logvar is not None
+    network = collapse.Network(fit.model(), int(c.max()) + 1)
+    labels = KMeans(int(c.max()) + 1, n_init=10, random_state=fit.seed).fit_predict(fit.mu)
+    foretold = collapse.predict(X, recipe.beta)
+    active = fit.mu[:, fit.active]
+    return _rows(cell, {
+        "active units": len(fit.active), "rate": float(fit.kl_per_dim.sum()),
+        "distortion": X.shape[1] * float(network.squared_error(X, fit.sample(fit.seed), c).mean()),
+        "silhouette": float(silhouette_score(fit.mu, labels)), "NMI": float(normalized_mutual_info_score(c, labels)),
+        "total correlation": disentanglement.total_correlation(active, fit.logvar[:, fit.active]),
+        "active units, pPCA": min(foretold.active, fit.mu.shape[1]), "rate, pPCA": foretold.rate,
+        "distortion, pPCA": foretold.distortion})
+
+
+def _scale_cell(recipe: Recipe, cell: dict) -> list[dict]:
+    """A model of `cell["n"]` planted tracks, diagnosed on 2000 fresh tracks of the same music."""
+    n, seed, held_out = cell["n"], cell["seed"], 2000
+    data = planted(n + held_out, style=0.7, noise=1.2, seed=seed)  # hard enough that more tracks could help
+    train, test = np.arange(n), np.arange(n, n + held_out)
+    fit = training.fit(data.X[train], recipe, seed, data.genre[train] if recipe.kind == "cvae" else None, cache=False)
+    found = collapse.diagnose(fit.model(), data.X[test], data.genre[test], {"style": data.style[test]}, seed=seed,
+                              n_boot=0)
+    return _rows(cell, found.values | {"seconds": fit.seconds, f"verdict: {found.verdict}": 1.0})
+
+
+def _factor_cell(recipe: Recipe, cell: dict) -> list[dict]:
+    """MIG, DCI, SAP of a VAE of planted tracks, whose factors are known and many."""
+    data = planted(cell["n"], seed=cell["seed"])
+    fit = training.fit(data.X, recipe, cell["seed"], data.genre if recipe.kind == "cvae" else None, cache=False)
+    assert fit.logvar is not None
+    Z = fit.mu[:, fit.active]
+    factors = {"style": data.style, **{f"trait {j + 1}": column for j, column in enumerate(data.traits.T)}}
+    values = disentanglement.dci(Z, factors, cell["seed"])
+    for name, score in (("MIG", disentanglement.mig), ("SAP", disentanglement.sap)):
+        values |= {f"{name}, {factor}": value for factor, value in score(Z, factors).items()}
+        values[name] = float(np.mean([values[f"{name}, {factor}"] for factor in factors]))
+    values["total correlation"] = disentanglement.total_correlation(Z, fit.logvar[:, fit.active])
+    return _rows(cell, values | {"active units": len(fit.active)})
+
+
+def _real(tracks: Tracks, protocol: str, seed: int) -> tuple:
+    c = tracks.genre_codes
+    return chapter_input(tracks, protocol, seed), c, {"brightness": within(tracks.features["centroid_mean"], c)}
+
+
+def _planted(seed: int) -> tuple:
+    data = planted(1000, seed=seed)
+    return data.X, data.genre, {"style": data.style}
+
+
+Cell = tuple[dict, Callable[[], list[dict]]]
+
+
+def grids(tracks: Tracks, seeds: Sequence[int]) -> dict[str, list[Cell]]:
+    """Every cell of every published grid: what it is called in the table, and the call that computes its rows."""
+    base = protocols.get("controlled").recipes["cvae"].but(anneal="none", anneal_epochs=0, epochs=SHORT)
+    small = CASES["CVAE"][0]
+    out: dict[str, list[Cell]] = {name: [] for name in ("remedies", "scale", "beta", "factors", "battery")}
+
+    def add(grid: str, data: str, model: str, recipe: Recipe, call: Callable, n: int = tracks.n) -> None:
+        out[grid].append(({"data": data, "model": model, "n": n, "beta": recipe.beta, "seed": seed}, call))
+
+    for seed in seeds:
+        real = {name: partial(_real, tracks, name, seed) for name in ("controlled", "released")}
+        for name, recipe in remedies(base).items():
+            add("remedies", tracks.name, name, recipe, partial(_battery_cell, real["controlled"], recipe))
+        for label, start in (("", 1.0), ("collapsed, ", 200.0)):  # a working CVAE, and one that has collapsed
+            for name, recipe in remedies(small.but(beta=start)).items():
+                call = partial(_battery_cell, partial(_planted, seed), recipe)
+                add("remedies", "planted", label + name, recipe, call, 1000)
+        for n in (1_000, 10_000, 100_000):
+            recipe = small.but(epochs=max(1, round(STEPS * small.batch_size / n)))  # as many updates at every n
+            dead = recipe.but(beta=200.0)
+            for name, chosen in (("CVAE", recipe), ("VAE", recipe.but(kind="vae")), ("CVAE, beta = 200", dead)):
+                add("scale", "planted", name, chosen, partial(_scale_cell, chosen), n)
+        for beta in (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 40.0) if seed < 3 else ():
+            recipe = base.but(kind="vae", beta=beta)
+            add("beta", tracks.name, "VAE", recipe, partial(_beta_cell, real["controlled"], recipe))
+        for beta in (0.25, 1.0, 4.0):
+            for kind in ("vae", "cvae"):
+                recipe = small.but(kind=kind, beta=beta)
+                add("factors", "planted", kind.upper(), recipe, partial(_factor_cell, recipe), 2000)
+        for protocol, data in real.items():
+            models = chapter_models(protocol, True)
+            if protocol == "released":
+                models.pop("CVAE, KL annealing")  # the released code has none
+            if protocol == "controlled":
+                models |= {f"CVAE, c to the {part} only": base.but(condition=part) for part in ("encoder", "decoder")}
+            for name, recipe in models.items():
+                add("battery", f"{tracks.name}, {protocol}", name, recipe, partial(_battery_cell, data, recipe))
+    return out
+
+
+def run(out_dir: str | Path, seeds: Iterable[int] = range(5), n_jobs: int = 1, dataset: str = "gtzan",
+        only: Sequence[str] = ()) -> None:
+    """Compute what `out_dir` does not hold yet: collapse_<grid>.csv (COLUMNS) and collapse_provenance.json.
+
+    Every cell is saved as soon as it is done, so an interrupted run goes on where it stopped; a cell that is in the
+    file is not run again (delete the file to begin anew). Raises ValueError when the files belong to another table of
+    features.
+    """
+    out_dir, tracks = Path(out_dir), load(dataset)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    record = out_dir / "collapse_provenance.json"
+    if record.exists():
+        results.check_provenance(tracks, json.loads(record.read_text()), str(record))
+    for name, cells in grids(tracks, list(seeds)).items():
+        if only and name not in only:
+            continue
+        path = out_dir / f"collapse_{name}.csv"
+        rows = pd.read_csv(path).to_dict("records") if path.exists() else []
+        done = {_key(row) for row in rows}
+        todo = [(cell, call) for cell, call in cells if _key(cell) not in done]
+        work = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(joblib.delayed(call)(cell) for cell, call in todo)
+        for new in tqdm(work, total=len(todo), desc=name):
+            rows += new
+            table = pd.DataFrame(rows, columns=COLUMNS)
+            results.write(path, partial(table.to_csv, index=False, float_format="%.6g", lineterminator="\n"))
+            results.write(record, lambda to: to.write_text(json.dumps(results.provenance(tracks), indent=1) + "\n"))
+
+
+def _key(row: dict) -> tuple:
+    return tuple(str(row[name]) if name in ("data", "model") else float(row[name]) for name in COLUMNS[:5])
+
+
+def published(dataset: str, grid: str) -> pd.DataFrame | None:
+    """The stored table of a grid, or None where `make results` has not been run."""
+    path = results.published(dataset) / f"collapse_{grid}.csv"
+    return pd.read_csv(path) if path.exists() else None
+
+
+if __name__ == "__main__":
+    run(results.published("gtzan"))

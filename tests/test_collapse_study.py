@@ -1,0 +1,156 @@
+"""The chapter's study, its sentences, and the published grids: on small fits of the embedded tracks."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers import collapse_readings as read
+from helpers import collapse_study, datasets, plots_collapse, transfer
+from helpers import experiments_collapse as grids
+from helpers.protocols import PROTOCOLS, Recipe
+
+TINY = Recipe(hidden=(32,), latent=4, epochs=15, batch_norm=True, lr=3e-3)
+
+
+CHAPTER = collapse_study.chapter_models
+
+
+def tiny_models(protocol, conditional):
+    models = CHAPTER(protocol, conditional)
+    return {name: TINY.but(kind=recipe.kind, beta=recipe.beta) for name, recipe in models.items()}
+
+
+@pytest.fixture(scope="module")
+def studies():
+    tracks = datasets.load("gtzan-mini-tracks")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(collapse_study, "chapter_models", tiny_models)
+        return {"genres": collapse_study.study(tracks, seeds=2, n_jobs=1),
+                "none": collapse_study.study(replace(tracks, genres=None), seeds=1, n_jobs=1)}
+
+
+def test_a_study_has_every_model_seed_and_measure(studies):
+    study = studies["genres"]
+    assert len(study.fits) == 4 and all(len(fits) == 2 for fits in study.fits.values())
+    table = study.table()
+    assert "nan" not in table.to_string() and table.loc["verdict"].notna().all()
+    assert study.diagnoses["CVAE, beta = 40"][0].verdict == "collapsed"
+    low, high = study.interval("VAE", "MSE")
+    assert low < study.values("VAE", "MSE").mean() < high
+
+
+@pytest.mark.parametrize("kind", ["genres", "none"])
+def test_every_sentence_and_figure_can_be_made(studies, kind):
+    study = studies[kind]
+    for text in (read.answer(study), read.claim(study), read.annealing(study)):
+        assert text and "nan" not in text
+    for table in (read.dependence(study), read.paper_and_ours(study)):
+        assert len(table) and "nan" not in table.to_string()
+    for figure in (plots_collapse.kl_per_unit(study), plots_collapse.shuffles(study), plots_collapse.probes(study)):
+        assert figure.axes
+
+
+def test_without_genres_the_study_says_so(studies):
+    assert list(studies["none"].fits) == ["VAE", "VAE, beta = 40"] and studies["none"].c is None
+    assert "no genres" in read.answer(studies["none"])
+    assert plots_collapse.transfer_heatmap(None).axes
+
+
+def test_the_readable_features_exist():
+    assert set(transfer.READABLE) <= set(datasets.load("gtzan-mini-tracks").features)
+
+
+def test_the_protocols_models():
+    for name in PROTOCOLS:
+        models = collapse_study.chapter_models(name, True)
+        assert next(iter(models.values())) == PROTOCOLS[name].recipes["cvae"]
+        assert {r.anneal for n, r in models.items() if "anneal" in n} == {"none", "linear"}
+        assert {r.kind for r in collapse_study.chapter_models(name, False).values()} == {"vae"}
+
+
+def test_seeds_below_one_are_refused():
+    with pytest.raises(ValueError, match="at least 1"):
+        collapse_study.study(datasets.load("gtzan-mini-tracks"), seeds=0)
+
+
+# ---- grids ----------------------------------------------------------------------------------------------------------
+
+def test_a_stopped_grid_goes_on_where_it_stopped(tmp_path, monkeypatch):
+    calls = []
+
+    def compute(fail, cell):
+        if fail:
+            raise KeyboardInterrupt
+        calls.append(cell["seed"])
+        return [cell | {"measure": "KL", "value": 1.0 + cell["seed"]}]
+
+    def cells(fail_at):
+        return {"scale": [({"data": "planted", "model": "CVAE", "n": 10, "beta": 1.0, "seed": s},
+                           lambda cell, s=s: compute(s == fail_at, cell)) for s in range(3)]}
+
+    monkeypatch.setattr(grids, "grids", lambda tracks, seeds: cells(1))
+    with pytest.raises(KeyboardInterrupt):
+        grids.run(tmp_path, dataset="gtzan-mini-tracks")
+    monkeypatch.setattr(grids, "grids", lambda tracks, seeds: cells(None))
+    grids.run(tmp_path, dataset="gtzan-mini-tracks")
+    assert calls == [0, 1, 2]
+    stored = pd.read_csv(tmp_path / "collapse_scale.csv")
+    assert stored.columns.tolist() == grids.COLUMNS and stored.value.tolist() == [1.0, 2.0, 3.0]
+    with pytest.raises(ValueError, match="another feature table"):
+        grids.run(tmp_path, dataset="gtzan-mini")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["collapse_provenance.json", "collapse_scale.csv"]
+
+
+def test_every_cell_of_the_grids_has_its_own_name():
+    found = grids.grids(datasets.load("gtzan-mini-tracks"), range(2))
+    assert set(found) == {"remedies", "scale", "beta", "factors", "battery"}
+    for cells in found.values():
+        keys = [grids._key(cell) for cell, _ in cells]
+        assert len(set(keys)) == len(keys)
+
+
+@pytest.mark.parametrize(("name", "position"), [("remedies", 8), ("factors", 0)])
+def test_a_cell_computes_its_rows(name, position):
+    cell, call = grids.grids(datasets.load("gtzan-mini-tracks"), [0])[name][position]
+    rows = pd.DataFrame(call(cell))
+    assert np.isfinite(rows.value).all() and set(grids.COLUMNS) == set(rows.columns)
+
+
+def grid(measures, models=("CVAE", "VAE", "CVAE, beta = 200"), n=(1000, 100_000), data="planted"):
+    rows = [(data, m, k, b, s, name, v + 0.01 * s + 0.0001 * k / 1000) for m in models for k in n for b in (1.0, 4.0)
+            for s in range(3) for name, v in measures.items()]
+    return pd.DataFrame(rows, columns=grids.COLUMNS)
+
+
+def test_paired_intervals_by_hand():
+    table = grid({"KL": 1.0}).query("beta == 1")
+    table.loc[(table.n == 100_000) & (table.seed == 2), "value"] += 0.3
+    mean, low, high = read.paired_interval(table, "KL", "CVAE", 1000, 100_000)
+    gaps = np.array([0.0099, 0.0099, 0.3099])
+    assert mean == pytest.approx(gaps.mean())
+    assert high - mean == pytest.approx(4.302653 * gaps.std(ddof=1) / np.sqrt(3), rel=1e-5)
+    assert low == pytest.approx(2 * mean - high)
+
+
+def test_readings_of_grids_and_of_none():
+    scale = grid({read.ACTIVE: 5.0, read.GENRE: 0.01, read.STYLE: 0.9, "KL": 3.0}).query("beta == 1")
+    assert "no unit" in read.read_scale(scale) and "no genre" in read.read_scale(scale)
+    assert plots_collapse.scale(scale).axes
+    values = {"active units": 5.0, "rate": 3.0, "rate, pPCA": 3.5, "silhouette": 0.1, "NMI": 0.2, "distortion": 9.0}
+    beta = grid(values, models=("VAE",), n=(999,))
+    assert "0.5 nats" in read.read_beta(beta) and plots_collapse.beta_sweep(beta).axes
+    values = {read.ACTIVE: 5.0, "KL": 1.0, "probe of style, sampled z": 0.8, "verdict: by design": 1.0}
+    remedies = pd.concat([grid(values, models=("none", "collapsed, none"), n=(1000,)),
+                          grid({read.ACTIVE: 9.0}, models=("none",), n=(999,), data="gtzan")]).query("beta == 1")
+    table = read.remedy_table(remedies)
+    starts = ["GTZAN, working", "planted, collapsed", "planted, working"]
+    assert table.index.tolist() == [(start, "none") for start in starts]
+    assert table.loc[("planted, working", "none"), "Verdict"] == "by design"
+    assert plots_collapse.remedies(remedies).axes
+    for function in (read.read_scale, read.read_beta):
+        assert function(None) == read.NOT_RUN
+    for function in (plots_collapse.scale, plots_collapse.beta_sweep, plots_collapse.remedies):
+        assert function(None).axes
+    assert read.remedy_table(None).iloc[0, 0] == read.factor_table(None).iloc[0, 0] == read.NOT_RUN
