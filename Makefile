@@ -52,7 +52,7 @@ results: $(STAMP) ## the published runs: data/results/
 	$(PY) -m helpers.experiments
 
 bench: $(STAMP) ## time the extractor, the training and the pages
-	$(PY) bench/run.py
+	@for script in bench/*.py; do echo "== $$script"; $(PY) $$script || exit 1; done
 
 sync: $(STAMP) ## rewrite every notebooks/*.ipynb from its .py
 	@$(PY) tools/sync.py
