@@ -43,7 +43,7 @@ book: $(STAMP) ## run the notebooks and build _build/html (DATASET=… PROTOCOL=
 
 test: $(STAMP) ## unit tests, pairs, and every notebook under nbmake
 	$(PY) -m pytest -n $(JOBS) --dist loadfile
-	$(PY) -m pytest --nbmake --nbmake-timeout=900 -n $(JOBS) notebooks/
+	LOKY_MAX_CPU_COUNT=1 TQDM_DISABLE=1 $(PY) -m pytest --nbmake --nbmake-timeout=900 -n $(JOBS) notebooks/
 
 data: $(STAMP) ## make data/gtzan.csv from the full GTZAN (GTZAN=your folder or archive)
 	$(PY) -m helpers data $(if $(GTZAN),--gtzan "$(GTZAN)") $(if $(GENIUS),--genius "$(GENIUS)")
