@@ -127,9 +127,10 @@ def train(X: np.ndarray, c: np.ndarray | None, n_classes: int, recipe: Recipe, s
     def normal(rows: int) -> Tensor:
         return draw(lambda g: torch.randn((rows, recipe.latent), generator=g, device=device))
 
-    def step(rows: Tensor, noise: Tensor, beta: float, which: list[torch.optim.Adam]) -> tuple[Tensor, Tensor, Tensor]:
+    def step(rows: Tensor, noise: Tensor, beta: float, which: list[torch.optim.Adam]) -> list[Tensor]:
         bits = draw(lambda g: random_bits(rows.shape[1] * n_bits, g)) if n_bits else None
-        losses = stack.step(data[rows], noise, None if cond is None else cond[rows], bits, beta)
+        losses = stack.forward(data[rows], noise, None if cond is None else cond[rows], bits, beta)
+        stack.backward()
         if recipe.clip_norm is not None:
             stack.clip(recipe.clip_norm)
         for optimiser in which:
@@ -173,7 +174,7 @@ def train(X: np.ndarray, c: np.ndarray | None, n_classes: int, recipe: Recipe, s
 
 
 def _epoch_losses(parts: Tensor, sizes: np.ndarray, recipe: Recipe, beta: float, n_features: int) -> np.ndarray:
-    """What `Stack.step` returned for each batch, one after the other -> mean loss, reconstruction and KL, (3, S)."""
+    """What `Stack.forward` returned for each batch, one after the other -> mean loss, reconstruction and KL, (3, S)."""
     reconstruction, kl, penalised = parts.cpu().double().numpy().reshape(len(sizes), 3, -1).transpose(1, 0, 2)
     with np.errstate(divide="ignore", invalid="ignore"):  # reported by the caller
         learned = recipe.sigma == "learned"

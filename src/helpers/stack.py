@@ -124,28 +124,49 @@ class _Layer:
         return h if self.skip is None else self.skip.backward(g, onto=h)
 
 
+class _Posterior:
+    """q(z|x): mu and logvar side by side (S, B, 2 d) -> a sample z (S, B, d) (Kingma & Welling 2014, eq. 10)."""
+
+    def __init__(self, norm: _BatchNorm | None):
+        self.norm = norm  # BN-VAE
+
+    def forward(self, code: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """A sample, and the mean KL per dimension in nats (S, d) (`models.kl_divergence`)."""
+        mu, logvar = code.chunk(2, dim=2)
+        self.mu = mu = mu if self.norm is None else self.norm.forward(mu)
+        self.std = torch.exp(0.5 * logvar)
+        self.var, self.noise, n_rows = self.std * self.std, noise, code.shape[1]
+        kl = (torch.addcmul(self.var, mu, mu) - logvar).sum(1).sub_(n_rows).mul_(0.5 / n_rows)
+        return torch.addcmul(mu, noise, self.std), kl
+
+    def backward(self, d_z: Tensor, kl_weight: float | Tensor) -> Tensor:
+        d_mu = d_z + self.mu * kl_weight
+        d_logvar = 0.5 * (d_z * self.noise * self.std + (self.var - 1.0) * kl_weight)
+        return torch.cat([d_mu if self.norm is None else self.norm.backward(d_mu), d_logvar], dim=2)
+
+
 class Stack:
     """Networks of one recipe and shape (`models.build`), stepped together.
 
     `weights` and `gradients` are (S, P), the first `n_encoder` columns being the encoder's. The parameters and running
-    statistics of `nets` become views of them. `step` leaves the gradient in `gradients` and moves nothing.
+    statistics of `nets` become views of them. `forward` and `backward` leave the gradient in `gradients`.
     """
 
     def __init__(self, nets: list[models.AE]):
         net = self.net = nets[0]
-        self.recipe, self.latent = net.recipe, net.recipe.latent
+        self.recipe = net.recipe
         by_name = [dict(n.named_parameters()) for n in nets]
         names = [n for n, p in by_name[0].items() if p.requires_grad]
         names.sort(key=lambda n: n.startswith(("decoder", "output")))  # the encoder first
         self.weights = torch.stack([nn.utils.parameters_to_vector([p[n] for n in names]).detach() for p in by_name])
         self.gradients = torch.zeros_like(self.weights)
-        self._views: dict[str, tuple[Tensor, Tensor]] = {}
+        self.views: dict[str, tuple[Tensor, Tensor]] = {}
         start = 0
         for name in names:
             shape = by_name[0][name].shape
             stop = start + shape.numel()
             weight, gradient = (t[:, start:stop].view(len(nets), *shape) for t in (self.weights, self.gradients))
-            self._views[name] = weight, gradient
+            self.views[name] = weight, gradient
             for parameters, own in zip(by_name, weight, strict=True):
                 parameters[name].data = own
             if not name.startswith(("decoder", "output")):
@@ -155,18 +176,19 @@ class Stack:
         self.encoder = [self._layer(f"encoder.{i}", net.recipe.dropout[0]) for i in range(len(net.encoder))]
         self.decoder = [self._layer(f"decoder.{i}", net.recipe.dropout[1]) for i in range(len(net.decoder))]
         self.head, self.output = self._linear("head"), self._linear("output")
-        self.bn_mu = self._norm("bn_mu") if getattr(net, "bn_mu", None) is not None else None
+        norm = self._norm("bn_mu") if getattr(net, "bn_mu", None) is not None else None
+        self.posterior = None if net.recipe.kind == "ae" else _Posterior(norm)
         self._nets = []
         self.dropped = [layer.width if layer.dropped else 0 for layer in self.encoder + self.decoder]
 
     def _linear(self, name: str, bias: bool = True, d_bias: bool = True) -> _Linear:
-        weight, d_weight = self._views[f"{name}.weight"]
-        b, d_b = self._views[f"{name}.bias"] if bias else (None, None)
+        weight, d_weight = self.views[f"{name}.weight"]
+        b, d_b = self.views[f"{name}.bias"] if bias else (None, None)
         return _Linear(weight, b, d_weight, d_b if d_bias else None)
 
     def _norm(self, name: str) -> _BatchNorm:
         modules = [n.get_submodule(name) for n in self._nets]
-        weight, d_weight = self._views.get(f"{name}.weight", (None, None))
+        weight, d_weight = self.views.get(f"{name}.weight", (None, None))
         if weight is None:  # BN-VAE's scale is fixed
             weight = torch.stack([m.get_parameter("weight").detach() for m in modules])
         statistics = []
@@ -175,7 +197,7 @@ class Stack:
             for module, own in zip(modules, stacked, strict=True):
                 setattr(module, key, own)
             statistics.append(stacked.view(-1))
-        return _BatchNorm(weight, self._views[f"{name}.bias"][0], d_weight, self._views[f"{name}.bias"][1], *statistics)
+        return _BatchNorm(weight, self.views[f"{name}.bias"][0], d_weight, self.views[f"{name}.bias"][1], *statistics)
 
     def _layer(self, name: str, dropout: float) -> _Layer:
         norm = self._norm(f"{name}.body.1") if self.recipe.batch_norm else None
@@ -184,59 +206,46 @@ class Stack:
         skip = self._linear(f"{name}.skip", bias=False) if self.recipe.residual else None
         return _Layer(linear, norm, skip, self.recipe, dropout)
 
-    def step(
-        self, x: Tensor, noise: Tensor, c: Tensor | None, bits: Tensor | None, beta: float
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Gradient of the loss of `models.elbo` on one batch, and its parts.
+    def forward(self, x: Tensor, noise: Tensor, c: Tensor | None, bits: Tensor | None, beta: float) -> list[Tensor]:
+        """The parts of the loss of `models.elbo` on one batch; `backward` then needs no arguments.
 
         x (S, B, D), noise (S, B, d) standard normal, c (S, B, C) one-hot or None, bits (S, B * sum(self.dropped)) int16
         random bits or None. Returns reconstruction, KL and the KL that is penalised, each (S,), means over the batch.
         """
         recipe, n_rows = self.recipe, x.shape[1]
         masks = iter(_masks(bits, n_rows, self.dropped))
+        scale = {"sum": 1.0, "mean": 1.0 / n_rows, "elements": 1.0 / (n_rows * x.shape[2])}[recipe.reduction]
         h = torch.cat([x, c], dim=2) if c is not None and self.net.encoder_sees_c else x
         for layer in self.encoder:
             h = layer.forward(h, next(masks))
-        code = self.head.forward(h)
-        scale = {"sum": 1.0, "mean": 1.0 / n_rows, "elements": 1.0 / (n_rows * x.shape[2])}[recipe.reduction]
-        if recipe.kind == "ae":
-            z, kl = code, torch.zeros(len(x), device=x.device)
-            penalised = kl
-        else:
-            mu, logvar = code[..., : self.latent], code[..., self.latent :]
-            if self.bn_mu is not None:
-                mu = self.bn_mu.forward(mu)
-            std = torch.exp(0.5 * logvar)
-            var = std * std
-            z = torch.addcmul(mu, noise, std)
-            kl_per_dim = (torch.addcmul(var, mu, mu) - logvar).sum(1).sub_(n_rows).mul_(0.5 / n_rows)  # (S, d)
+        z = self.head.forward(h)
+        kl = penalised = torch.zeros(len(x), device=x.device)
+        if self.posterior is not None:
+            z, kl_per_dim = self.posterior.forward(z, noise)
             kl = penalised = kl_per_dim.sum(1)
-            weight: float | Tensor = beta * scale
+            self.kl_weight: float | Tensor = beta * scale
             if recipe.free_bits:
                 penalised = kl_per_dim.clamp_min(recipe.free_bits).sum(1)
-                weight = (kl_per_dim >= recipe.free_bits)[:, None] * weight
+                self.kl_weight = (kl_per_dim >= recipe.free_bits)[:, None] * self.kl_weight
         h = torch.cat([z, c], dim=2) if c is not None and self.net.decoder_sees_c else z
         for layer in self.decoder:
             h = layer.forward(h, next(masks))
         difference = self.output.forward(h) - x
         squared = (difference * difference).sum((1, 2))
-
         slope = 2.0 * scale if recipe.sigma == "fixed" else (x.shape[2] * n_rows * scale / squared)[:, None, None]
-        g = difference * slope
-        g = self.output.backward(g)
+        self.d_output = difference * slope
+        return [squared / n_rows, kl, penalised]
+
+    def backward(self) -> None:
+        """Fill `gradients` with those of the last `forward`."""
+        g = self.output.backward(self.d_output)
         for layer in reversed(self.decoder):
             g = layer.backward(g, first=False)
-        if recipe.kind != "ae":
-            d_z = g[..., : self.latent]
-            d_mu = d_z + mu * weight
-            d_logvar = 0.5 * (d_z * noise * std + (var - 1.0) * weight)
-            if self.bn_mu is not None:
-                d_mu = self.bn_mu.backward(d_mu)
-            g = torch.cat([d_mu, d_logvar], dim=2)
+        if self.posterior is not None:
+            g = self.posterior.backward(g[..., : self.recipe.latent], self.kl_weight)
         g = self.head.backward(g)
         for layer in reversed(self.encoder):
             g = layer.backward(g, first=layer is self.encoder[0])
-        return squared / n_rows, kl, penalised
 
     def clip(self, max_norm: float) -> None:
         """Scale each seed's gradient down to the Euclidean norm `max_norm` if it is longer."""

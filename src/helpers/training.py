@@ -179,6 +179,7 @@ def _load(path: Path, X: np.ndarray, recipe: Recipe, seed: int) -> Fit | None:
         result.model()  # every weight must be there and fit
         if result.mu.shape != (len(X), recipe.latent):
             raise ValueError(f"latent means of shape {result.mu.shape}")
+        store.count(hits=1, bytes_read=path.stat().st_size)
         return result
     except Exception as error:  # a damaged or foreign file of any kind: train again
         log.warning("Cached fit %s cannot be used (%s); training again.", path, error)
