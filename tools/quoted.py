@@ -4,6 +4,7 @@ They come from the closed forms and tables of `helpers`, from the published runs
 tagged `numbers` printed, and from the build itself. Names are lower case; see `published` for those of the scores.
 """
 
+import json
 import re
 from importlib import metadata
 from pathlib import Path
@@ -71,6 +72,28 @@ def tables() -> str:
                             f"{run.seed.nunique()} seeds, computed {record['date']}.\n\n")
                     parts.append(head + _markdown(shown))
     return "\n".join(parts) or "This copy holds no published runs; `make results` computes them from the full data.\n"
+
+
+def benchmarks() -> str:
+    """Every published measurement of `make bench`, one table a file, as Markdown."""
+    folder = datasets.data_dir() / "results"
+    parts = []
+    for path in sorted([*folder.glob("bench_*.json"), *folder.glob("bench/*.json")]):
+        rows = [(" ".join(name).replace("_", " "), value) for name, value in _leaves(json.loads(path.read_text()))]
+        shown = [(name, f"{value:.4g}" if isinstance(value, float) else str(value)) for name, value in rows]
+        title = path.stem.removeprefix("bench_").replace("_", " ").capitalize()
+        parts.append(f"### {title}\n\n" + _markdown(pd.DataFrame(shown, columns=["measured", "value"])))
+    return "\n".join(parts) or "This copy holds no published measurements; `make bench` makes them.\n"
+
+
+def _leaves(value, name: tuple[str, ...] = ()):
+    """The single values in nested dicts and lists, each with the path that leads to it."""
+    pairs = value.items() if isinstance(value, dict) else enumerate(value, 1) if isinstance(value, list) else None
+    if pairs is None:
+        yield name, value
+    else:
+        for key, part in pairs:
+            yield from _leaves(part, (*name, str(key)))
 
 
 def _markdown(table: pd.DataFrame) -> str:
