@@ -361,7 +361,7 @@ def test_cluster_loses_a_worker_during_extraction(cluster, tmp_path):
     thread.join()
     pd.testing.assert_frame_equal(table, serial, check_exact=True)
     pd.testing.assert_frame_equal(faults, serial_faults)
-    assert lines(records) == 41  # the settings and each good track once: nothing lost, nothing twice
+    assert lines(records) == 42  # the settings, 40 tracks and the broken one, each once: nothing lost, nothing twice
 
 
 @needs_weights
@@ -600,3 +600,20 @@ def test_nothing_to_acquire_says_what_to_do(tmp_path, monkeypatch):
         acquire.locate("gtzan", None, tmp_path)
     with pytest.raises(FileNotFoundError, match="no such file or folder"):
         acquire.locate("genius", tmp_path / "none", tmp_path)
+
+
+def test_two_runs_at_once_share_the_records(tmp_path):
+    """As when two pages of a book are made from the same folder at the same time."""
+    write_clips(tmp_path / "music", 20)
+    (tmp_path / "music" / "broken.wav").write_text("no sound")
+    code = f"""
+from helpers.collection import find_audio
+from helpers.features import extract_table
+records = {str(tmp_path / "r.jsonl")!r}
+table, faults = extract_table(find_audio({str(tmp_path / "music")!r}), records=records, quiet=True)
+print(len(table), len(faults), table.iloc[:, 1:].to_numpy().sum())
+"""
+    both = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    first, second = (p.communicate(timeout=300)[0] for p in both)
+    assert first == second and first.startswith("20 1 ")
+    assert lines(tmp_path / "r.jsonl") == 22  # the settings and each file once: broken ones are not tried again

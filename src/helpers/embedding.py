@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .jobs import said_plainly
+from .jobs import lock, said_plainly
 
 log = logging.getLogger("helpers")
 
@@ -102,34 +102,33 @@ class Store:
         self.path = None if path is None else Path(path)
         if self.path is None:
             return
-        good = 0
-        if self.path.exists():
-            good = self._read()
         with said_plainly(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with open(self.path, "r+b" if self.path.exists() else "wb") as handle:
+            with open(self.path, "a+b") as handle:
+                lock(handle)  # no batch of another process is half written now
+                good = self._read(handle)
                 handle.truncate(good)
                 if not good:
                     handle.write(self._MAGIC)
 
-    def _read(self) -> int:
+    def _read(self, handle) -> int:
+        handle.seek(0)
+        magic = handle.read(len(self._MAGIC))
+        if magic != self._MAGIC[: len(magic)]:
+            raise ValueError(f"{self.path}: not a store of {MODEL} vectors; choose another file name")
         good = 0
-        with open(self.path, "rb") as handle:
-            magic = handle.read(len(self._MAGIC))
-            if magic != self._MAGIC[: len(magic)]:
-                raise ValueError(f"{self.path}: not a store of {MODEL} vectors; choose another file name")
-            while len(magic) == len(self._MAGIC):
-                good = handle.tell()
-                head = handle.read(8)
-                if len(head) < 8:
-                    break
-                count, check = struct.unpack("<II", head)
-                body = handle.read(count * (32 + 2 * DIMS))
-                if len(body) < count * (32 + 2 * DIMS) or zlib.crc32(body) != check:
-                    break
-                rows = np.frombuffer(body, "<f2", offset=32 * count).reshape(count, DIMS)
-                for i in range(count):
-                    self.vectors[body[32 * i : 32 * i + 32]] = rows[i]
+        while len(magic) == len(self._MAGIC):
+            good = handle.tell()
+            head = handle.read(8)
+            if len(head) < 8:
+                break
+            count, check = struct.unpack("<II", head)
+            body = handle.read(count * (32 + 2 * DIMS))
+            if len(body) < count * (32 + 2 * DIMS) or zlib.crc32(body) != check:
+                break
+            rows = np.frombuffer(body, "<f2", offset=32 * count).reshape(count, DIMS)
+            for i in range(count):
+                self.vectors[body[32 * i : 32 * i + 32]] = rows[i]
         return good
 
     def add(self, hashes: Sequence[bytes], vectors: np.ndarray) -> None:
@@ -138,6 +137,7 @@ class Store:
         if self.path is not None:
             body = b"".join(hashes) + rows.tobytes()
             with said_plainly(self.path), open(self.path, "ab") as handle:
+                lock(handle)
                 handle.write(struct.pack("<II", len(hashes), zlib.crc32(body)) + body)
         self.vectors.update(zip(hashes, rows, strict=True))
 
@@ -184,7 +184,7 @@ def _encode(jobs: list, client):
         return
     from .jobs import on_cluster
 
-    for batch, vectors, fault in on_cluster(encode_batch, jobs, client):
+    for batch, vectors, fault, _ in on_cluster(encode_batch, jobs, client):
         if fault:
             raise RuntimeError(f"embedding failed: {fault}; what was finished is kept, run it again")
         yield batch, vectors

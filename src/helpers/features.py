@@ -10,7 +10,6 @@ Used by pages 01 (the baseline) and "data".
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Mapping
 from functools import lru_cache, partial
@@ -24,7 +23,6 @@ from .audio import SECONDS, SR, load_audio, resample
 if TYPE_CHECKING:
     import pandas as pd
 
-log = logging.getLogger("helpers")
 VERSION = 1  # raise it when the numbers change: records of older versions are then computed again
 
 N_FFT = 2048
@@ -269,6 +267,7 @@ def extract_table(
     Raises ValueError when no file could be used, OSError when the records cannot be written.
     """
     import pandas as pd
+    import soundfile as sf
 
     from .jobs import Records, printable, run
 
@@ -276,7 +275,7 @@ def extract_table(
         raise ValueError("no audio files to extract features from")
     kept = Records(
         None if records is None else Path(records),
-        {"extractor": VERSION, "segment": segment, "duration": duration},
+        {"extractor": VERSION, "libsndfile": sf.__libsndfile_version__, "segment": segment, "duration": duration},
     )
     stamps = {track: f"{track}|{_stamp(path)}" for track, path in paths.items()}
     try:
@@ -287,14 +286,12 @@ def extract_table(
         )  # fmt: skip
     finally:
         kept.close()
-    rows = [[track, *row] for track, stamp in stamps.items() for row in kept.done.get(stamp, [])]
+    rows = [[track, *row] for track, stamp in stamps.items() if stamp not in failed for row in kept.done[stamp]]
     table = pd.DataFrame(rows, columns=["track_id", "start_s", *FEATURES])
     faults = pd.DataFrame(
         [[track, printable(paths[track]), failed[stamp]] for track, stamp in stamps.items() if stamp in failed],
         columns=["track_id", "path", "reason"],
     )
-    for fault in faults.itertuples():
-        log.warning("left out %s: %s", fault.track_id, fault.reason)
     if table.empty:
         raise ValueError(f"none of the {len(paths)} files could be used; the first: {faults['reason'].iloc[0]}")
     return (table if segment else table.drop(columns="start_s")), faults

@@ -14,6 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 log = logging.getLogger("helpers")
 
 
@@ -29,27 +34,29 @@ class Records:
         if path is None:
             return
         header = json.dumps({"settings": dict(settings)}, sort_keys=True).encode()
-        good = 0
-        if path.exists():
-            with open(path, "rb") as handle:
-                if handle.readline() == header + b"\n":
-                    good = handle.tell()
-                    for line in handle:
-                        try:
-                            key, result = json.loads(line)
-                        except ValueError:
-                            break
-                        if not line.endswith(b"\n"):
-                            break
-                        self.done[key] = result
-                        good += len(line)
         with said_plainly(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = open(path, "r+b" if path.exists() else "w+b")
+            self._file = open(path, "a+b")
+            lock(self._file)  # a second run of the same job waits here, then finds everything done
+            self._file.seek(0)
+            good = self._read() if self._file.readline() == header + b"\n" else 0
             self._file.truncate(good)
-            self._file.seek(good)
             if not good:
                 self._write(header)
+
+    def _read(self) -> int:
+        """Read the results; returns the length of the file up to the last whole line."""
+        good = self._file.tell()
+        for line in self._file:
+            try:
+                key, result = json.loads(line)
+            except ValueError:
+                break
+            if not line.endswith(b"\n"):
+                break
+            self.done[key] = result
+            good += len(line)
+        return good
 
     def _write(self, line: bytes) -> None:
         self._file.write(line + b"\n")
@@ -67,6 +74,12 @@ class Records:
                 self._file.close()
             except OSError:  # the unwritten tail of a full disk: already reported by `add`
                 pass
+
+
+def lock(file) -> None:
+    """Wait until no other process holds this open file; released when it is closed (no locks on Windows)."""
+    if fcntl is not None:
+        fcntl.flock(file, fcntl.LOCK_EX)
 
 
 @contextmanager
@@ -109,20 +122,22 @@ def run(
 ) -> dict[str, str]:
     """Put `function(item)` of every item into `records`, skipping those already there.
 
-    Results must be JSON-serialisable.  With `client` (dask.distributed.Client) the items go to its workers; a
+    Results must be JSON-serialisable, and not dicts.  With `client` (dask.distributed.Client) the items go to its workers; a
     task whose worker dies is given to another one.  Returns the faults, `{key: reason}`: items whose function raised
-    ValueError, OSError or RuntimeError.
+    ValueError (kept as well: what cannot be used is not tried again), OSError or RuntimeError (tried again).
     """
     from tqdm import tqdm
 
     todo = [(key, item) for key, item in items.items() if key not in records.done]
-    faults: dict[str, str] = {}
+    faults = {key: kept["fault"] for key in items if isinstance(kept := records.done.get(key), dict)}
     stream = on_cluster(function, todo, client) if client is not None else _local(function, todo, n_jobs)
-    bar = tqdm(stream, total=len(items), initial=len(items) - len(todo), desc=title, unit=unit, disable=quiet)
-    for key, result, fault in bar:
-        if fault is None:
-            records.add(key, result)
-        else:
+    done = len(items) - len(todo)
+    bar = tqdm(stream, total=len(items), initial=done, desc=title, unit=unit, disable=quiet or not todo)
+    for key, result, fault, lasting in bar:
+        if fault is None or lasting:
+            records.add(key, result if fault is None else {"fault": fault})
+        if fault is not None:
+            log.warning("left out %s", fault)
             faults[key] = fault
             bar.set_postfix(failed=len(faults))
     return {key: faults[key] for key in items if key in faults}  # in the items' order, whoever finished first
@@ -133,11 +148,12 @@ def printable(name: str | Path) -> str:
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
-def _guarded(function: Callable, key: Any, item: Any) -> tuple[Any, Any, str | None]:
+def _guarded(function: Callable, key: Any, item: Any) -> tuple[Any, Any, str | None, bool]:
+    """(key, result, fault or None, whether the fault lies in the item itself)."""
     try:
-        return key, function(item), None
+        return key, function(item), None, False
     except (ValueError, OSError, RuntimeError) as error:
-        return key, None, printable(str(error)) or type(error).__name__
+        return key, None, printable(str(error)) or type(error).__name__, isinstance(error, ValueError)
 
 
 def _local(function: Callable, todo: list, n_jobs: int) -> Iterator:
@@ -149,7 +165,7 @@ def _local(function: Callable, todo: list, n_jobs: int) -> Iterator:
 
 
 def on_cluster(function: Callable, todo: list, client) -> Iterator:
-    """Yield `(key, result, fault)` of each `(key, item)` as the workers of a dask Client finish them.
+    """Yield `(key, result, fault, lasting)` of each `(key, item)` as the workers of a dask Client finish them.
 
     A few tasks a worker thread are in flight at a time, so that memory does not grow with the number of items.
     """
@@ -170,7 +186,7 @@ def on_cluster(function: Callable, todo: list, client) -> Iterator:
         try:  # waits again when the worker that held the result has died and another one computes it anew
             outcome = future.result()
         except Exception as error:  # a task that killed every worker it was given to
-            outcome = key, None, f"the cluster gave it up: {error}"
+            outcome = key, None, f"the cluster gave it up: {error}", False
         yield outcome
         for job in waiting:
             running.add(submit(job))
