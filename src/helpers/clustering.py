@@ -28,7 +28,7 @@ from sklearn.neighbors import NearestNeighbors
 log = logging.getLogger("helpers")
 
 # Rows above which a method would take gigabytes or hours; what to do instead is part of the error.
-LIMITS = {"kmeans": 100_000, "ward": 20_000, "spectral": 20_000, "hdbscan": 200_000, "silhouette": 30_000}
+LIMITS = {"kmeans": 100_000, "ward": 15_000, "spectral": 20_000, "hdbscan": 100_000, "silhouette": 30_000}
 NEIGHBOUR_PAIRS = 100_000_000  # pairs within eps that DBSCAN may hold at once, 8 bytes each
 SAMPLE = 10_000  # rows that stand for all of them where only a distribution or a mean is asked for
 
