@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from . import experiments, metrics, plots, protocols, results, training
+from . import experiments, faults, metrics, plots, protocols, results, training
 from .datasets import Tracks, load
 
 log = logging.getLogger("helpers")
@@ -139,8 +139,17 @@ def _cpu_seconds() -> float:
     return sum(u.ru_utime + u.ru_stime for u in used)
 
 
-def run(dataset: str = "gtzan", seeds: int = 10, n_jobs: int | None = None, parts: Path | None = None) -> Path:
-    """Run what is missing of the grid on `dataset` and write `data/results/<dataset>/`; returns that folder."""
+def run(
+    dataset: str = "gtzan",
+    seeds: int = 10,
+    n_jobs: int | None = None,
+    parts: Path | None = None,
+    filtered: Path | None = None,
+) -> Path:
+    """Run what is missing of the grid on `dataset` and write `data/results/<dataset>/`; returns that folder.
+
+    `filtered` is a folder with the fault-filtered lists of Kereliuk, Sturm & Larsen 2015, if you have them.
+    """
     tracks = load(dataset)
     folder = (parts or training.cache_dir().parent / "results") / f"{dataset}-{key(tracks, seeds)}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -161,7 +170,29 @@ def run(dataset: str = "gtzan", seeds: int = 10, n_jobs: int | None = None, part
         wanted = [(p, phase, v) for p, phase, v in wanted if "one-hot" not in v or (p, phase) == ("released", 3)]
         tables = [experiments.controls(tracks, p, phase, seeds, [v]) for p, phase, v in tqdm(wanted, desc="controls")]
         results.write(control, lambda path: pd.concat(tables).to_csv(path, index=False, float_format="%.6g"))
-    return assemble(tracks, folder, seeds)
+    out = assemble(tracks, folder, seeds)
+    if not (folder / "faults.csv").exists():
+        write_faults(tracks, folder, seeds, filtered, n_jobs)
+    for name in ("faults.csv", "faults.json"):
+        results.write(out / name, lambda path, name=name: path.write_bytes((folder / name).read_bytes()))
+    return out
+
+
+def write_faults(tracks: Tracks, folder: Path, seeds: int, filtered: Path | None, n_jobs: int | None) -> None:
+    """Search `tracks` for replicas, run phase 1 on the subsets without faults, and write faults.csv and faults.json."""
+    pairs = faults.replicas(tracks)
+    across = pairs[pairs.genre_a != pairs.genre_b]
+    found = {
+        "n": tracks.n,
+        "exact_pairs": int((pairs.distance < 1e-3).sum()),
+        "near_pairs": len(pairs),
+        "tracks_with_a_near_neighbour": len(set(pairs.a) | set(pairs.b)),
+        "across_genres": across[["a", "b"]].values.tolist(),
+        "filtered_n": None if filtered is None else int(np.isin(tracks.ids, list(faults.filtered_ids(filtered))).sum()),
+    }
+    scores = faults.study(tracks, seeds, filtered, n_jobs)
+    results.write(folder / "faults.json", lambda path: path.write_text(json.dumps(found, indent=1) + "\n"))
+    results.write(folder / "faults.csv", lambda path: scores.to_csv(path, index=False, float_format="%.6g"))
 
 
 def assemble(tracks: Tracks, folder: Path, seeds: int) -> Path:
@@ -208,6 +239,9 @@ if __name__ == "__main__":
     parser.add_argument("--dataset", default="gtzan")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--jobs", type=int, default=None)
+    parser.add_argument(
+        "--filtered", type=Path, default=None, help="folder of the fault-filtered lists (*_filtered.txt)"
+    )
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    print("written:", run(options.dataset, options.seeds, options.jobs))
+    print("written:", run(options.dataset, options.seeds, options.jobs, filtered=options.filtered))
