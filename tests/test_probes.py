@@ -66,3 +66,11 @@ def test_bootstrap_of_groups_is_wider_than_of_rows():
     rows, tracks = (np.ptp(probes.bootstrap(column, g, 0)[:, 0]) for g in (None, track))
     assert tracks == pytest.approx(2 * 1.96 * np.sqrt(column.var() / 50), rel=0.15)
     assert rows == pytest.approx(tracks / np.sqrt(20), rel=0.15)
+
+
+def test_nmi_by_chance_is_not_zero():
+    rng = np.random.default_rng(0)
+    y = np.arange(100) % 10
+    found, chance = probes.cluster_nmi(rng.normal(size=(100, 3)), y)
+    assert 0.15 < chance < 0.35 and found == pytest.approx(chance, abs=0.1)
+    assert probes.cluster_nmi(10 * np.eye(10)[y], y)[0] == pytest.approx(1.0)

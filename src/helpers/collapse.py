@@ -21,7 +21,7 @@ from .probes import bootstrap, cluster_nmi, cluster_within, probe, probe_data, s
 
 ACTIVE_KL = 0.05  # nats: a unit above is active
 ACTIVE_VARIANCE = 0.01  # of mu: the older rule (Burda, Grosse & Salakhutdinov 2016, sec. 3), which overcounts
-NOTICES = 0.01  # a shuffle that raises the squared error by less than 1 % goes unnoticed
+NOTICES = 0.05  # a shuffle that raises the squared error by less than 5 % goes unnoticed
 SHIFTS = 0.02  # an encoder whose mu moves by less than 2 % of its spread when c is swapped does not use c
 NEAR_CHANCE = 0.5  # z has lost c when a probe gets less than half of the skill that it has on the data themselves
 
@@ -171,8 +171,8 @@ def diagnose(model, X: np.ndarray, c: np.ndarray | None = None, factors: dict[st
         clustered = mu[:, active] if len(active) else z
         if name == "c":
             standardised = (mu - mu.mean(axis=0)) / mu.std(axis=0).clip(1e-12)
-            values["NMI of c, K-Means on mu"] = cluster_nmi(clustered, target, seed)
-            values["NMI of c, K-Means on standardised mu"] = cluster_nmi(standardised, target, seed)
+            values["NMI of c, K-Means on mu"], values["NMI of c, by chance"] = cluster_nmi(clustered, target, seed)
+            values["NMI of c, K-Means on standardised mu"] = cluster_nmi(standardised, target, seed)[0]
         elif clusters := cluster_within(clustered, np.zeros(len(X)) if c is None else c, target, seed):
             values[f"clusters within c, {name}"], values[f"clusters within c, {name}, chance"] = clusters
     beta = beta if beta is not None else _beta(model)
@@ -181,30 +181,34 @@ def diagnose(model, X: np.ndarray, c: np.ndarray | None = None, factors: dict[st
         foretold = predict(X, beta, given)
         values["active units, pPCA"], values["KL, pPCA"] = min(foretold.active, mu.shape[1]), foretold.rate
     values |= {name: float(np.nanmean(column)) for name, column in columns.items()}
-    verdict, evidence = decide(values, list(factors or {}))
+    n_units = len(X) if groups is None else len(np.unique(groups))
+    verdict, evidence = decide(values, list(factors or {}), n_units)
     table = _table(values, columns, groups, seed, n_boot)
     return Diagnosis(values, table, kl.mean(axis=0), active, verdict, evidence, notes)
 
 
-def decide(values: dict[str, float], factors: list[str]) -> tuple[str, list[str]]:
-    """The verdict that the measures of `diagnose` carry, and the evidence in words.
+def decide(values: dict[str, float], factors: list[str], n: int) -> tuple[str, list[str]]:
+    """The verdict that the measures of `diagnose` on n independent tracks carry, and the evidence in words.
 
     "collapsed": no active unit, KL near 0, z shuffled goes unnoticed, probes of z at chance. "informative": z carries
     the data and the model makes no use of c. "by design": encoder and decoder use c, z carries the data, and a probe of
     c gets less than half of its skill on the data; "keeps c" when it gets more. "encoder only", "decoder only": the
     other one makes no use of c. "undecided": the measures contradict each other.
     """
-    n, kl, mse = int(values["active units (KL > 0.05)"]), values["KL"], values["MSE"]
+    units, kl, mse = int(values["active units (KL > 0.05)"]), values["KL"], values["MSE"]
     worse = {key: values[f"MSE, {key} shuffled"] / mse - 1 for key in ("z", "c") if f"MSE, {key} shuffled" in values}
     skill = {name: _skill(values, name, "sampled z") for name in ("c", *factors) if f"chance, {name}" in values}
-    evidence = [f"{n} active unit{'s' * (n != 1)}, KL {kl:.2f} nats",
+    evidence = [f"{units} active unit{'s' * (units != 1)}, KL {kl:.2f} nats",
                 f"squared error {mse:.3f}, {worse['z']:+.1%} with z shuffled"]
     for name in skill:
         evidence.append(f"probe of {name} from z: {values[f'probe of {name}, sampled z']:.2f} (chance "
                         f"{values[f'chance, {name}']:.2f}, from the data {values[f'probe of {name}, data']:.2f})")
-    quiet, at_chance = worse["z"] < NOTICES, all(s < 0.1 for s in skill.values())
-    if n == 0 or quiet:
-        dead = n == 0 and quiet and kl < 0.5 and at_chance
+    quiet, at_chance = worse["z"] < NOTICES, True
+    for name, s in skill.items():  # two standard errors of an accuracy at chance are granted
+        chance = values[f"chance, {name}"]
+        at_chance &= s < 0.1 + 2 * np.sqrt(chance / (1 - chance) / n)
+    if units == 0 or quiet:
+        dead = units == 0 and quiet and kl < 0.5 and at_chance
         return ("collapsed" if dead else "undecided"), evidence
     if "c" not in worse:
         return "informative", evidence
@@ -262,7 +266,7 @@ _READING = {
     "I(z;c)": "nats, lower bound by a probe; below 0: no better than class frequencies", "MSE": "per feature",
     "MSE, z shuffled": "as MSE if collapsed", "MSE, z = 0": "as MSE if collapsed",
     "MSE, c shuffled": "as MSE if the decoder ignores c", "encoder shift": "0 if the encoder ignores c",
-    "NMI of c, K-Means on mu": "active units; above 0 by chance",
+    "NMI of c, K-Means on mu": "active units", "NMI of c, by chance": "labels permuted",
     "NMI of c, K-Means on standardised mu": "dead units too: misleads",
 }
 

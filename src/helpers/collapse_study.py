@@ -46,7 +46,7 @@ class Study:
         measures = list(dict.fromkeys(m for ds in self.diagnoses.values() for m in ds[0].table.index))
         columns = {}
         for model, found in self.diagnoses.items():
-            cells = {m: results.cell(*mean_sd(self.values(model, m))) for m in measures if m in found[0].values}
+            cells = {m: show(m, self.values(model, m)) for m in measures if m in found[0].values}
             columns[model] = cells | {"verdict": ", ".join(dict.fromkeys(d.verdict for d in found))}
         table = pd.DataFrame(columns).reindex([*measures, "verdict"]).fillna("–")
         reading = {m: ds[0].table.loc[m, "reading"] for ds in self.diagnoses.values() for m in ds[0].table.index}
@@ -56,6 +56,11 @@ class Study:
 def mean_sd(values: np.ndarray) -> tuple[float, float]:
     """Mean and standard deviation (ddof 1; NaN for one value)."""
     return float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else float("nan")
+
+
+def show(measure: str, values: np.ndarray) -> str:
+    """Mean ± sd over seeds as a table cell; counts of units with one decimal."""
+    return results.cell(*mean_sd(values), "dims" if measure.startswith("active units") else "")
 
 
 def chapter_input(tracks: Tracks, protocol: str, seed: int) -> np.ndarray:
@@ -75,8 +80,8 @@ def chapter_models(protocol: str, conditional: bool) -> dict[str, Recipe]:
     cvae = protocols.get(protocol).recipes["cvae"]
     plain = cvae.but(anneal="none", anneal_epochs=0)
     ramp = plain.but(anneal="linear", anneal_epochs=max(1, cvae.epochs // 2))
-    short = plain.but(epochs=min(SHORT, cvae.epochs))
-    vae, dead = short.but(kind="vae"), short.but(beta=DEAD)
+    vae = plain.but(kind="vae", epochs=min(SHORT, cvae.epochs))
+    dead = plain.but(beta=DEAD, epochs=min(SHORT, cvae.epochs))
     if not conditional:
         return {"VAE": vae, f"VAE, beta = {DEAD:.0f}": dead.but(kind="vae")}
     own, other = (ramp, plain) if cvae.anneal != "none" else (plain, ramp)

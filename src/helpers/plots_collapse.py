@@ -38,7 +38,7 @@ def kl_per_unit(study: Study) -> Figure:
     foretold = 0.5 * np.log(np.maximum(2 * spectrum / recipe.beta, 1.0))[: recipe.latent]
     axis.plot(np.arange(1, len(foretold) + 1), foretold, color="black", lw=1.2, ls=":", label=f"pPCA, for the {first}")
     axis.axhline(ACTIVE_KL, color=NOISE, lw=1)
-    axis.text(recipe.latent, ACTIVE_KL, f"active above {ACTIVE_KL} nats", ha="right", va="bottom", fontsize=9)
+    axis.text(1, ACTIVE_KL, f"active above {ACTIVE_KL} nats", va="bottom", fontsize=9)
     axis.set(xlabel="latent dimension, sorted", ylabel="KL (nats)", title="How much each dimension carries")
     axis.legend(frameon=False, fontsize=9)
     return _close(figure)
