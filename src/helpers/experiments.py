@@ -1,6 +1,7 @@
 """The paper's three phases, run under any protocol on any data set: one call from data to a tidy table of scores.
 
-`run` is what the notebooks call; `python -m helpers.experiments` (`make results`) runs the whole published grid, one file
+`run` is what the notebooks call; `python -m helpers.experiments` (`make results`) runs the whole published grid, one
+file
 a run, so that an interrupted grid goes on where it stopped.
 """
 
@@ -36,7 +37,8 @@ SCORED_RECIPES = {
 
 @dataclass(frozen=True)
 class Run:
-    """One phase under one protocol: `scores` (tidy: protocol, phase, dataset, variant, method, seed, metric, value, leaky);
+    """One phase under one protocol: `scores` (tidy: protocol, phase, dataset, variant, method, seed, metric, value,
+    leaky);
     per seed and method `labels[seed][method]` (n,) and `spaces[seed][method]` (n, d); `fits[seed][recipe]`;
     `inputs[seed]`, the table that was fed."""
 
@@ -58,7 +60,8 @@ def n_clusters(tracks: Tracks, protocol: protocols.Protocol) -> int:
 def jobs(
     tracks: Tracks, protocol: protocols.Protocol, made: fusion.Inputs, recipes: Sequence[str], seed: int
 ) -> dict[str, tuple]:
-    """The training jobs (X, recipe, seed, c) of one seed, by recipe; a CVAE only where there are genres to condition on."""
+    """The training jobs (X, recipe, seed, c) of one seed, by recipe; a CVAE only where there are genres to condition
+    on."""
     names = [name for name in recipes if name != "cvae" or tracks.genres is not None]
     return {name: (made.X, protocol.recipes[name], seed, made.c if name == "cvae" else None) for name in names}
 
@@ -74,7 +77,8 @@ def cluster_seed(
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Labels and spaces of every method of `phase` for one seed, {method: (n,)} and {method: (n, d)}.
 
-    `extras` adds comparisons that the paper does not have: "spaces" (PCA at the VAE's number of active units, K-Means on
+    `extras` adds comparisons that the paper does not have: "spaces" (PCA at the VAE's number of active units, K-Means
+    on
     the active units alone, on sampled z, on the input itself), "baselines" (Spectral, VaDE, HDBSCAN, UMAP + K-Means).
     """
     k = n_clusters(tracks, protocol)
@@ -174,8 +178,10 @@ def run(
 ) -> Run:
     """Run `phase` under `protocol` for every seed: inputs, fits (cached, over the cores), clusterings, scores.
 
-    `seeds` is how many, or which; `variant` a control input (fusion.VARIANTS); `extras` as in `cluster_seed`; `recipes` the
-    networks to train, default all of the phase. Raises ValueError before any training for an unknown protocol or phase, a table with
+    `seeds` is how many, or which; `variant` a control input (fusion.VARIANTS); `extras` as in `cluster_seed`;
+    `recipes` the
+    networks to train, default all of the phase. Raises ValueError before any training for an unknown protocol or
+    phase, a table with
     fewer rows than clusters, or a data set that lacks what the protocol needs.
     """
     chosen = protocols.get(protocol)

@@ -1,6 +1,7 @@
 """GTZAN's known faults, found from the features themselves, and whether they change a conclusion (page "Results").
 
-Sturm 2013 lists repetitions, mislabelings and distortions; Kereliuk, Sturm & Larsen 2015 give a fault-filtered selection.
+Sturm 2013 lists repetitions, mislabelings and distortions; Kereliuk, Sturm & Larsen 2015 give a fault-filtered
+selection.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ NEAR = 0.1  # Euclidean distance in z-scored features below which two tracks are
 
 def replicas(tracks: Tracks, below: float = NEAR) -> pd.DataFrame:
     """Pairs of tracks closer than `below` (Euclidean, 68 z-scored features): a, b, distance,
-    genre_a, genre_b, nearest first; distance 0 is an exact copy. Memory grows with the square of the tracks (8 bytes each)."""
+    genre_a, genre_b, nearest first; distance 0 is an exact copy. Memory grows with the square of the tracks (8 bytes
+    each)."""
     X = zscore(tracks.features.to_numpy())
     distances = squareform(pdist(X))
     rows, columns = np.nonzero(np.triu(distances < below, k=1))
@@ -64,7 +66,8 @@ def filtered_ids(folder: Path) -> set[str]:
 
 
 def study(tracks: Tracks, seeds: int, filtered: Path | None = None, n_jobs: int | None = None) -> pd.DataFrame:
-    """Tidy scores of phase 1, `released` protocol, on all tracks, without one of each near pair, and (where the lists are
+    """Tidy scores of phase 1, `released` protocol, on all tracks, without one of each near pair, and (where the lists
+    are
     given) on the fault-filtered selection; the column `dataset` names the subset."""
     copies = set(replicas(tracks).b)
     subsets = {"all that decode": np.full(tracks.n, True), "without replicas": ~np.isin(tracks.ids, list(copies))}

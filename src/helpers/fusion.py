@@ -33,7 +33,8 @@ VARIANTS = {  # control runs: what is fed instead of the protocol's own channels
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a model sees: `X` (n, d); `blocks` maps "audio", "text", "label" to their columns; `c` (n,) genre codes or None;
+    """What a model sees: `X` (n, d); `blocks` maps "audio", "text", "label" to their columns; `c` (n,) genre codes or
+    None;
     `leaks` one sentence per leak found (empty: clean); `lyrics_report` where each genre's texts came from, or None;
     `text_variance` the share of the text's variance that its columns keep."""
 
@@ -95,7 +96,8 @@ def fuse(
 
 
 def _text(tracks: Tracks, channel: str, seed: int) -> tuple[np.ndarray | None, pd.DataFrame | None]:
-    """Text vectors (n, 384) of a channel and the report on their source; None where the data set has no texts to match."""
+    """Text vectors (n, 384) of a channel and the report on their source; None where the data set has no texts to
+    match."""
     if channel == "matched":
         if tracks.text is not None:  # the user's own lyrics, track by track
             return tracks.text.to_numpy(dtype=np.float32), None
@@ -104,7 +106,7 @@ def _text(tracks: Tracks, channel: str, seed: int) -> tuple[np.ndarray | None, p
         return lyrics.matched(tracks.genres, seed, groups=tracks.groups)
     if tracks.genres is None:
         raise ValueError(
-            f"{tracks.name!r} has no genres, from which the protocol's text channel {channel!r} is made; use 'controlled'."
+            f"{tracks.name!r} has no genres, from which text channel {channel!r} is made; use 'controlled'."
         )
     if channel == "template":
         return lyrics.template(tracks.genres, seed), None
@@ -147,7 +149,7 @@ def inputs(
     if (phase == 3 and protocol.label_in_input) or variant == "one-hot alone":
         if c is None:
             raise ValueError(
-                f"{tracks.name!r} has no genres, which protocol {protocol.name!r} puts into the input; use 'controlled'."
+                f"{tracks.name!r} has no genres, which {protocol.name!r} puts into the input; use 'controlled'."
             )
         blocks["label"] = np.eye(c.max() + 1)[c]
     keep = {
@@ -173,9 +175,12 @@ def inputs(
 def leak_guard(made: Inputs, genres: np.ndarray, groups: np.ndarray | None = None, seed: int = 0) -> list[str]:
     """Sentences about input columns that carry the genre itself; an empty list for a clean table.
 
-    Four tests: a column that is constant within every genre; a column whose order sorts the tracks by genre; a text block
-    with fewer distinct vectors in a genre than tracks; a text block from which a cross-validated linear discriminant finds
-    whole genres without one error (counted from 20 tracks on, since a few may be found by luck). genres (n,); groups (n,)
+    Four tests: a column that is constant within every genre; a column whose order sorts the tracks by genre; a text
+    block
+    with fewer distinct vectors in a genre than tracks; a text block from which a cross-validated linear discriminant
+    finds
+    whole genres without one error (counted from 20 tracks on, since a few may be found by luck). genres (n,); groups
+    (n,)
     names the track of each row: segments of one track share its text and stay in one fold.
     """
     X, found = made.X, []

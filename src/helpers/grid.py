@@ -1,6 +1,7 @@
 """The published runs: every phase, protocol, method and control on the full data set, resumable (`make results`).
 
-One file a unit, a unit being one phase under one protocol with one variant of the input and all its seeds; a unit whose file is there is not run
+One file a unit, a unit being one phase under one protocol with one variant of the input and all its seeds; a unit
+whose file is there is not run
 again, and within a unit every finished fit is in the cache. `assemble` then writes `data/results/<dataset>/`.
 """
 
@@ -63,7 +64,8 @@ class Unit:
 
 
 def units() -> list[Unit]:
-    """The grid: nine full runs, then the controls of the two headline scores (DBSCAN in phase 2, Beta-VAE in phase 3)."""
+    """The grid: nine full runs, then the controls of the two headline scores (DBSCAN in phase 2, Beta-VAE in phase
+    3)."""
     extras = {
         ("written", 1): ("spaces",),
         ("written", 3): ("spaces",),
@@ -89,14 +91,16 @@ def units() -> list[Unit]:
 
 
 def key(tracks: Tracks, seeds: int) -> str:
-    """Hash of what the grid's numbers depend on: the feature table, the seeds and the code between them and the scores."""
+    """Hash of what the grid's numbers depend on: the feature table, the seeds and the code between them and the
+    scores."""
     code = b"".join(Path(__file__).with_name(f"{name}.py").read_bytes() for name in CODE)
     table = results.provenance(tracks)
     return hashlib.sha256(repr((table["features_sha256"], table["ids_sha256"], seeds)).encode() + code).hexdigest()[:12]
 
 
 def run_unit(tracks: Tracks, unit: Unit, seeds: int, path: Path, n_jobs: int | None) -> None:
-    """Run one unit and write its scores, labels of all seeds, 2-d maps and histories of the first seed into `path` (.npz)."""
+    """Run one unit and write its scores, labels of all seeds, 2-d maps and histories of the first seed into `path`
+    (.npz)."""
     began, cpu = time.perf_counter(), _cpu_seconds()
     run = experiments.run(tracks, unit.protocol, unit.phase, seeds, unit.variant, unit.extras, unit.recipes, n_jobs)
     methods = list(run.labels[0])

@@ -28,7 +28,8 @@ HIGHER_IS_BETTER = {
 
 def purity(genres: np.ndarray, labels: np.ndarray) -> float:
     """Share of rows whose genre is the most frequent one of their cluster, in (0, 1]; grows with the number of
-    clusters, up to 1 for singletons. genres, labels (n,). Manning, Raghavan & Schuetze 2008, sec. 16.3. Page "Advanced VAEs"."""
+    clusters, up to 1 for singletons. genres, labels (n,). Manning, Raghavan & Schuetze 2008, sec. 16.3. Page
+    "Advanced VAEs"."""
     return float(contingency_matrix(genres, labels).max(axis=0).sum() / len(labels))
 
 
@@ -80,7 +81,8 @@ def singletons(labels: np.ndarray) -> np.ndarray:
 
 
 def chance(genres: np.ndarray, n_clusters: int, n_draws: int = 200, seed: int = 0) -> float:
-    """Mean NMI of `n_draws` random labellings into `n_clusters` clusters of near-equal size: what no method at all gets."""
+    """Mean NMI of `n_draws` random labellings into `n_clusters` clusters of near-equal size: what no method at all
+    gets."""
     rng = np.random.default_rng(seed)
     labels = np.arange(len(genres)) % max(n_clusters, 1)
     return float(np.mean([sk.normalized_mutual_info_score(genres, rng.permutation(labels)) for _ in range(n_draws)]))
@@ -170,7 +172,8 @@ def paired_bootstrap(
 
 
 def confusion(genres: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
-    """Counts (genres x clusters), clusters ordered so that the best matching lies on the diagonal; noise last as "noise"."""
+    """Counts (genres x clusters), clusters ordered so that the best matching lies on the diagonal; noise last as
+    "noise"."""
     table = pd.crosstab(pd.Series(genres, name="genre"), pd.Series(labels, name="cluster"))
     noise = table.pop(-1) if -1 in table.columns else None
     rows, columns = linear_sum_assignment(table.to_numpy(), maximize=True)

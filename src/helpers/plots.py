@@ -73,7 +73,8 @@ def _grid(n: int, height: float = 2.6, columns: int = 2, **kwargs) -> tuple[Figu
 def metric_bars(
     scores: pd.DataFrame, metrics: Sequence[str], methods: Sequence[str], paper: pd.DataFrame | None = None
 ) -> Figure:
-    """Figures 1 and 3: one panel a metric, one bar a method with its mean and sd over seeds; orange diamonds are the paper's
+    """Figures 1 and 3: one panel a metric, one bar a method with its mean and sd over seeds; orange diamonds are the
+    paper's
     values (`paper`: tidy phase table). A LEAKY input is hatched."""
     summary = summarise(scores)
     metrics = [m for m in metrics if m in set(summary.metric)]
@@ -150,7 +151,8 @@ def _scatter(axis, points: np.ndarray, names: np.ndarray, palette: dict, title: 
 
 
 def latent_map(points: np.ndarray, labels: np.ndarray, genres: np.ndarray | None = None) -> Figure:
-    """Figures 2 and 4: the map `points` (n, 2) coloured by genre (where there are any) and by cluster; noise is grey."""
+    """Figures 2 and 4: the map `points` (n, 2) coloured by genre (where there are any) and by cluster; noise is
+    grey."""
     labels = np.asarray(labels)
     names = sorted(set(labels.tolist()) - {-1})
     clusters = {
@@ -214,7 +216,8 @@ def silhouette_by_dims(by_dims: pd.DataFrame, points: dict[str, tuple[float, flo
 
 
 def eps_curve(curve: pd.DataFrame, chosen: float) -> Figure:
-    """DBSCAN over eps (`curve`: eps, n_clusters, noise_share, silhouette); the dashed line is the eps that the rule chose."""
+    """DBSCAN over eps (`curve`: eps, n_clusters, noise_share, silhouette); the dashed line is the eps that the rule
+    chose."""
     panels = [("n_clusters", "Clusters"), ("noise_share", "Noise share"), ("silhouette", "Silhouette without noise")]
     panels += [("nmi", "NMI without noise")] if "nmi" in curve and curve.nmi.notna().any() else []
     figure, axes = _grid(len(panels), height=2.2, sharex=True)
@@ -226,7 +229,8 @@ def eps_curve(curve: pd.DataFrame, chosen: float) -> Figure:
 
 
 def training_curves(fits: dict[str, object]) -> Figure:
-    """Reconstruction and KL (nats) per epoch of each fit in `fits` {name: Fit}; the first few epochs are off the scale."""
+    """Reconstruction and KL (nats) per epoch of each fit in `fits` {name: Fit}; the first few epochs are off the
+    scale."""
     figure, axes = _grid(2, height=3.0)
     for (key, title), axis in zip(
         (("reconstruction", "Reconstruction (squared error)"), ("kl", "KL (nats)")), axes, strict=True
@@ -258,8 +262,10 @@ def noise_three_ways(scores: pd.DataFrame, methods: Sequence[str]) -> Figure:
 
 
 def waterfall(steps: pd.DataFrame, metric: str, title: str, paper: float | None = None) -> Figure:
-    """A headline score as channels are taken away: `steps` has step, mean, low, high, leaky; the bar's end is the mean, the
-    whisker its interval, the grey line the chance level (`chance` column), the diamond the paper's value at the first step."""
+    """A headline score as channels are taken away: `steps` has step, mean, low, high, leaky; the bar's end is the
+    mean, the
+    whisker its interval, the grey line the chance level (`chance` column), the diamond the paper's value at the first
+    step."""
     figure, axis = plt.subplots(figsize=(WIDTH, 1.1 + 0.5 * len(steps)))
     y = np.arange(len(steps))
     bars = axis.barh(

@@ -1,4 +1,5 @@
-"""What the pages "Leakage" and "Results" show, computed from the published runs in data/results alone (no audio, no training).
+"""What the pages "Leakage" and "Results" show, computed from the published runs in data/results alone (no audio, no
+training).
 
 The runs are made by `grid`; every number derived here is recomputed from the stored labels by tests/test_published.py.
 """
@@ -35,7 +36,8 @@ LADDERS = {  # headline score -> (phase, method, [(step, protocol, variant)]): o
 
 
 class Published:
-    """The published runs of one data set: `scores` (tidy), `record` (provenance), `genres` and `ids` (n,), and the labels of
+    """The published runs of one data set: `scores` (tidy), `record` (provenance), `genres` and `ids` (n,), and the
+    labels of
     every run by `labels(protocol, phase, method, variant)`. FileNotFoundError says how to make them."""
 
     def __init__(self, dataset: str = "gtzan"):
@@ -60,7 +62,8 @@ class Published:
         return s[(s.protocol == protocol) & (s.phase == phase) & (s.variant == variant)]
 
     def interval(self, labels: np.ndarray, metric: str, n_resamples: int = 200) -> tuple[float, float]:
-        """95 % interval of a score (nmi, ari, purity; noise left out) over tracks and seeds drawn anew, for labels (n_seeds, n)."""
+        """95 % interval of a score (nmi, ari, purity; noise left out) over tracks and seeds drawn anew, for labels
+        (n_seeds, n)."""
         rng = np.random.default_rng(0)
         drawn = []
         for _ in range(n_resamples):
@@ -106,7 +109,8 @@ def ladder(data: Published, headline: str) -> pd.DataFrame:
 
 
 def pure_clusters(data: Published) -> pd.DataFrame:
-    """What DBSCAN found under `released`, one row a seed: k, noise, how many clusters are pure, how many genres split into
+    """What DBSCAN found under `released`, one row a seed: k, noise, how many clusters are pure, how many genres split
+    into
     three, its NMI, and the NMI that equal pure clusters of that number would have."""
     rows = []
     for seed, labels in enumerate(data.labels("released", 2, "DBSCAN")):
@@ -129,8 +133,10 @@ def pure_clusters(data: Published) -> pd.DataFrame:
 
 
 def compare(data: Published, phase: int) -> pd.DataFrame:
-    """paper | released | written | controlled for every row of the paper's table of `phase`: mean ± sd over seeds, 95 % interval
-    for the scores against genres, difference from the paper in units of our seed spread (released), verdict in words."""
+    """paper | released | written | controlled for every row of the paper's table of `phase`: mean ± sd over seeds, 95
+    % interval
+    for the scores against genres, difference from the paper in units of our seed spread (released), verdict in
+    words."""
     paper = results.paper_tables().query("phase == @phase")
     summary = {p: results.summarise(data.run(p, phase)).set_index(["method", "metric"]) for p in PROTOCOLS}
     rows = []
@@ -155,7 +161,8 @@ def compare(data: Published, phase: int) -> pd.DataFrame:
 
 
 def verdict(paper: float, ours: dict[str, pd.Series]) -> str:
-    """The paper's value against all three protocols: "reproduced" when a run without leakage holds it, else "reproduced only
+    """The paper's value against all three protocols: "reproduced" when a run without leakage holds it, else
+    "reproduced only
     with leakage" when a leaky one does, else "not reproduced" (`results.verdict`, two standard deviations)."""
     words = [results.verdict(paper, o["mean"], o.sd, bool(o.leaky)) for o in ours.values()]
     return min(words, key=["reproduced", "reproduced only with leakage", "not reproduced", "not defined"].index)
@@ -181,23 +188,23 @@ def missed(data: Published) -> list[str]:
 
 
 def differences(data: Published) -> pd.DataFrame:
-    """Paired-bootstrap differences in NMI, tracks and seeds drawn anew: "VAE against PCA" per phase without leakage, and
+    """Paired-bootstrap differences in NMI, tracks and seeds drawn anew: "VAE against PCA" per phase without leakage,
+    and
     "with lyrics against without" and "with lyrics against shuffled" under `controlled`."""
-    pairs = {
-        "VAE − PCA, phase 1, controlled": (("controlled", 1, "VAE + K-Means", "full"), ("controlled", 1, "PCA + K-Means", "full")),
-        "VAE − PCA at as many dims, phase 1": (("controlled", 1, "VAE + K-Means", "full"),
-                                               ("controlled", 1, "VAE + K-Means (PCA, as many dims)", "full")),
-        "Beta-VAE − PCA, phase 3, controlled": (("controlled", 3, "Beta-VAE", "full"), ("controlled", 3, "PCA + K-Means", "full")),
-        "Beta-VAE − PCA, phase 3, released (LEAKY)": (("released", 3, "Beta-VAE", "full"), ("released", 3, "PCA + K-Means", "full")),
-        "lyrics − none, phase 2 K-Means": (("controlled", 2, "K-Means", "full"), ("controlled", 2, "K-Means", "audio alone")),
-        "lyrics − shuffled lyrics, phase 2 K-Means": (("controlled", 2, "K-Means", "full"), ("controlled", 2, "K-Means", "lyrics shuffled")),
-        "lyrics − none, phase 3 Beta-VAE": (("controlled", 3, "Beta-VAE", "full"), ("controlled", 3, "Beta-VAE", "audio alone")),
-        "lyrics − shuffled lyrics, phase 3 Beta-VAE": (("controlled", 3, "Beta-VAE", "full"),
-                                                       ("controlled", 3, "Beta-VAE", "lyrics shuffled")),
-    }  # fmt: skip
+    pca, cut = "PCA + K-Means", "VAE + K-Means (PCA, as many dims)"
+    pairs = {  # name: protocol, phase, (method, variant), (method, variant)
+        "VAE − PCA, phase 1": ("controlled", 1, ("VAE + K-Means", "full"), (pca, "full")),
+        "VAE − PCA at as many dims, phase 1": ("controlled", 1, ("VAE + K-Means", "full"), (cut, "full")),
+        "Beta-VAE − PCA, phase 3": ("controlled", 3, ("Beta-VAE", "full"), (pca, "full")),
+        "Beta-VAE − PCA, phase 3, released (LEAKY)": ("released", 3, ("Beta-VAE", "full"), (pca, "full")),
+    }
+    for phase, method in ((2, "K-Means"), (3, "Beta-VAE")):
+        for other in ("audio alone", "lyrics shuffled"):
+            name = f"with lyrics − {other}, phase {phase} {method}"
+            pairs[name] = ("controlled", phase, (method, "full"), (method, other))
     rows = []
-    for name, sides in pairs.items():
-        one, two = (list(data.labels(*side)) for side in sides)
+    for name, (protocol, phase, *sides) in pairs.items():
+        one, two = (list(data.labels(protocol, phase, *side)) for side in sides)
         point, low, high = metrics.paired_bootstrap(data.genres, one, two, n_resamples=200)
         word = "no difference can be told" if low <= 0 <= high else ("higher" if point > 0 else "lower")
         rows.append(
@@ -212,12 +219,14 @@ def differences(data: Published) -> pd.DataFrame:
 
 
 def faults(data: Published) -> tuple[pd.DataFrame, dict]:
-    """Scores of phase 1 on all tracks, without replicas, and fault-filtered; and what was found (counts, nearest pairs)."""
+    """Scores of phase 1 on all tracks, without replicas, and fault-filtered; and what was found (counts, nearest
+    pairs)."""
     return pd.read_csv(data.folder / "faults.csv"), json.loads((data.folder / "faults.json").read_text())
 
 
 def read_verdicts(data: Published) -> str:
-    """A sentence that counts the verdicts of `compare` over the three tables and names the methods that hold without leakage."""
+    """A sentence that counts the verdicts of `compare` over the three tables and names the methods that hold without
+    leakage."""
     words = pd.concat([compare(data, phase)["Verdict"] for phase in METHODS])
     counts = words.value_counts()
     parts = [f"{n} {word}" for word, n in counts.items()]

@@ -88,7 +88,8 @@ def table(scores: pd.DataFrame, metrics: list[str] | None = None, methods: list[
 
 
 def verdict(paper: float, mean: float, sd: float, leaky: bool) -> str:
-    """In words, whether `mean` ± 2 `sd` holds the paper's value: reproduced, reproduced only with leakage, not reproduced.
+    """In words, whether `mean` ± 2 `sd` holds the paper's value: reproduced, reproduced only with leakage, not
+    reproduced.
 
     Three decimals were printed, so half a unit of the last one is granted to the paper's value.
     """
@@ -172,7 +173,8 @@ def read_interval(
 
 
 def read_confusion(genres: np.ndarray | None, labels: np.ndarray) -> str:
-    """A sentence that reads a confusion table: the genres that hold together best and worst, and the most frequent mix-up."""
+    """A sentence that reads a confusion table: the genres that hold together best and worst, and the most frequent
+    mix-up."""
     if genres is None:
         return "Without genre labels the table only shows how large the clusters are."
     counts = metrics.confusion(genres, labels)
@@ -181,13 +183,19 @@ def read_confusion(genres: np.ndarray | None, labels: np.ndarray) -> str:
     home = counts.idxmax(axis=1)
     pairs = [(int(counts.loc[g, home[h]]), g, h) for g in counts.index for h in counts.index if g != h]
     n, guest, host = max(pairs)
-    return (f"*{best}* holds together best ({share[best]:.0%} of it in one cluster), *{worst}* least ({share[worst]:.0%}). "
-            f"The most frequent mix-up: {n} rows of *{guest}* in the main cluster of *{host}*.")
+    return (
+        f"*{best}* holds together best ({share[best]:.0%} in one cluster), *{worst}* least ({share[worst]:.0%}). "
+        f"The most frequent mix-up: {n} rows of *{guest}* in the main cluster of *{host}*."
+    )
 
 
-def by_text_kind(genres: np.ndarray | None, labels: dict[int, dict[str, np.ndarray]], methods: list[str]) -> pd.DataFrame:
-    """NMI (mean ± sd over seeds) of each method on the genres that the released text channel gives one constant sentence, and
-    on those that it gives real lyrics. `genres` (n,) or None, `labels[seed][method]` (n,); empty without such genres."""
+def by_text_kind(
+    genres: np.ndarray | None, labels: dict[int, dict[str, np.ndarray]], methods: list[str]
+) -> pd.DataFrame:
+    """NMI (mean ± sd over seeds) of each method on the genres that the released text channel gives one constant
+    sentence, and
+    on those that it gives real lyrics. `genres` (n,) or None, `labels[seed][method]` (n,); empty without such
+    genres."""
     if genres is None:
         return pd.DataFrame()
     constant = np.isin(genres, list(CONSTANTS))
@@ -195,10 +203,15 @@ def by_text_kind(genres: np.ndarray | None, labels: dict[int, dict[str, np.ndarr
     for method in methods:
         found = [each[method] for each in labels.values() if method in each]
         halves = {"constant sentence": constant, "real lyrics": ~constant}
-        values = {name: [metrics.external(genres[half], each[half])["nmi"] for each in found]
-                  for name, half in halves.items() if found and len(set(genres[half])) > 1}
-        rows[method] = {f"NMI, genres with {name}": cell(np.mean(v), np.std(v, ddof=1) if len(v) > 1 else np.nan)
-                        for name, v in values.items()}
+        values = {
+            name: [metrics.external(genres[half], each[half])["nmi"] for each in found]
+            for name, half in halves.items()
+            if found and len(set(genres[half])) > 1
+        }
+        rows[method] = {
+            f"NMI, genres with {name}": cell(np.mean(v), np.std(v, ddof=1) if len(v) > 1 else np.nan)
+            for name, v in values.items()
+        }
     return pd.DataFrame(rows).T.dropna(how="all").rename_axis("Method")
 
 

@@ -1,0 +1,100 @@
+"""The three phases on the embedded tracks, with small networks, under every protocol."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from helpers import datasets, experiments, metrics, plots, protocols, results, vade
+from helpers.protocols import PROTOCOLS, Recipe
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """The protocols with networks of a few units and epochs: the same paths, seconds instead of minutes."""
+    for name, protocol in PROTOCOLS.items():
+        recipes = {
+            k: r.but(hidden=(16, 8), latent=4, epochs=3, anneal_epochs=2 if r.anneal != "none" else 0)
+            for k, r in protocol.recipes.items()
+        }
+        monkeypatch.setitem(PROTOCOLS, name, dataclasses.replace(protocol, recipes=recipes))
+
+
+@pytest.fixture(scope="module")
+def tracks():
+    return datasets.load("gtzan-mini-tracks")
+
+
+@pytest.mark.parametrize("protocol", list(PROTOCOLS))
+@pytest.mark.parametrize("phase", [1, 2, 3])
+def test_every_phase_runs_under_every_protocol(small, tracks, protocol, phase):
+    run = experiments.run(tracks, protocol, phase, seeds=2, n_jobs=1)
+    assert set(run.labels[0]) == set(experiments.METHODS[phase])
+    assert set(run.scores.seed) == {0, 1}
+    assert all(len(found) == tracks.n for found in run.labels[1].values())
+    assert run.scores.leaky.any() == (protocol == "released" and phase > 1)
+    summary = results.summarise(run.scores)
+    nmi = summary[summary.metric == "nmi"]
+    assert nmi["mean"].between(0, 1).all() and (nmi.seeds == 2).all()
+
+
+def test_equal_seeds_give_equal_numbers(small, tracks):
+    one, two = (experiments.run(tracks, "controlled", 3, seeds=[4], n_jobs=1).scores for _ in range(2))
+    assert one.equals(two)
+
+
+def test_extras_and_baselines(small, tracks):
+    run = experiments.run(tracks, "controlled", 1, seeds=1, extras=["spaces", "baselines"], n_jobs=1)
+    assert {"UMAP + K-Means", "HDBSCAN", "VaDE", "Spectral", "Input + K-Means"} <= set(run.labels[0])
+    active = run.fits[0]["basic_vae"].active
+    if len(active):
+        assert run.spaces[0]["VAE + K-Means (PCA, as many dims)"].shape[1] == len(active)
+
+
+def test_controls_leave_out_what_is_not_there(tracks):
+    table = experiments.controls(tracks, "controlled", 2, 1, ["full", "lyrics alone", "audio alone"])
+    assert set(table.variant) == {"full", "lyrics alone", "audio alone"}
+    bare = datasets.Tracks("mine", tracks.ids, None, tracks.groups, tracks.features)
+    table = experiments.controls(bare, "controlled", 2, 1, ["full", "lyrics alone", "one-hot alone"])
+    assert set(table.variant) == {"full"} and "nmi" not in set(table.metric)
+
+
+def test_music_without_genres(small, tracks):
+    bare = datasets.Tracks("mine", tracks.ids, None, tracks.groups, tracks.features)
+    run = experiments.run(bare, "controlled", 3, seeds=1, n_jobs=1)
+    assert "CVAE" not in run.labels[0] and "silhouette" in set(run.scores.metric)
+
+
+def test_bad_requests_fail_before_training(tracks):
+    few = datasets.Tracks("few", tracks.ids[:6], None, tracks.groups[:6], tracks.features[:6])
+    with pytest.raises(ValueError, match="6 rows, fewer than the 10 clusters"):
+        experiments.run(few, "controlled", 1)
+    with pytest.raises(ValueError, match="no protocol"):
+        experiments.run(tracks, "honest", 1)
+    with pytest.raises(ValueError, match="seeds is empty"):
+        experiments.run(tracks, "controlled", 1, seeds=[])
+
+
+def test_vade_finds_planted_clusters():
+    rng = np.random.default_rng(0)
+    truth = np.repeat(np.arange(4), 60)
+    X = rng.normal(size=(4, 12))[truth] * 2 + rng.normal(0, 0.5, (240, 12))
+    labels, latent = vade.cluster((X - X.mean(0)) / X.std(0), Recipe(hidden=(32,), latent=4, epochs=40), 4, seed=0)
+    assert metrics.external(truth, labels)["nmi"] > 0.9 and latent.shape == (240, 4)
+    with pytest.raises(ValueError, match="recipe of a VAE"):
+        vade.cluster(X, Recipe(kind="ae"), 4, seed=0)
+
+
+def test_every_figure_can_be_drawn(small, tracks):
+    run = experiments.run(tracks, "released", 2, seeds=2, n_jobs=1)
+    paper = results.paper_tables().query("phase == 2")
+    figures = [
+        plots.metric_bars(run.scores, results.PAPER_METRICS[2], experiments.METHODS[2], paper),
+        plots.training_curves({"VAE": run.fits[0]["enhanced_vae"]}),
+        plots.latent_map(plots.project(run.spaces[0]["K-Means"]), run.labels[0]["DBSCAN"], tracks.genres),
+        plots.confusion_heatmap(metrics.confusion(tracks.genres, run.labels[0]["K-Means"])),
+    ]
+    for figure in figures:
+        assert figure.axes and figure.get_size_inches()[0] == plots.WIDTH
+    assert any("LEAKY" in text.get_text() for text in figures[0].legends[0].get_texts())
+    assert protocols.get("released").title

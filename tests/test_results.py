@@ -1,0 +1,102 @@
+"""Tables and verdicts by hand, files that are whole or not there."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers import datasets, results
+
+
+def tidy(values, metric="nmi", method="PCA + K-Means", leaky=False, dataset="gtzan", phase=1):
+    columns = ["protocol", "phase", "dataset", "variant", "method", "seed", "metric", "value", "leaky"]
+    rows = [("released", phase, dataset, "full", method, s, metric, v, leaky) for s, v in enumerate(values)]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def test_summary_by_hand():
+    row = results.summarise(tidy([0.3, 0.4, 0.5])).iloc[0]
+    assert (row["mean"], row.sd, row.seeds) == (pytest.approx(0.4), pytest.approx(0.1), 3)
+
+
+def test_cells():
+    assert results.cell(0.1054, 0.0041) == "0.105 ± 0.004"
+    assert results.cell(float("nan"), 0.1) == "–"
+    assert results.cell(93.03, 1.26, "calinski_harabasz") == "93.0 ± 1.3"
+    assert results.cell(10, 0.0, "k") == "10.0"
+    assert results.cell(0.5, float("nan")) == "0.500"
+
+
+@pytest.mark.parametrize(
+    ("paper", "leaky", "word"),
+    [(0.45, False, "reproduced"), (0.45, True, "reproduced only with leakage"), (0.7, True, "not reproduced")],
+)
+def test_verdicts(paper, leaky, word):
+    assert results.verdict(paper, 0.4, 0.03, leaky) == word
+
+
+def test_the_mark_reaches_the_tables():
+    assert results.table(tidy([0.4, 0.5], leaky=True)).index.tolist() == ["PCA + K-Means (LEAKY)"]
+    beside = results.beside_paper(tidy([0.35, 0.37]), 1)
+    assert beside.loc[("PCA + K-Means", "NMI"), "Verdict"] == "reproduced"
+    other = results.beside_paper(tidy([0.35, 0.37], dataset="gtzan-mini"), 1)
+    assert other.loc[("PCA + K-Means", "NMI"), "Verdict"] == "other data than the paper's"
+
+
+def test_sentences_read_the_numbers():
+    both = pd.concat([tidy([0.3, 0.31]), tidy([0.5, 0.52], method="VAE + K-Means")])
+    text = results.read_contrast(both, "VAE + K-Means", "PCA + K-Means", ["nmi"])
+    assert "0.510 ± 0.014 against 0.305 ± 0.007 (better)" in text
+    level = pd.concat([tidy([0.3, 0.4]), tidy([0.35, 0.36], method="VAE + K-Means")])
+    assert "(level)" in results.read_contrast(level, "VAE + K-Means", "PCA + K-Means", ["nmi"])
+    lower = pd.concat([tidy([1.0, 1.01], "davies_bouldin"), tidy([2.0, 2.01], "davies_bouldin", "VAE + K-Means")])
+    assert "(worse)" in results.read_contrast(lower, "VAE + K-Means", "PCA + K-Means", ["davies_bouldin"])
+    genres = np.array(["a", "a", "b", "b"])
+    assert "*b* holds together best (100%" in results.read_confusion(genres, np.array([0, 1, 2, 2]))
+
+
+def test_the_papers_tables_are_all_there():
+    paper = results.paper_tables()
+    assert paper.groupby("phase").method.nunique().tolist() == [2, 3, 5]
+    for phase, metrics in results.PAPER_METRICS.items():
+        assert set(paper[paper.phase == phase].metric) == set(metrics)
+
+
+def test_foreign_features_are_refused_with_both_hashes(tmp_path):
+    tracks = datasets.load("gtzan-mini-tracks")
+    stored = results.provenance(tracks)
+    results.check_provenance(tracks, stored, "here")
+    changed = datasets.Tracks(tracks.name, tracks.ids, tracks.genres, tracks.groups, tracks.features + 1)
+    with pytest.raises(ValueError, match=stored["features_sha256"]) as error:
+        results.check_provenance(changed, stored, "here")
+    assert results.provenance(changed)["features_sha256"] in str(error.value)
+    renamed = datasets.Tracks(tracks.name, tracks.ids[::-1], tracks.genres, tracks.groups, tracks.features)
+    with pytest.raises(ValueError, match="track ids"):
+        results.check_provenance(renamed, stored, "here")
+
+
+def test_saved_scores_come_back_and_bytes_repeat(tmp_path, monkeypatch):
+    monkeypatch.setenv("HELPERS_DATA", str(tmp_path))
+    scores = tidy([0.25, 0.5])
+    folder = results.published("x")
+    results.save(scores, folder, {"n": 2})
+    first = (folder / "scores.csv.gz").read_bytes()
+    results.save(scores, folder, {"n": 2})
+    assert first == (folder / "scores.csv.gz").read_bytes()
+    loaded, record = results.load("x")
+    assert loaded.value.tolist() == [0.25, 0.5] and record == {"n": 2}
+    with pytest.raises(FileNotFoundError, match="make results"):
+        results.load("y")
+
+
+def test_a_failed_write_leaves_nothing(tmp_path):
+    def broken(path):
+        path.write_text("half")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        results.write(tmp_path / "a.json", broken)
+    assert list(tmp_path.iterdir()) == []
+    results.write(tmp_path / "a.json", lambda path: path.write_text(json.dumps(1)))
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
