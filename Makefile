@@ -49,7 +49,8 @@ data: $(STAMP) ## make data/gtzan.csv from the full GTZAN (GTZAN=your folder or 
 	$(PY) -m helpers data $(if $(GTZAN),--gtzan "$(GTZAN)") $(if $(GENIUS),--genius "$(GENIUS)")
 
 results: $(STAMP) ## the published runs: data/results/
-	$(PY) -m helpers.experiments
+	$(PY) -m helpers.grid --seeds $(or $(SEEDS),10)
+	$(PY) -m helpers.experiments_collapse
 
 bench: $(STAMP) ## time the extractor, the training and the pages
 	@for script in bench/*.py; do echo "== $$script"; $(PY) $$script || exit 1; done

@@ -100,3 +100,8 @@ def test_closed_forms_and_paper_values_are_there_to_quote():
     found = quoted.paper()
     assert found["paper_2_dbscan_nmi"] == "0.807" and found["paper_3_beta_vae_purity"] == "0.738"
     assert quoted.slug("PCA + K-Means", "nmi") == "pca_k_means_nmi"
+
+
+def test_the_api_page_has_every_module():
+    shown = set(re.findall(r"automodule:: helpers\.(\w+)", (ROOT / "book" / "api.md").read_text()))
+    assert shown == {path.stem for path in (ROOT / "src/helpers").glob("*.py") if not path.stem.startswith("__")}

@@ -1,5 +1,6 @@
 """The built book in a real browser: skipped where there is no browser, or no book (`make book`)."""
 
+import os
 import re
 import urllib.parse
 from html.parser import HTMLParser
@@ -10,7 +11,7 @@ import pytest
 from tests.conftest import ROOT
 from tools import browser
 
-HTML = ROOT / "_build" / "html"
+HTML = Path(os.environ.get("BOOK_HTML", ROOT / "_build" / "html"))
 LIMIT = 1_500_000  # bytes of one page with its images, before the explorer's library
 
 pytestmark = [
