@@ -1,0 +1,92 @@
+"""Every number that the pages derive is recomputed here from the stored labels."""
+
+import numpy as np
+import pytest
+
+from helpers import metrics, published, results
+from helpers.experiments import METHODS
+
+pytestmark = pytest.mark.skipif(
+    not (results.published() / "scores.csv.gz").exists(), reason="no published runs in this copy (make results)"
+)
+
+
+@pytest.fixture(scope="module")
+def runs():
+    return published.Published()
+
+
+@pytest.mark.parametrize("protocol", ["released", "written", "controlled"])
+@pytest.mark.parametrize("phase", [1, 2, 3])
+def test_scores_follow_from_the_stored_labels(runs, protocol, phase):
+    for method in METHODS[phase]:
+        stored = runs.run(protocol, phase)
+        stored = stored[stored.method == method].pivot_table(
+            index="seed", columns="metric", values="value", dropna=False
+        )
+        labels = runs.labels(protocol, phase, method)
+        assert len(labels) == runs.record["seeds"] == len(stored) and labels.shape[1] == runs.record["n"] == len(
+            runs.ids
+        )
+        for seed, found in enumerate(labels):
+            kept = found != -1
+            again = metrics.external(runs.genres[kept], found[kept])
+            for name in ("nmi", "ari", "purity", "accuracy"):
+                assert again[name] == pytest.approx(stored[name][seed], abs=1e-5)
+            assert stored.k[seed] == len(np.unique(found[kept]))
+            assert stored.noise_share[seed] == pytest.approx(1 - kept.mean(), abs=1e-6)
+
+
+def test_at_least_ten_seeds(runs):
+    full = runs.scores[runs.scores.variant == "full"]
+    assert full.groupby(["protocol", "phase", "method"]).seed.nunique().min() >= 10
+
+
+def test_the_guard_flags_every_released_text_run_and_no_controlled_one(runs):
+    leaky = runs.scores[runs.scores.variant == "full"].groupby(["protocol", "phase"]).leaky.all()
+    assert leaky["released"].to_dict() == {1: False, 2: True, 3: True}
+    assert not runs.scores[runs.scores.protocol == "controlled"].leaky.any()
+    assert not runs.scores[runs.scores.protocol == "written"].leaky.any()
+
+
+def test_dbscan_found_the_thirty_sentences(runs):
+    table = published.pure_clusters(runs)
+    assert table.k.between(28, 34).all() and table.NMI.mean() >= 0.79
+    by_hand = 2 * np.log(10) / (np.log(10) + np.log(table.k))
+    np.testing.assert_allclose(table["NMI by arithmetic"], by_hand)
+    np.testing.assert_allclose(table.NMI, table["NMI by arithmetic"], atol=0.02)
+
+
+@pytest.mark.parametrize("headline", list(published.LADDERS))
+def test_ladders(runs, headline):
+    phase, method, steps = published.LADDERS[headline]
+    table = published.ladder(runs, headline)
+    assert len(table) == len(steps) and table.leaky[0] and not table.leaky.iloc[-1]
+    assert (table.low <= table["mean"]).all() and (table["mean"] <= table.high).all()
+    for row, (_, protocol, variant) in zip(table.itertuples(), steps, strict=True):
+        labels = runs.labels(protocol, phase, method, variant)
+        nmi = [metrics.external(runs.genres[found != -1], found[found != -1])["nmi"] for found in labels]
+        assert row.mean == pytest.approx(np.mean(nmi), abs=1e-5)
+
+
+def test_the_comparison_has_every_value_of_the_paper(runs):
+    words = set()
+    for phase in (1, 2, 3):
+        table = published.compare(runs, phase)
+        assert len(table) == len(results.paper_tables().query("phase == @phase"))
+        words |= set(table.Verdict)
+    assert words <= {"reproduced", "reproduced only with leakage", "not reproduced"}
+    assert published.read_verdicts(runs).startswith("Of the ")
+
+
+def test_differences_have_their_sign_from_their_interval(runs):
+    for row in published.differences(runs).itertuples():
+        low, high = (float(v) for v in row._2.strip("[]").split(", "))
+        assert (row.reads == "no difference can be told") == (low <= 0 <= high)
+
+
+def test_faults(runs):
+    scores, found = published.faults(runs)
+    assert found["tracks_with_a_near_neighbour"] == 28 and ["metal.00058", "rock.00016"] in found["across_genres"]
+    assert found["filtered_n"] == 929 and set(scores.seed) == set(range(runs.record["seeds"]))
+    assert published.read_faults(scores).startswith("Without the faults: by NMI")
