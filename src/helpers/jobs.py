@@ -123,8 +123,9 @@ def run(
     """Put `function(item)` of every item into `records`, skipping those already there.
 
     Results must be JSON-serialisable, and not dicts.  With `client` (dask.distributed.Client) the items go to its
-    workers; a task whose worker dies is given to another one.  Returns the faults, `{key: reason}`: items whose function raised
-    ValueError (kept as well: what cannot be used is not tried again), OSError or RuntimeError (tried again).
+    workers; a task whose worker dies is given to another one.
+    Returns the faults, `{key: reason}`: items whose function raised ValueError (kept as well: what cannot be used is
+    not tried again), OSError or RuntimeError (tried again next time).
     """
     from tqdm import tqdm
 
