@@ -14,6 +14,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
+from sklearn.neighbors import NearestNeighbors
 
 from .metrics import HIGHER_IS_BETTER as HIGHER
 from .results import LABELS, summarise
@@ -135,19 +136,17 @@ def _scatter(axis, points: np.ndarray, names: np.ndarray, palette: dict, title: 
             rasterized=True,
         )
         if here.sum() > 2:  # a direct label where the group is densest spares the eye a walk to the legend
-            x, y = np.median(points[here], axis=0)
-            axis.text(
-                x,
-                y,
-                str(name),
-                fontsize=9,
-                ha="center",
-                va="center",
-                weight="bold",
-                bbox={"boxstyle": "round,pad=0.12", "fc": "white", "ec": palette[name], "alpha": 0.75, "lw": 0.8},
-            )
+            k = min(5, int(here.sum()) - 1)
+            spread = NearestNeighbors(n_neighbors=k).fit(points[here]).kneighbors()[0].mean(axis=1) if k > 3 else [0]
+            x, y = points[here][int(np.argmin(spread))]
+            box = {"boxstyle": "round,pad=0.12", "fc": "white", "ec": palette[name], "alpha": 0.75, "lw": 0.8}
+            axis.text(x, y, str(name), fontsize=9, ha="center", va="center", weight="bold", bbox=box)
     axis.set(title=title, xticks=[], yticks=[], xlabel="t-SNE 1", ylabel="t-SNE 2")
     axis.grid(False)
+    if len(palette) <= 12 and names.dtype.kind in "UO":
+        axis.legend(
+            loc="upper center", bbox_to_anchor=(0.5, -0.05), ncols=5, frameon=False, fontsize=8.5, handletextpad=0.1
+        )
 
 
 def latent_map(points: np.ndarray, labels: np.ndarray, genres: np.ndarray | None = None) -> Figure:
@@ -207,7 +206,10 @@ def silhouette_by_dims(by_dims: pd.DataFrame, points: dict[str, tuple[float, flo
             label=name,
         )
     axis.set(
-        xlabel="dimensions of the space", ylabel="score", xscale="log", title="Fewer dimensions, higher silhouette"
+        xlabel="dimensions of the space",
+        ylabel="score",
+        xscale="log",
+        title="Silhouette and NMI by number of dimensions",
     )
     axis.set_xticks(by_dims.dims, [str(int(d)) for d in by_dims.dims])
     axis.minorticks_off()
