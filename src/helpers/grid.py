@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from . import experiments, faults, metrics, plots, protocols, results, training
+from . import clustering, experiments, faults, metrics, plots, protocols, results, training
 from .datasets import Tracks, load
 
 log = logging.getLogger("helpers")
@@ -116,6 +116,11 @@ def run_unit(tracks: Tracks, unit: Unit, seeds: int, path: Path, n_jobs: int | N
         arrays |= {
             f"kl/{r}": np.stack([run.fits[s][r].kl_per_dim for s in run.fits]).astype(np.float32) for r in run.fits[0]
         }
+        if unit.phase == 2:  # for the explorer: DBSCAN's clusters over eps, first seed
+            latent = run.spaces[0]["DBSCAN"]
+            eps = clustering.eps_curve(latent).eps.to_numpy()
+            found = [clustering.cluster(latent, "dbscan", seed=0, eps=e) for e in eps]
+            arrays |= {"map/eps": eps, "map/eps_labels": np.stack(found).astype(np.int16)}
         for recipe, fit in run.fits[0].items():
             arrays |= {f"history/{recipe}/{name}": values.astype(np.float32) for name, values in fit.history.items()}
     record = {

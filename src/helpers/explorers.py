@@ -1,0 +1,138 @@
+"""Figures to explore by hand: latent maps with hover and colours to choose, DBSCAN's eps on a slider (page "Explore").
+
+plotly draws them in the browser. The site carries one copy of plotly.js, so a figure brings only its data; in Colab,
+where there
+is no site, it asks for the library. Where JavaScript is off, a static picture stands in its place.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+
+import numpy as np
+import plotly.graph_objects as go
+from IPython.display import HTML
+from sklearn.neighbors import NearestNeighbors
+
+from . import metrics
+from .plots import NOISE, genre_palette, latent_map
+
+WEBGL_ABOVE = 3_000  # points; below it SVG is sharper and prints
+CLUSTER_COLOURS = [
+    "#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#ee8866", "#44bb99", "#777777", "#332288",
+]  # fmt: skip  # Tol 2021, bright and muted
+
+
+def show(figure: go.Figure, name: str, fallback) -> HTML:
+    """`figure` as HTML with the element id `name` (stable, so that equal builds give equal bytes) and the matplotlib
+    figure `fallback` for readers without JavaScript."""
+    picture = io.BytesIO()
+    fallback.savefig(picture, format="png", dpi=70)
+    code = base64.b64encode(picture.getvalue()).decode()
+    library = "cdn" if os.environ.get("COLAB_RELEASE_TAG") else False
+    body = figure.to_html(
+        full_html=False,
+        include_plotlyjs=library,
+        include_mathjax=False,
+        div_id=name,
+        config={"responsive": True, "displaylogo": False},
+    )
+    return HTML(
+        f'{body}<noscript><img alt="{figure.layout.title.text or name}" src="data:image/png;base64,{code}"></noscript>'
+    )
+
+
+def _neighbours(points: np.ndarray, ids: np.ndarray, k: int = 3) -> list[str]:
+    near = NearestNeighbors(n_neighbors=min(k + 1, len(points))).fit(points).kneighbors(return_distance=False)
+    return [", ".join(ids[row[row != i][:k]]) for i, row in enumerate(near)]
+
+
+def _cluster_colours(labels: np.ndarray) -> list[str]:
+    return [NOISE if label == -1 else CLUSTER_COLOURS[label % len(CLUSTER_COLOURS)] for label in labels]
+
+
+def _layout(figure: go.Figure, title: str, **more) -> go.Figure:
+    bare = {"showticklabels": False, "showgrid": False, "zeroline": False}
+    more |= {"xaxis": bare | {"title": "t-SNE 1"}, "yaxis": bare | {"title": "t-SNE 2"}, "showlegend": False}
+    margin = {"l": 30, "r": 10, "t": 90, "b": 40}
+    heading = {"text": title, "font": {"size": 15}}
+    return figure.update_layout(title=heading, template="plotly_white", height=560, margin=margin, **more)
+
+
+def _points(points: np.ndarray, text: list[str], colours: list[str]) -> go.Scatter | go.Scattergl:
+    kind = go.Scattergl if len(points) > WEBGL_ABOVE else go.Scatter
+    return kind(
+        x=points[:, 0].round(2),
+        y=points[:, 1].round(2),
+        mode="markers",
+        text=text,
+        hoverinfo="text",
+        marker={"size": 6, "color": colours, "opacity": 0.85},
+    )
+
+
+def latent_explorer(
+    points: np.ndarray, labels: np.ndarray, ids: np.ndarray, genres: np.ndarray | None, title: str, name: str
+) -> HTML:
+    """The map `points` (n, 2) with buttons that colour it by genre, by cluster, or by noise; hovering shows track,
+    genre,
+    cluster and the nearest neighbours on the map. labels, ids, genres (n,)."""
+    near = _neighbours(points, ids)
+    shown = genres if genres is not None else np.full(len(ids), "–")
+    text = [
+        f"{i}<br>genre {g}<br>cluster {'noise' if c == -1 else c}<br>near {n}"
+        for i, g, c, n in zip(ids, shown, labels, near, strict=True)
+    ]
+    choices = {"cluster": _cluster_colours(labels), "noise": [NOISE if c == -1 else "#4477aa" for c in labels]}
+    if genres is not None:
+        palette = genre_palette(genres)
+        choices = {"genre": [palette[g] for g in genres]} | choices
+    if not (labels == -1).any():
+        del choices["noise"]
+    figure = go.Figure(_points(points, text, next(iter(choices.values()))))
+    buttons = [
+        {"label": f"by {what}", "method": "restyle", "args": [{"marker.color": [colours]}]}
+        for what, colours in choices.items()
+    ]
+    menu = {"type": "buttons", "direction": "right", "buttons": buttons, "x": 0, "y": 1.1, "xanchor": "left"}
+    return show(_layout(figure, title, updatemenus=[menu]), name, latent_map(points, labels, genres))
+
+
+def eps_explorer(
+    points: np.ndarray,
+    eps: np.ndarray,
+    labels: np.ndarray,
+    ids: np.ndarray,
+    genres: np.ndarray | None,
+    start: int,
+    title: str,
+    name: str,
+) -> HTML:
+    """DBSCAN on a slider: for each eps (m,) its labels (m, n) colour the map `points` (n, 2), and the title says
+    clusters,
+    noise share and NMI (noise left out); `start` is the position the slider opens at."""
+    steps = []
+    for value, found in zip(eps, labels, strict=True):
+        kept = found != -1
+        k = len(np.unique(found[kept]))
+        score = "" if genres is None or k == 0 else f", NMI {metrics.external(genres[kept], found[kept])['nmi']:.3f}"
+        words = f"{title}<br>eps {value:.2f}: k = {k}, noise {1 - kept.mean():.0%}{score}"
+        steps.append(
+            {
+                "label": f"{value:.2f}",
+                "method": "update",
+                "args": [{"marker.color": [_cluster_colours(found)]}, {"title.text": words}],
+            }
+        )
+    text = [f"{i}<br>genre {g}" for i, g in zip(ids, genres if genres is not None else [""] * len(ids), strict=True)]
+    figure = go.Figure(_points(points, text, _cluster_colours(labels[start])))
+    slider = {"active": start, "steps": steps, "currentvalue": {"prefix": "eps "}, "pad": {"t": 30}}
+    _layout(figure, steps[start]["args"][1]["title.text"], sliders=[slider])
+    return show(figure, name, latent_map(points, labels[start], genres))
+
+
+def nearest_to(candidates: np.ndarray, labels: np.ndarray) -> int:
+    """Position of the labelling in `candidates` (m, n) closest to `labels` (n,), by ARI with noise as a cluster."""
+    return int(np.argmax([metrics.external(labels, one)["ari"] for one in candidates]))
