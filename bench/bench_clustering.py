@@ -75,6 +75,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--largest", type=int, default=10**6, help="most rows")
     parser.add_argument("--methods", nargs="*", default=RUNS, choices=RUNS)
+    parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--one", nargs=2, metavar=("METHOD", "ROWS"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one:
@@ -101,11 +102,11 @@ def main() -> None:
         "limits": clustering.LIMITS | {"dbscan pairs": clustering.NEIGHBOUR_PAIRS, "sample": clustering.SAMPLE},
         "rows": rows,
     }
-    OUT.parent.mkdir(parents=True, exist_ok=True)
-    temporary = OUT.with_suffix(".tmp")
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = args.out.with_suffix(".tmp")
     temporary.write_text(json.dumps(result, indent=1) + "\n")
-    os.replace(temporary, OUT)
-    print(f"written: {OUT.relative_to(OUT.parents[3])}")
+    os.replace(temporary, args.out)
+    print(f"written: {args.out.name}")
 
 
 if __name__ == "__main__":
