@@ -77,7 +77,8 @@ def with_pandas(path: str):
     for chunk in pd.read_csv(path, chunksize=50_000):
         chunk = chunk[(chunk["language"] == "en") & chunk["lyrics"].fillna("").str.strip().ne("")]
         parts.append(chunk)
-    return pd.concat(parts).groupby("tag").sample(PER_TAG, random_state=1)
+    groups = pd.concat(parts).groupby("tag")
+    return pd.concat(rows.sample(min(len(rows), PER_TAG), random_state=1) for _, rows in groups)
 
 
 def with_pandas_careful(path: str):
