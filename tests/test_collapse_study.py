@@ -78,7 +78,8 @@ def test_seeds_below_one_are_refused():
 # ---- grids ----------------------------------------------------------------------------------------------------------
 
 def test_a_stopped_grid_goes_on_where_it_stopped(tmp_path, monkeypatch):
-    calls = []
+    calls, out = [], tmp_path / "results"
+    monkeypatch.setenv("HELPERS_CACHE", str(tmp_path / "cache"))
 
     def compute(fail, cell):
         if fail:
@@ -92,15 +93,16 @@ def test_a_stopped_grid_goes_on_where_it_stopped(tmp_path, monkeypatch):
 
     monkeypatch.setattr(grids, "grids", lambda tracks, seeds: cells(1))
     with pytest.raises(KeyboardInterrupt):
-        grids.run(tmp_path, dataset="gtzan-mini-tracks")
+        grids.run(out, dataset="gtzan-mini-tracks")
+    assert not list(out.iterdir())  # a page never meets half a grid
     monkeypatch.setattr(grids, "grids", lambda tracks, seeds: cells(None))
-    grids.run(tmp_path, dataset="gtzan-mini-tracks")
+    grids.run(out, dataset="gtzan-mini-tracks")
     assert calls == [0, 1, 2]
-    stored = pd.read_csv(tmp_path / "collapse_scale.csv")
+    stored = pd.read_csv(out / "collapse_scale.csv")
     assert stored.columns.tolist() == grids.COLUMNS and stored.value.tolist() == [1.0, 2.0, 3.0]
     with pytest.raises(ValueError, match="another feature table"):
-        grids.run(tmp_path, dataset="gtzan-mini")
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["collapse_provenance.json", "collapse_scale.csv"]
+        grids.run(out, dataset="gtzan-mini")
+    assert sorted(p.name for p in out.iterdir()) == ["collapse_provenance.json", "collapse_scale.csv"]
 
 
 def test_every_cell_of_the_grids_has_its_own_name():

@@ -156,9 +156,9 @@ def run(out_dir: str | Path, seeds: Iterable[int] = range(5), n_jobs: int = 1, d
         only: Sequence[str] = ()) -> None:
     """Compute what `out_dir` does not hold yet: collapse_<grid>.csv (COLUMNS) and collapse_provenance.json.
 
-    Every cell is saved as soon as it is done, so an interrupted run goes on where it stopped; a cell that is in the
-    file is not run again (delete the file to begin anew). Raises ValueError when the files belong to another table of
-    features.
+    Every cell is kept as soon as it is done (in the cache folder, until its grid is whole), so an interrupted run goes
+    on where it stopped; a cell that is there is not run again (delete the files to begin anew). Raises ValueError when
+    the files belong to another table of features.
     """
     out_dir, tracks = Path(out_dir), load(dataset)
     out_dir.mkdir(parents=True, exist_ok=True)
@@ -169,15 +169,25 @@ def run(out_dir: str | Path, seeds: Iterable[int] = range(5), n_jobs: int = 1, d
         if only and name not in only:
             continue
         path = out_dir / f"collapse_{name}.csv"
-        rows = pd.read_csv(path).to_dict("records") if path.exists() else []
+        partial_path = training.cache_dir() / f"collapse_{tracks.name}_{name}.csv"
+        source = next((p for p in (partial_path, path) if p.exists()), None)
+        rows = [] if source is None else pd.read_csv(source).to_dict("records")
         done = {_key(row) for row in rows}
         todo = [(cell, call) for cell, call in cells if _key(cell) not in done]
         work = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(joblib.delayed(call)(cell) for cell, call in todo)
         for new in tqdm(work, total=len(todo), desc=name):
             rows += new
-            table = pd.DataFrame(rows, columns=COLUMNS)
-            results.write(path, partial(table.to_csv, index=False, float_format="%.6g", lineterminator="\n"))
+            _write(partial_path, rows)
+        if todo:
+            _write(path, rows)
             results.write(record, lambda to: to.write_text(json.dumps(results.provenance(tracks), indent=1) + "\n"))
+            partial_path.unlink(missing_ok=True)
+
+
+def _write(path: Path, rows: list[dict]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    results.write(path, partial(table.to_csv, index=False, float_format="%.6g", lineterminator="\n"))
 
 
 def _key(row: dict) -> tuple:
