@@ -70,6 +70,12 @@ def test_the_protocols_models():
         assert {r.kind for r in collapse_study.chapter_models(name, False).values()} == {"vae"}
 
 
+def test_equal_seeds_have_no_range():
+    third = np.full(3, 0.1)  # its mean is 0.10000000000000002
+    axis = plots_collapse.plt.figure().subplots()
+    plots_collapse._dots(axis, ["model"], [third], 0.0, "x", 0)
+
+
 def test_seeds_below_one_are_refused():
     with pytest.raises(ValueError, match="at least 1"):
         collapse_study.study(datasets.load("gtzan-mini-tracks"), seeds=0)

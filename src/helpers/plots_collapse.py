@@ -49,6 +49,7 @@ def _dots(axis, names: list[str], values: list[np.ndarray], offset: float, label
     y = np.arange(len(names)) + offset
     mean = np.array([v.mean() for v in values])
     reach = np.array([[m - v.min(), v.max() - m] for m, v in zip(mean, values, strict=True)]).T
+    reach = np.maximum(reach, 0.0)  # the mean of equal numbers may lie an ulp outside them
     axis.errorbar(mean, y, xerr=reach, fmt=MARKERS[i], ms=7, color=COLOURS[i], label=label, capsize=2, lw=1)
 
 
@@ -103,7 +104,7 @@ def scale(table: pd.DataFrame | None) -> Figure:
         part = table[table.measure == measure]
         for i, (model, rows) in enumerate(part.groupby("model", sort=False)):
             over = rows.groupby("n").value.agg(["mean", "min", "max"])
-            reach = np.array([over["mean"] - over["min"], over["max"] - over["mean"]])
+            reach = np.maximum([over["mean"] - over["min"], over["max"] - over["mean"]], 0.0)
             axis.errorbar(over.index, over["mean"], reach, marker=MARKERS[i], color=COLOURS[i], label=model, capsize=3)
         axis.set(xscale="log", title=title, ylim=(0, 1.05) if "NMI" in title or "probe" in title else (0, None))
         axis.set_xlabel("tracks" if axis in axes[-2:] else "")
