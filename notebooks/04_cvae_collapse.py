@@ -98,6 +98,7 @@ study.table()
 # %% [markdown]
 # *Sampled z* is what the decoder works with, noise included. The posterior means of the active units are sharper, and may show a trace of the
 # genre that the noise hides. Means of dead units are never standardised for a probe: that would blow up traces too faint to use.
+# A probe may even fall below chance: where z has lost its genre's mean, leaving a track out moves the others of its genre away from it.
 
 # %% mystnb={"figure": {"caption": "KL of every latent dimension, sorted, for the first seed. The dotted line is what probabilistic PCA foretells for the first model from the covariance of the data alone.", "name": "fig-kl-units"}, "image": {"alt": "Line plot of KL per latent dimension for each model against the pPCA prediction."}}
 plots_collapse.kl_per_unit(study)
