@@ -145,4 +145,4 @@ Markdown(results.read_interval(tracks.genres, tracks.groups, run.labels, "VAE + 
 # - A VAE that switches most of its latent dimensions off is a low-dimensional method, whatever its nominal size.
 # - Scores come with k, the number of dimensions, a chance level, the seeds' spread and an interval; without these they say little.
 #
-# Next: [Hybrid features](02_hybrid_features.ipynb) adds lyrics. On the full data set: [Results](../book/results.md).
+# Next: [Hybrid features](02_hybrid_features.ipynb) adds lyrics. On the full data set: [Results](06_results.ipynb).

@@ -63,7 +63,6 @@ def layout(root: Path, stage: Path, runs: list[Run]) -> str:
     wanted[Path("book/_status.md")] = pages.status(root, runs).encode()
     wanted[Path("book/_finding.md")] = pages.finding(bool(files)).encode()
     wanted |= {Path("book/_static") / name: raw for name, raw in files.items()}
-    wanted[Path("book/_published.md")] = quoted.tables().encode()
     wanted[Path("book/_bench.md")] = quoted.benchmarks().encode()
     wanted[Path("book/_recipes.md")] = quoted.recipes().encode()
     wanted[Path("book/_static/plotly.min.js")] = pages.plotly_library()

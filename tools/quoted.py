@@ -57,23 +57,6 @@ def data() -> dict[str, str]:
     return found | {"lyrics_components": str(vectors.shape[1]), "lyrics_share": f"{100 * share:.0f} %"}
 
 
-def tables() -> str:
-    """The paper's tables beside every published run, as Markdown; says what to do where nothing is published."""
-    parts = []
-    for folder in sorted((datasets.data_dir() / "results").glob("*/scores.csv.gz")):
-        scores, record = results.load(folder.parent.name)
-        full = scores[scores.variant == "full"]
-        for protocol in full.protocol.unique():
-            for phase in (1, 2, 3):
-                run = full[(full.protocol == protocol) & (full.phase == phase)]
-                if len(run):
-                    shown = results.beside_paper(run, phase).reset_index()
-                    head = (f"### Table {phase}, {protocol} protocol\n\n{record['dataset']}, N = {record['n']}, "
-                            f"{run.seed.nunique()} seeds, computed {record['date']}.\n\n")
-                    parts.append(head + _markdown(shown))
-    return "\n".join(parts) or "This copy holds no published runs; `make results` computes them from the full data.\n"
-
-
 def benchmarks() -> str:
     """Every published measurement of `make bench`, one table a file, as Markdown."""
     folder = datasets.data_dir() / "results"

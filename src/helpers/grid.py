@@ -37,7 +37,6 @@ CODE = (
     "experiments",
 )
 CONTROL_INPUTS = (
-    "full",
     "lyrics shuffled",
     "lyrics alone",
     "audio alone",

@@ -1,0 +1,127 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # What does the map look like from close up?
+#
+# Each point is a track of GTZAN at its place in a model's latent space. Point at one to see which it is; the buttons colour by genre,
+# by cluster, or by noise, and the slider moves DBSCAN's eps.
+
+# %% tags=["colab", "remove-cell", "skip-execution"]
+import os
+import subprocess
+import sys
+from importlib import metadata
+
+REPOSITORY, TAG = "https://github.com/vae-music-clustering/vae-music-clustering", "v0.1.0"
+if os.environ.get("COLAB_RELEASE_TAG"):  # in Colab only: add to its packages, replace none of them
+    before = {d.metadata["Name"]: d.version for d in metadata.distributions() if d.metadata["Name"]}
+    with open("/tmp/constraints.txt", "w") as file:
+        file.writelines(f"{name}=={version}\n" for name, version in before.items())
+    pip = [sys.executable, "-m", "pip", "install", "--quiet"]
+    subprocess.run([*pip, "--constraint", "/tmp/constraints.txt", "hdbscan", "typer", "umap-learn"], check=True)
+    subprocess.run([*pip, "--no-deps", f"{REPOSITORY}/archive/refs/tags/{TAG}.zip"], check=True)
+    changed = [name for name, version in before.items() if metadata.version(name) != version]
+    assert not changed, f"the installation replaced {changed}: choose Runtime > Disconnect and delete, then try again"
+
+# %% [markdown]
+# ## Overview
+# The maps are t-SNE projections of the published runs' first seed, drawn in your browser; nothing is loaded from elsewhere, and the
+# parameters below change nothing. A map bends distances, so
+# look for who lies beside whom, not for how far apart groups are. Scores are never taken on a map.
+
+# %%
+from IPython.display import Markdown
+
+from helpers import explorers, plots, published, results
+
+plots.use_style()
+
+# %% tags=["parameters"]
+dataset = "gtzan"
+protocol = "released"
+seeds = 10
+
+# %%
+runs = published.Published("gtzan")
+maps = runs.archive("maps")
+
+
+def explore(protocol, phase, method, name):
+    """One map: colours to choose, names on hover."""
+    points, labels = maps[f"{protocol}-{phase}-full/{method}"].astype(float), runs.labels(protocol, phase, method)[0]
+    mark = ", LEAKY" if runs.run(protocol, phase).leaky.any() else ""
+    score = results.mean_of(runs.run(protocol, phase), method, "nmi")
+    title = f"{method}, {protocol}{mark}: NMI {score:.3f} (mean over seeds)"
+    return explorers.latent_explorer(points, labels, runs.ids, runs.genres, title, name)
+
+
+# %% [markdown]
+# ## The VAE on sound alone
+# Phase 1. No label was anywhere near the input: what order there is comes from the music.
+
+# %%
+explore("controlled", 1, "VAE + K-Means", "map-vae")
+
+# %% [markdown]
+# ## PCA on the same features
+# The other half of Table 1.
+
+# %%
+explore("controlled", 1, "PCA + K-Means", "map-pca")
+
+# %% [markdown]
+# ## The Beta-VAE, with the label in its input
+# Phase 3 as released. Colour by genre, and look for the genres that sit apart in one piece: they were given one sentence each.
+
+# %%
+explore("released", 3, "Beta-VAE", "map-beta-released")
+
+# %% [markdown]
+# ## The Beta-VAE without it
+# The same model under the controlled protocol.
+
+# %%
+explore("controlled", 3, "Beta-VAE", "map-beta-controlled")
+
+# %% [markdown]
+# ## DBSCAN's eps
+# Phase 2 as released. Move eps: somewhere on the way the sentences appear as clusters, three to a genre, and beyond it they melt into one.
+
+# %%
+key = "released-2-full"
+eps, found = maps[f"{key}/eps"], maps[f"{key}/eps_labels"].astype(int)
+points = maps[f"{key}/K-Means"].astype(float)
+start = explorers.nearest_to(found, runs.labels("released", 2, "DBSCAN")[0])
+explorers.eps_explorer(points, eps, found, runs.ids, runs.genres, start, "DBSCAN, released, LEAKY", "eps-released")
+
+# %%
+Markdown(f"The slider opens at the eps whose clusters are closest to those of the published run ({eps[start]:.2f}).")
+
+# %% [markdown]
+# ## The same slider without the leak
+# Phase 2, controlled: real lyrics, weights that count.
+
+# %%
+key = "controlled-2-full"
+eps, found = maps[f"{key}/eps"], maps[f"{key}/eps_labels"].astype(int)
+points = maps[f"{key}/K-Means"].astype(float)
+start = explorers.nearest_to(found, runs.labels("controlled", 2, "DBSCAN")[0])
+explorers.eps_explorer(points, eps, found, runs.ids, runs.genres, start, "DBSCAN, controlled", "eps-controlled")
+
+# %% [markdown]
+# ## Summary
+# - Groups on the leaky maps are texts; groups on the clean ones are sounds.
+# - A method with a radius tells as many stories as the radius has values. Report the curve.
+#
+# Back to [all results](06_results.ipynb).
