@@ -54,8 +54,7 @@ seeds = 10
 # %%
 runs = published.Published("gtzan")
 record = runs.record
-wall = sum(run["wall_s"] for run in record["runs"].values())
-Markdown(f"**{record['dataset']}**, N = {record['n']}, {record['seeds']} seeds, {len(record['runs'])} runs in {wall / 60:.0f} minutes, computed {record['date']}; "
+Markdown(f"**{record['dataset']}**, N = {record['n']}, {record['seeds']} seeds, {len(record["runs"])} runs, computed {record['date']}; "
          f"versions {', '.join(f'{name} {version}' for name, version in record['versions'].items())}. "
          f"Chance level of NMI: {record['chance']['10']:.3f} for 10 clusters, {record['chance']['30']:.3f} for 30.")
 
