@@ -54,7 +54,7 @@ seeds = 10
 # %%
 runs = published.Published("gtzan")
 record = runs.record
-Markdown(f"**{record['dataset']}**, N = {record['n']}, {record['seeds']} seeds, {len(record["runs"])} runs, computed {record['date']}; "
+Markdown(f"**{record['dataset']}**, N = {record['n']}, {record['seeds']} seeds, {len(record['runs'])} runs, computed {record['date']}; "
          f"versions {', '.join(f'{name} {version}' for name, version in record['versions'].items())}. "
          f"Chance level of NMI: {record['chance']['10']:.3f} for 10 clusters, {record['chance']['30']:.3f} for 30.")
 

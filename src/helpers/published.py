@@ -7,6 +7,7 @@ The runs are made by `grid`; every number derived here is recomputed from the st
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -132,6 +133,7 @@ def pure_clusters(data: Published) -> pd.DataFrame:
     return pd.DataFrame(rows).set_index("seed")
 
 
+@lru_cache(maxsize=8)
 def compare(data: Published, phase: int) -> pd.DataFrame:
     """paper | released | written | controlled for every row of the paper's table of `phase`: mean ± sd over seeds, 95
     % interval
