@@ -6,6 +6,7 @@ abreast, text is 10 points or more on a figure 6.4 inches wide.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
@@ -97,9 +98,8 @@ def metric_bars(
         if paper is not None:
             known = paper[paper.metric == metric].set_index("method").value.reindex(methods)
             axis.scatter(known, methods, marker="D", s=42, color=PAPER, edgecolor="black", lw=0.6, zorder=5)
-        axis.set_title(
-            f"{LABELS[metric].replace(' ↓', '')} ({'higher' if HIGHER[metric] else 'lower'} is better)", fontsize=10
-        )
+        higher = HIGHER[metric.removesuffix("_common")]
+        axis.set_title(f"{LABELS[metric].replace(' ↓', '')} ({'higher' if higher else 'lower'} is better)", fontsize=10)
         axis.grid(axis="y", visible=False)
     axes[0].invert_yaxis()
     marks = [plt.Rectangle((0, 0), 1, 1, color=OURS, alpha=0.85)]
@@ -264,11 +264,11 @@ def noise_three_ways(scores: pd.DataFrame, methods: Sequence[str]) -> Figure:
 
 
 def waterfall(steps: pd.DataFrame, metric: str, title: str, paper: float | None = None) -> Figure:
-    """A headline score as channels are taken away: `steps` has step, mean, low, high, leaky; the bar's end is the
-    mean, the
-    whisker its interval, the grey line the chance level (`chance` column), the diamond the paper's value at the first
-    step."""
-    figure, axis = plt.subplots(figsize=(WIDTH, 1.1 + 0.5 * len(steps)))
+    """A headline score as channels are taken away: `steps` has step, mean, low, high, leaky and maybe chance.
+
+    The bar's end is the mean, the whisker its interval, the grey tick the chance level, the diamond the paper's value.
+    """
+    figure, axis = plt.subplots(figsize=(WIDTH, 1.2 + 0.55 * len(steps)))
     y = np.arange(len(steps))
     bars = axis.barh(
         y, steps["mean"], color=[OURS if not leaky else "#d55e00" for leaky in steps.leaky], alpha=0.85, height=0.6
@@ -278,12 +278,14 @@ def waterfall(steps: pd.DataFrame, metric: str, title: str, paper: float | None 
     whisker = np.abs(np.vstack([steps["mean"] - steps.low, steps.high - steps["mean"]]))
     axis.errorbar(steps["mean"], y, xerr=whisker, fmt="none", ecolor="#333333", capsize=3, lw=1.2)
     for i, row in enumerate(steps.itertuples()):
-        axis.text(max(row.high, row.mean) + 0.015, i, f"{row.mean:.3f}", va="center", fontsize=9)
+        right = max(row.high, row.mean, paper + 0.02 if paper is not None and i == 0 else 0)
+        axis.text(right + 0.015, i, f"{row.mean:.3f}", va="center", fontsize=9)
     if "chance" in steps:
         axis.plot(steps.chance, y, ls="", marker="|", ms=22, mew=2, color="#555555")
     if paper is not None:
         axis.scatter([paper], [0], marker="D", s=50, color=PAPER, edgecolor="black", zorder=6)
-    axis.set_yticks(y, [f"{s} (LEAKY)" if leaky else s for s, leaky in zip(steps.step, steps.leaky, strict=True)])
+    names = [f"{step} (LEAKY)" if leaky else step for step, leaky in zip(steps.step, steps.leaky, strict=True)]
+    axis.set_yticks(y, [textwrap.fill(name, 26) for name in names], fontsize=9.5)
     axis.invert_yaxis()
     axis.set(
         xlabel=LABELS[metric],
