@@ -91,7 +91,7 @@ results.table(run.scores, shown, list(experiments.METHODS[1]))
 # %% mystnb={"figure": {"caption": "Table 1 and Figure 1 of the paper, rerun: bars are means over seeds with one standard deviation, diamonds the paper's values on full GTZAN.", "name": "fig-easy"}, "image": {"alt": "Bar charts of silhouette, Calinski-Harabasz, ARI and NMI for VAE and PCA, each with the paper's value as a diamond."}}
 plots.metric_bars(run.scores, results.PAPER_METRICS[1], experiments.METHODS[1], results.paper_tables().query("phase == 1"))
 
-# %%
+# %% tags=["remove-input"]
 Markdown(results.read_contrast(run.scores, "VAE + K-Means", "PCA + K-Means", ["silhouette", "nmi", "ari"]))
 
 # %% [markdown]
@@ -116,7 +116,7 @@ for dims in (d for d in (2, 4, 8, 16, 32, 64) if d <= min(X.shape)):
 vae = results.mean_of(run.scores, "VAE + K-Means", "silhouette")
 plots.silhouette_by_dims(pd.DataFrame(by_dims), {"VAE, 32 latent dims": (first.mu.shape[1], vae), "VAE, at its active units": (max(len(first.active), 1), vae)})
 
-# %%
+# %% tags=["remove-input"]
 Markdown(f"The VAE of seed {first.seed} keeps {len(first.active)} of {first.mu.shape[1]} dimensions. "
          + results.read_contrast(run.scores, "VAE + K-Means (PCA, as many dims)", "VAE + K-Means", ["silhouette", "nmi"])
          + " The column *Silhouette, common space* measures every clustering in the same standardised audio features: the fair comparison.")
@@ -136,7 +136,7 @@ plots.latent_map(plots.project(run.spaces[first.seed][method]), run.labels[first
 # %%
 results.beside_paper(run.scores, 1)
 
-# %%
+# %% tags=["remove-input"]
 Markdown(results.read_interval(tracks.genres, tracks.groups, run.labels, "VAE + K-Means", "PCA + K-Means"))
 
 # %% [markdown]

@@ -92,7 +92,7 @@ results.table(run.scores, shown, list(experiments.METHODS[2]))
 # %% mystnb={"figure": {"caption": "Table 2 and Figure 2 of the paper, rerun: bars are means over seeds with one standard deviation, diamonds the paper's values on full GTZAN. Noise is left out of every score here, as in the paper.", "name": "fig-medium"}, "image": {"alt": "Bar charts of silhouette, Davies-Bouldin, ARI and NMI for K-Means, Ward and DBSCAN with the paper's values."}}
 plots.metric_bars(run.scores, results.PAPER_METRICS[2], experiments.METHODS[2], results.paper_tables().query("phase == 2"))
 
-# %%
+# %% tags=["remove-input"]
 Markdown(results.read_contrast(run.scores, "DBSCAN", "K-Means", ["silhouette", "nmi", "ari"])
          + f" DBSCAN found {results.mean_of(run.scores, 'DBSCAN', 'k'):.1f} clusters on average and called "
          + f"{results.mean_of(run.scores, 'DBSCAN', 'noise_share'):.1%} of the rows noise.")
@@ -130,7 +130,7 @@ control = experiments.controls(tracks, protocol, 2, seeds, variants)
 named = control.assign(method=control.variant)
 results.table(named, ["nmi", "ari", "silhouette", "dims", "nmi_chance"], variants)
 
-# %%
+# %% tags=["remove-input"]
 Markdown(results.read_contrast(named, "full", "audio alone", ["nmi", "ari"]) + " "
          + results.read_contrast(named, "full", "lyrics shuffled", ["nmi", "ari"]))
 
@@ -146,7 +146,7 @@ plots.latent_map(plots.project(latent), run.labels[first]["DBSCAN"], tracks.genr
 # %%
 results.beside_paper(run.scores, 2)
 
-# %%
+# %% tags=["remove-input"]
 Markdown(f"An NMI near 0.807 has a simple source: if every genre splits into three equal pure clusters, NMI is "
          f"{metrics.equal_pure_clusters(10, 3):.5f} whatever the music. Three sentences per genre give exactly that; "
          "run this page with `protocol = \"released\"` to see it happen.")

@@ -84,7 +84,7 @@ results.table(run.scores, shown, list(experiments.METHODS[3]))
 # %% mystnb={"figure": {"caption": "Table 3 and Figure 3 of the paper, rerun: bars are means over seeds with one standard deviation, diamonds the paper's values on full GTZAN.", "name": "fig-hard"}, "image": {"alt": "Bar charts of silhouette, NMI, ARI, purity and Davies-Bouldin for five methods with the paper's values."}}
 plots.metric_bars(run.scores, results.PAPER_METRICS[3], experiments.METHODS[3], results.paper_tables().query("phase == 3"))
 
-# %%
+# %% tags=["remove-input"]
 Markdown(results.read_contrast(run.scores, "Beta-VAE", "PCA + K-Means", ["silhouette", "nmi", "ari"]) + " "
          + results.read_contrast(run.scores, "Beta-VAE", "AE + K-Means", ["silhouette", "nmi", "ari"]))
 
@@ -106,7 +106,7 @@ plots.latent_map(plots.project(run.spaces[first]["Beta-VAE"]), labels, tracks.ge
 kinds = tracks.genres if tracks.genres is not None else ["all"] * tracks.n
 plots.confusion_heatmap(metrics.confusion(kinds, labels))
 
-# %%
+# %% tags=["remove-input"]
 Markdown(results.read_confusion(tracks.genres, labels))
 
 # %% [markdown]
@@ -127,7 +127,7 @@ results.by_text_kind(tracks.genres, run.labels, list(experiments.METHODS[3]))
 # %%
 results.beside_paper(run.scores, 3)
 
-# %%
+# %% tags=["remove-input"]
 Markdown(results.read_interval(tracks.genres, tracks.groups, run.labels, "Beta-VAE", "PCA + K-Means"))
 
 # %% [markdown]

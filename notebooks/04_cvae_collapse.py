@@ -112,14 +112,14 @@ plots_collapse.shuffles(study)
 # %% mystnb={"figure": {"caption": "Cross-validated probes of z: balanced accuracy for the genre and for brightness within the genre; mean and range over seeds. Dashed: chance. Dotted: the same probe on the data themselves.", "name": "fig-probes"}, "image": {"alt": "Dot plots of probe accuracy for genre and brightness, per model, with chance level and the level of the data."}}
 plots_collapse.probes(study)
 
-# %%
+# %% tags=["remove-input"]
 Markdown(collapse_readings.claim(study))
 
 # %% [markdown]
 # ## KL annealing against none
 # The paper anneals its CVAE; the released code does not. The same network, both ways:
 
-# %%
+# %% tags=["remove-input"]
 Markdown(collapse_readings.annealing(study))
 
 # %% [markdown]
@@ -146,7 +146,7 @@ plots_collapse.remedies(remedies)
 scale = grids.published("gtzan", "scale")
 plots_collapse.scale(scale)
 
-# %%
+# %% tags=["remove-input"]
 Markdown(collapse_readings.read_scale(scale))
 
 # %% [markdown]
@@ -158,7 +158,7 @@ Markdown(collapse_readings.read_scale(scale))
 sweep = grids.published("gtzan", "beta")
 plots_collapse.beta_sweep(sweep)
 
-# %%
+# %% tags=["remove-input"]
 Markdown(collapse_readings.read_beta(sweep))
 
 # %% [markdown]
@@ -185,7 +185,7 @@ collapse_readings.dependence(study)
 swap = None if study.c is None else transfer.transfer(study.fits[own][0].model(), study.X[0], study.c, tracks.genre_names)
 plots_collapse.transfer_heatmap(swap)
 
-# %%
+# %% tags=["remove-input"]
 Markdown("There is no condition to swap." if swap is None else f"{swap.success:.0%} of the swapped rows are taken for the target (chance {swap.chance:.0%}), "
          f"and a row's deviation from its genre's mean correlates {swap.kept:.2f} with what it was before: the rest of the track stays.")
 

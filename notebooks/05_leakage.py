@@ -95,7 +95,7 @@ pure.round(4)
 steps = published.ladder(runs, "DBSCAN")
 plots.waterfall(steps, "nmi", "DBSCAN: what its score stands on", paper)
 
-# %%
+# %% tags=["remove-input"]
 Markdown(f"With the sentences {steps['mean'][0]:.3f}; with real lyrics in the same recipe {steps['mean'][1]:.3f} "
          f"({steps.k[1]:.1f} clusters, {steps.noise_share[1]:.0%} noise); on audio alone {steps['mean'][2]:.3f}.")
 
@@ -108,7 +108,7 @@ steps = published.ladder(runs, "Beta-VAE")
 paper = results.paper_tables().query("method == 'Beta-VAE' and metric == 'nmi'").value.item()
 plots.waterfall(steps, "nmi", "Beta-VAE: what its score stands on", paper)
 
-# %%
+# %% tags=["remove-input"]
 Markdown(f"As released {steps['mean'][0]:.3f}. Without the one-hot {steps['mean'][1]:.3f}: the constant sentences suffice. With real lyrics and the "
          f"one-hot {steps['mean'][2]:.3f}, with neither leak {steps['mean'][3]:.3f}, on audio alone {steps['mean'][4]:.3f}.")
 

@@ -79,7 +79,7 @@ published.compare(runs, 2)
 # %%
 published.compare(runs, 3)
 
-# %%
+# %% tags=["remove-input"]
 Markdown(published.read_verdicts(runs))
 
 # %% [markdown]
@@ -130,7 +130,7 @@ Markdown(f"{found['tracks_with_a_near_neighbour']} of {found['n']} tracks have a
 named = scores.assign(method=scores.dataset + ": " + scores.method)
 results.table(named, ["n", "nmi", "ari", "silhouette"])
 
-# %%
+# %% tags=["remove-input"]
 Markdown(published.read_faults(scores))
 
 # %% [markdown]

@@ -105,7 +105,7 @@ points = maps[f"{key}/K-Means"].astype(float)
 start = explorers.nearest_to(found, runs.labels("released", 2, "DBSCAN")[0])
 explorers.eps_explorer(points, eps, found, runs.ids, runs.genres, start, "DBSCAN, released, LEAKY", "eps-released")
 
-# %%
+# %% tags=["remove-input"]
 Markdown(f"The slider opens at the eps whose clusters are closest to those of the published run ({eps[start]:.2f}).")
 
 # %% [markdown]

@@ -35,6 +35,10 @@ LABELS = {
     "dims": "Dimensions",
     "noise_share": "Noise share",
     "nmi_chance": "NMI by chance",
+    "nmi_noise_cluster": "NMI, noise one cluster",
+    "nmi_noise_singletons": "NMI, noise singletons",
+    "ari_noise_cluster": "ARI, noise one cluster",
+    "ari_noise_singletons": "ARI, noise singletons",
     "silhouette_common": "Silhouette, common space",
 }
 PAPER_METRICS = {
