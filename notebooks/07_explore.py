@@ -100,7 +100,7 @@ explore("controlled", 3, "Beta-VAE", "map-beta-controlled")
 
 # %%
 key = "released-2-full"
-eps, found = maps[f"{key}/eps"], maps[f"{key}/eps_labels"].astype(int)
+eps, found = maps[f"{key}/eps"][::2], maps[f"{key}/eps_labels"][::2].astype(int)
 points = maps[f"{key}/K-Means"].astype(float)
 start = explorers.nearest_to(found, runs.labels("released", 2, "DBSCAN")[0])
 explorers.eps_explorer(points, eps, found, runs.ids, runs.genres, start, "DBSCAN, released, LEAKY", "eps-released")
@@ -114,7 +114,7 @@ Markdown(f"The slider opens at the eps whose clusters are closest to those of th
 
 # %%
 key = "controlled-2-full"
-eps, found = maps[f"{key}/eps"], maps[f"{key}/eps_labels"].astype(int)
+eps, found = maps[f"{key}/eps"][::2], maps[f"{key}/eps_labels"][::2].astype(int)
 points = maps[f"{key}/K-Means"].astype(float)
 start = explorers.nearest_to(found, runs.labels("controlled", 2, "DBSCAN")[0])
 explorers.eps_explorer(points, eps, found, runs.ids, runs.genres, start, "DBSCAN, controlled", "eps-controlled")

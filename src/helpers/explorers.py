@@ -29,7 +29,7 @@ def show(figure: go.Figure, name: str, fallback) -> HTML:
     """`figure` as HTML with the element id `name` (stable, so that equal builds give equal bytes) and the matplotlib
     figure `fallback` for readers without JavaScript."""
     picture = io.BytesIO()
-    fallback.savefig(picture, format="png", dpi=70)
+    fallback.savefig(picture, format="png", dpi=45)
     code = base64.b64encode(picture.getvalue()).decode()
     library = "cdn" if os.environ.get("COLAB_RELEASE_TAG") else False
     body = figure.to_html(
@@ -53,6 +53,15 @@ def _cluster_colours(labels: np.ndarray) -> list[str]:
     return [NOISE if label == -1 else CLUSTER_COLOURS[label % len(CLUSTER_COLOURS)] for label in labels]
 
 
+def _colour_numbers(labels: np.ndarray) -> list[float]:
+    """Positions in the palette of `_discrete`, shorter than names: 0.5 noise, then the clusters in turn."""
+    return [0.5 if label == -1 else 1.5 + label % len(CLUSTER_COLOURS) for label in labels.tolist()]
+
+
+def _discrete(palette: list[str]) -> list[tuple[float, str]]:
+    return [(edge / len(palette), colour) for i, colour in enumerate(palette) for edge in (i, i + 1)]
+
+
 def _layout(figure: go.Figure, title: str, **more) -> go.Figure:
     bare = {"showticklabels": False, "showgrid": False, "zeroline": False}
     more |= {"xaxis": bare | {"title": "t-SNE 1"}, "yaxis": bare | {"title": "t-SNE 2"}, "showlegend": False}
@@ -61,7 +70,7 @@ def _layout(figure: go.Figure, title: str, **more) -> go.Figure:
     return figure.update_layout(title=heading, template="plotly_white", height=560, margin=margin, **more)
 
 
-def _points(points: np.ndarray, text: list[str], colours: list[str]) -> go.Scatter | go.Scattergl:
+def _points(points: np.ndarray, text: list[str], colours: list) -> go.Scatter | go.Scattergl:
     kind = go.Scattergl if len(points) > WEBGL_ABOVE else go.Scatter
     return kind(
         x=points[:, 0].round(2),
@@ -110,9 +119,10 @@ def eps_explorer(
     title: str,
     name: str,
 ) -> HTML:
-    """DBSCAN on a slider: for each eps (m,) its labels (m, n) colour the map `points` (n, 2), and the title says
-    clusters,
-    noise share and NMI (noise left out); `start` is the position the slider opens at."""
+    """DBSCAN on a slider: for each eps (m,) its labels (m, n) colour the map `points` (n, 2).
+
+    The title says clusters, noise share and NMI (noise left out); `start` is the position the slider opens at.
+    """
     steps = []
     for value, found in zip(eps, labels, strict=True):
         kept = found != -1
@@ -123,11 +133,13 @@ def eps_explorer(
             {
                 "label": f"{value:.2f}",
                 "method": "update",
-                "args": [{"marker.color": [_cluster_colours(found)]}, {"title.text": words}],
+                "args": [{"marker.color": [_colour_numbers(found)]}, {"title.text": words}],
             }
         )
     text = [f"{i}<br>genre {g}" for i, g in zip(ids, genres if genres is not None else [""] * len(ids), strict=True)]
-    figure = go.Figure(_points(points, text, _cluster_colours(labels[start])))
+    figure = go.Figure(_points(points, text, _colour_numbers(labels[start])))
+    palette = [NOISE, *CLUSTER_COLOURS]
+    figure.update_traces(marker={"colorscale": _discrete(palette), "cmin": 0, "cmax": len(palette)})
     slider = {"active": start, "steps": steps, "currentvalue": {"prefix": "eps "}, "pad": {"t": 30}}
     _layout(figure, steps[start]["args"][1]["title.text"], sliders=[slider])
     return show(figure, name, latent_map(points, labels[start], genres))
