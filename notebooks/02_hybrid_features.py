@@ -121,7 +121,7 @@ results.table(run.scores, noise, ["DBSCAN"]) if tracks.genres is not None else M
 
 # %% [markdown]
 # ## What do the lyrics add?
-# K-Means straight on the input, without a network between, under five inputs. *Lyrics shuffled* gives every track the lyrics of another one:
+# K-Means straight on the input, without a network between, under four inputs. *Lyrics shuffled* gives every track the lyrics of another one:
 # if that scores as well, the lyrics said nothing about their track.
 
 # %%

@@ -159,7 +159,8 @@ def compare(data: Published, phase: int) -> pd.DataFrame:
         cells["(Paper − released) / sd"] = f"{(row.value - ours['mean']) / ours.sd:+.1f}" if ours.sd > 0 else "–"
         cells["Verdict"] = verdict(row.value, {p: summary[p].loc[(row.method, row.metric)] for p in PROTOCOLS})
         rows.append(cells)
-    return pd.DataFrame(rows).set_index(["Method", "Metric"])
+    table = pd.DataFrame(rows).set_index(["Method", "Metric"])
+    return table[["Paper", "Verdict", *[name for name in table.columns if name not in ("Paper", "Verdict")]]]
 
 
 def verdict(paper: float, ours: dict[str, pd.Series]) -> str:
