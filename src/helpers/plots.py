@@ -250,19 +250,6 @@ def training_curves(fits: dict[str, object]) -> Figure:
     return _close(figure)
 
 
-def noise_three_ways(scores: pd.DataFrame, methods: Sequence[str]) -> Figure:
-    """NMI of each method with noise left out, as one cluster, and as singletons; bars are means over seeds."""
-    summary = summarise(scores)
-    kinds = {"nmi": "left out", "nmi_noise_cluster": "one cluster", "nmi_noise_singletons": "singletons"}
-    part = summary[summary.metric.isin(list(kinds)) & summary.method.isin(methods)]
-    part = part.assign(noise=part.metric.map(kinds))
-    figure, axis = plt.subplots(figsize=(WIDTH, 1.2 + 0.6 * part.method.nunique()))
-    sns.barplot(part, y="method", x="mean", hue="noise", hue_order=list(kinds.values()), palette="colorblind", ax=axis)
-    axis.set(xlabel="NMI", ylabel="", title="The same clustering, noise counted three ways")
-    axis.legend(title="noise", frameon=False, fontsize=9)
-    return _close(figure)
-
-
 def waterfall(steps: pd.DataFrame, metric: str, title: str, paper: float | None = None) -> Figure:
     """A headline score as channels are taken away: `steps` has step, mean, low, high, leaky and maybe chance.
 

@@ -125,20 +125,22 @@ _RELEASED = {
     "ae": Recipe(kind="ae", dropout=(0.2, 0.2), weight_decay=0.0, schedule="constant", reduction="elements"),
 }
 
+_WRITTEN_PROTOCOL = Protocol(
+    name="written",
+    title="what the paper's text says",
+    text={2: "matched", 3: "matched"},
+    text_pca=32,
+    label_in_input=False,
+    weights={2: (0.6, 0.4), 3: (0.6, 0.4)},
+    restandardise=False,
+    recipes=_WRITTEN,
+    standardise_latent={1: False, 2: False, 3: False},
+    kmeans_n_init={1: 10, 2: 20, 3: 20},
+    dbscan_eps="knee",
+)
+
 PROTOCOLS: dict[str, Protocol] = {
-    "written": Protocol(
-        name="written",
-        title="what the paper's text says",
-        text={2: "matched", 3: "matched"},
-        text_pca=32,
-        label_in_input=False,
-        weights={2: (0.6, 0.4), 3: (0.6, 0.4)},
-        restandardise=False,
-        recipes=_WRITTEN,
-        standardise_latent={1: False, 2: False, 3: False},
-        kmeans_n_init={1: 10, 2: 20, 3: 20},
-        dbscan_eps="knee",
-    ),
+    "written": _WRITTEN_PROTOCOL,
     "released": Protocol(
         name="released",
         title="what the released code does",
@@ -152,18 +154,11 @@ PROTOCOLS: dict[str, Protocol] = {
         kmeans_n_init={1: 10, 2: 20, 3: 20},
         dbscan_eps="percentile",
     ),
-    "controlled": Protocol(
+    "controlled": replace(
+        _WRITTEN_PROTOCOL,
         name="controlled",
         title="the paper's text, without label leakage",
-        text={2: "matched", 3: "matched"},
         text_pca=0.95,
-        label_in_input=False,
-        weights={2: (0.6, 0.4), 3: (0.6, 0.4)},
-        restandardise=False,
-        recipes=_WRITTEN,
-        standardise_latent={1: False, 2: False, 3: False},
-        kmeans_n_init={1: 10, 2: 20, 3: 20},
-        dbscan_eps="knee",
     ),
 }
 
