@@ -48,9 +48,9 @@ test: $(STAMP) ## unit tests, pairs, and every notebook under nbmake
 data: $(STAMP) ## make data/gtzan.csv from the full GTZAN (GTZAN=your folder or archive)
 	$(PY) -m helpers data $(if $(GTZAN),--gtzan "$(GTZAN)") $(if $(GENIUS),--genius "$(GENIUS)")
 
-results: $(STAMP) ## the published runs: data/results/
-	$(PY) -m helpers.grid --seeds $(or $(SEEDS),10)
-	$(PY) -m helpers.experiments_collapse
+results: $(STAMP) ## the published runs: data/results/ (resumes; FILTERED=folder of the fault-filtered lists)
+	$(PY) -m helpers.grid --seeds $(or $(SEEDS),10) --jobs $(JOBS) $(if $(FILTERED),--filtered "$(FILTERED)")
+	$(PY) -m helpers.experiments_collapse --jobs $(JOBS)
 
 bench: $(STAMP) ## time the extractor, the training and the pages
 	@for script in bench/*.py; do echo "== $$script"; $(PY) $$script || exit 1; done

@@ -5,7 +5,7 @@
 FOLDER holds half-minute sound files (by default GTZAN mini beside the checkout; without it, synthetic clips are made).
 Per track: CPU seconds of the 68 features as commonly written (each feature called on the samples, `beat_track` for the
 tempo) and of `helpers.features.extract`; the same with decoding (`librosa.load` against `load_audio`); the wall time of
-`extract_table` with 1 and 2 processes.  Writes data/results/bench_extract.json and prints the table.
+`extract_table` with 1 and 2 processes.  Writes data/results/bench/extract.json and prints the table.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", nargs="?", type=Path, default=ROOT.parent / "shared" / "data" / "gtzan_mini")
     parser.add_argument("--tracks", type=int, default=100)
-    parser.add_argument("--out", type=Path, default=ROOT / "data" / "results" / "bench_extract.json")
+    parser.add_argument("--out", type=Path, default=ROOT / "data" / "results" / "bench" / "extract.json")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as made:
         folder, what = args.folder, "real tracks"

@@ -1,8 +1,8 @@
 """Cost of training: against a paper-style loop and pythae, over seeds, split by part, beside the floor of the machine.
 
 `python bench/bench_training.py` prints the tables and writes data/results/bench/training.json. Times are CPU seconds of
-one thread unless they say "wall"; every ratio compares runs of this one call, taken in turns.
-`--pythae PYTHON` names an interpreter with pythae (and this package) installed; without it that comparison is left out.
+one thread unless they say "wall"; every ratio compares runs of this one call, taken in turns. `--pythae PYTHON` names
+an interpreter with pythae (and this package) installed; without it that comparison is left out.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 from helpers import models, training
-from helpers.loop import single_thread
+from helpers.loop import batch_edges, fused_adam, single_thread
 from helpers.protocols import PROTOCOLS, Recipe
 from helpers.stack import Stack, random_bits
 
 OUT = Path(__file__).resolve().parents[1] / "data" / "results" / "bench" / "training.json"
+SOURCE = str(Path(__file__).resolve().parents[1] / "src")
 RECIPES = {
     "basic VAE (paper's text)": PROTOCOLS["written"].recipes["basic_vae"],
     "enhanced VAE (paper's text)": PROTOCOLS["written"].recipes["enhanced_vae"],
@@ -84,14 +85,30 @@ def best(runs: dict[str, Callable[[], object]], repeats: int) -> dict[str, float
     return {name: min(values) for name, values in seconds.items()}
 
 
+def cpu_default_threads(run: Callable[[], object]) -> float:
+    """CPU seconds with torch's own number of threads, whatever OMP_NUM_THREADS says: as the plain loop would run."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(joblib.cpu_count())
+    began = time.process_time()
+    run()
+    used = time.process_time() - began
+    torch.set_num_threads(threads)
+    return used
+
+
 def one_fit(epochs: int, repeats: int) -> list[dict]:
+    """CPU seconds of 200 epochs: ours, and the paper-style loop on one thread and on as many as torch takes."""
     X, rows = table(1000), []
     for name, recipe in RECIPES.items():
         short = recipe.but(epochs=epochs)
         ours(X, recipe.but(epochs=1), 0), paper_style(X, recipe.but(epochs=1), 0)  # first calls load libraries
         t = best({"paper": lambda r=short: paper_style(X, r, 0), "ours": lambda r=short: ours(X, r, 0)}, repeats)
+        t["paper_default_threads"] = min(
+            cpu_default_threads(lambda r=short: paper_style(X, r, 0)) for _ in range(repeats)
+        )
         per_200 = {f"{k}_s_per_200_epochs": v * 200 / epochs for k, v in t.items()}
-        rows.append({"recipe": name} | per_200 | {"ratio": t["paper"] / t["ours"]})
+        ratios = {"ratio": t["paper"] / t["ours"], "ratio_default_threads": t["paper_default_threads"] / t["ours"]}
+        rows.append({"recipe": name} | per_200 | ratios)
     return rows
 
 
@@ -127,8 +144,7 @@ def split(steps: int = 600) -> list[dict]:
             torch.manual_seed(0)
             stack = Stack([models.build(recipe, X.shape[1]).train()])
             generator = torch.Generator().manual_seed(0)
-            stack.weights.grad = stack.gradients
-            adam = torch.optim.Adam([stack.weights], lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True)
+            adam = adam_of(stack.weights, stack.gradients, recipe)
             bits = random_bits(recipe.batch_size * sum(stack.dropped), generator)[None] if sum(stack.dropped) else None
             x, noise = X[None, : recipe.batch_size], torch.randn(1, recipe.batch_size, recipe.latent)
             marks = np.zeros((steps, 4))
@@ -138,28 +154,34 @@ def split(steps: int = 600) -> list[dict]:
                 marks[i, 1] = time.process_time()
                 stack.backward()
                 marks[i, 2] = time.process_time()
-                adam.step()
+                adam()
                 marks[i, 3] = time.process_time()
             forward, backward, optimiser = np.median(np.diff(marks, axis=1)[steps // 10 :], axis=0) * 1e6
             gemm, update = floor(stack, recipe.batch_size, steps)
-        n_steps = 9 * (len(X) // recipe.batch_size + 1)  # ten epochs less one: what is done once drops out
+            short = recipe.but(epochs=5)
+            usual = cpu(lambda r=short: paper_style(X.numpy(), r, 0)) / (5 * len(batch_edges(len(X), recipe))) * 1e6
+        n_steps = 9 * len(batch_edges(len(X), recipe))  # ten epochs less one: what is done once drops out
         whole = (cpu(lambda r=recipe: ours(X.numpy(), r.but(epochs=10), 0))
                  - cpu(lambda r=recipe: ours(X.numpy(), r.but(epochs=1), 0))) / n_steps * 1e6  # fmt: skip
         rows.append({
             "recipe": name, "parameters": stack.weights.numel(), "forward_us": forward, "backward_us": backward,
             "optimiser_us": optimiser, "overhead_us": whole - forward - backward - optimiser, "step_us": whole,
             "floor_products_us": gemm, "floor_adam_us": update, "step_over_floor": whole / (gemm + update),
+            "paper_step_us": usual, "paper_over_floor": usual / (gemm + update),
         })  # fmt: skip
     return rows
+
+
+def adam_of(weights: torch.Tensor, gradients: torch.Tensor, recipe: Recipe) -> Callable[[], None]:
+    moments, steps = (torch.zeros_like(weights), torch.zeros_like(weights)), torch.zeros(())
+    return lambda: fused_adam(weights, gradients, moments, steps, recipe.lr, recipe.weight_decay)
 
 
 def floor(stack: Stack, n_rows: int, steps: int) -> tuple[float, float]:
     """Microseconds of a step's matrix products over the stack's own weights in their order, and of Adam's update."""
     products = [(w[0], d[0]) for w, d in stack.views.values() if w.dim() == 3]
     inputs = [(torch.randn(n_rows, w.shape[1]), torch.randn(n_rows, w.shape[0])) for w, _ in products]
-    p, g = stack.weights.clone(), stack.gradients
-    p.grad = g
-    adam = torch.optim.Adam([p], lr=1e-3, weight_decay=1e-5, fused=True)
+    adam = adam_of(stack.weights.clone(), stack.gradients, stack.recipe)
     marks = np.zeros((steps, 3))
     for i in range(steps):
         marks[i, 0] = time.process_time()
@@ -170,7 +192,7 @@ def floor(stack: Stack, n_rows: int, steps: int) -> tuple[float, float]:
             if k:  # the first layer's input needs no gradient
                 torch.mm(inputs[k][1], products[k][0])
         marks[i, 1] = time.process_time()
-        adam.step()
+        adam()
         marks[i, 2] = time.process_time()
     gemm, update = np.median(np.diff(marks, axis=1)[steps // 10 :], axis=0) * 1e6
     return float(gemm), float(update)
@@ -274,7 +296,7 @@ def pythae(python: str | None, epochs: int) -> dict | None:
     if python is None:
         return None
     done = subprocess.run([python, "-c", PYTHAE, str(epochs)], capture_output=True, text=True,
-                          env=os.environ | {"OMP_NUM_THREADS": "1"})  # fmt: skip
+                          env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": SOURCE})  # fmt: skip
     seconds = [float(line.split()[1]) for line in done.stdout.splitlines() if line.startswith("SECONDS")]
     if not seconds:
         print(f"pythae left out: {done.stderr.strip().splitlines()[-1:]}")
@@ -291,6 +313,16 @@ def show(title: str, rows: list[dict]) -> None:
         print("  " + "  ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()))
 
 
+PARTS: dict[str, tuple[str, Callable]] = {
+    "one_fit": ("One fit of 1000 x 100, CPU seconds", lambda a: one_fit(a.epochs, a.repeats)),
+    "split": ("One step by part, microseconds", lambda a: split()),
+    "tried": ("Tried, relative CPU", lambda a: tried(a.repeats, a.compile)),
+    "growth": ("Growth, CPU seconds of an epoch by rows and of 10 epochs by seeds:", lambda a: growth(a.largest)),
+    "pythae": ("pythae's BetaVAE trainer", lambda a: pythae(a.pythae, a.epochs)),
+    "ten_seeds": ("Ten seeds on two cores, wall seconds", lambda a: ten_seeds(a.pool_epochs)),
+}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--epochs", type=int, default=40, help="epochs of the single fits (ratios do not depend on it)")
@@ -300,25 +332,20 @@ def main() -> None:
     parser.add_argument("--compile", action="store_true", help="try torch.compile too (needs a C++ compiler)")
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--pythae", metavar="PYTHON", help="interpreter with pythae installed")
+    parser.add_argument("--parts", nargs="*", default=list(PARTS), choices=PARTS, help="measure these, keep the others")
     args = parser.parse_args()
-    result = {
+    result: dict = json.loads(args.out.read_text()) if args.out.exists() else {}
+    result |= {
         "date": date.today().isoformat(),
         "machine": f"{joblib.cpu_count()} cores, {platform.machine()}" + ", GPU" * torch.cuda.is_available(),
         "versions": {"python": platform.python_version(), "torch": str(torch.__version__), "numpy": np.__version__},
     }
-    result["one_fit"] = one_fit(args.epochs, args.repeats)
-    show("One fit of 1000 x 100, CPU seconds", result["one_fit"])
-    result["split"] = split()
-    show("One step by part, microseconds", result["split"])
-    result["tried"] = tried(args.repeats, args.compile)
-    show("Tried, relative CPU", result["tried"])
-    result["growth"] = growth(args.largest)
-    show("Growth with rows, CPU seconds an epoch", result["growth"]["rows"])
-    show("Growth with seeds, CPU seconds of 10 epochs", result["growth"]["seeds"])
-    result["pythae"] = pythae(args.pythae, args.epochs)
-    show("pythae's BetaVAE trainer", [result["pythae"]] if result["pythae"] else [])
-    result["ten_seeds"] = ten_seeds(args.pool_epochs)
-    show("Ten seeds on two cores, wall seconds", [result["ten_seeds"]])
+    for part in args.parts:
+        title, measure = PARTS[part]
+        result[part] = measure(args)
+        tables = result[part] if part == "growth" else {"": result[part]}
+        for name, rows in tables.items():
+            show(f"{title} {name}", rows if isinstance(rows, list) else [rows] if rows else [])
     args.out.parent.mkdir(parents=True, exist_ok=True)
     temporary = args.out.with_suffix(".tmp")
     temporary.write_text(json.dumps(result, indent=1) + "\n")

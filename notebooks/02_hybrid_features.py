@@ -126,7 +126,7 @@ results.table(run.scores, noise, ["DBSCAN"]) if tracks.genres is not None else M
 
 # %%
 variants = ["full", "lyrics shuffled", "lyrics alone", "audio alone"]
-control = experiments.controls(tracks, protocol, 2, seeds, variants)
+control, _ = experiments.controls(tracks, protocol, 2, seeds, variants)
 named = control.assign(method=control.variant)
 results.table(named, ["nmi", "ari", "silhouette", "dims", "nmi_chance"], variants)
 

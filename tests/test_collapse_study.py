@@ -9,6 +9,7 @@ import pytest
 from helpers import collapse_readings as read
 from helpers import collapse_study, datasets, plots_collapse, transfer
 from helpers import experiments_collapse as grids
+from helpers.planted import CASES
 from helpers.protocols import PROTOCOLS, Recipe
 
 TINY = Recipe(hidden=(32,), latent=4, epochs=15, batch_norm=True, lr=3e-3)
@@ -99,16 +100,28 @@ def test_a_stopped_grid_goes_on_where_it_stopped(tmp_path, monkeypatch):
 
     monkeypatch.setattr(grids, "grids", lambda tracks, seeds: cells(1))
     with pytest.raises(KeyboardInterrupt):
-        grids.run(out, dataset="gtzan-mini-tracks")
+        grids.run(out, dataset="gtzan-mini-tracks", n_jobs=1)
     assert not list(out.iterdir())  # a page never meets half a grid
     monkeypatch.setattr(grids, "grids", lambda tracks, seeds: cells(None))
-    grids.run(out, dataset="gtzan-mini-tracks")
+    grids.run(out, dataset="gtzan-mini-tracks", n_jobs=1)
     assert calls == [0, 1, 2]
     stored = pd.read_csv(out / "collapse_scale.csv")
     assert stored.columns.tolist() == grids.COLUMNS and stored.value.tolist() == [1.0, 2.0, 3.0]
     with pytest.raises(ValueError, match="another feature table"):
         grids.run(out, dataset="gtzan-mini")
     assert sorted(p.name for p in out.iterdir()) == ["collapse_provenance.json", "collapse_scale.csv"]
+    monkeypatch.setattr(grids, "code_digest", lambda *names: "other code" * 2)
+    grids.run(out, dataset="gtzan-mini-tracks", n_jobs=1)
+    assert calls == [0, 1, 2] * 2  # other code begins anew
+
+
+def test_maps_of_the_beta_sweep(tmp_path, monkeypatch):
+    monkeypatch.setenv("HELPERS_CACHE", str(tmp_path))
+    monkeypatch.setattr(grids, "BETAS", (0.1, 40.0))
+    monkeypatch.setattr(grids, "_base", lambda: CASES["CVAE"][0].but(epochs=2))
+    found = grids.maps(datasets.load("gtzan-mini-tracks"))
+    assert found["map"].shape == (2, 100, 2) and found["labels"].shape == (2, 100) and found["labels"].max() == 9
+    assert np.isfinite(found["map"]).all() and found["active"].dtype == np.int16 and len(found["nmi"]) == 2
 
 
 def test_every_cell_of_the_grids_has_its_own_name():

@@ -52,11 +52,12 @@ def test_extras_and_baselines(small, tracks):
 
 
 def test_controls_leave_out_what_is_not_there(tracks):
-    table = experiments.controls(tracks, "controlled", 2, 1, ["full", "lyrics alone", "audio alone"])
-    assert set(table.variant) == {"full", "lyrics alone", "audio alone"}
+    table, labels = experiments.controls(tracks, "controlled", 2, 1, ["full", "lyrics alone", "audio alone"])
+    assert set(labels) == set(table.variant) == {"full", "lyrics alone", "audio alone"}
     bare = datasets.Tracks("mine", tracks.ids, None, tracks.groups, tracks.features)
-    table = experiments.controls(bare, "controlled", 2, 1, ["full", "lyrics alone", "one-hot alone"])
-    assert set(table.variant) == {"full"} and "nmi" not in set(table.metric)
+    table, labels = experiments.controls(bare, "controlled", 2, 1, ["full", "lyrics alone", "one-hot alone"])
+    assert set(labels) == set(table.variant) == {"full"} and "nmi" not in set(table.metric)
+    assert labels["full"].shape == (1, tracks.n)
 
 
 def test_music_without_genres(small, tracks):

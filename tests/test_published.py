@@ -69,6 +69,21 @@ def test_ladders(runs, headline):
         assert row.mean == pytest.approx(np.mean(nmi), abs=1e-5)
 
 
+@pytest.mark.parametrize(("protocol", "phase"), [("released", 2), ("released", 3), ("controlled", 2)])
+def test_controls_have_their_interval(runs, protocol, phase):
+    table = published.controls(runs, protocol, phase)
+    wanted = {"full", "lyrics shuffled", "lyrics alone", "audio alone"}
+    wanted |= {"one-hot alone", "one-hot removed"} if phase == 3 else set()
+    assert wanted <= {name.removesuffix(" (LEAKY)") for name in table.index}
+    for name, text in table.NMI.items():
+        mean = float(text.split()[0])
+        low, high = (float(v) for v in text.split("[")[1].rstrip("]").split(", "))
+        assert low - 0.006 <= mean <= high + 0.006  # two decimals are shown
+        labels = runs.labels(protocol, phase, "Input + K-Means", name.removesuffix(" (LEAKY)"))
+        again = np.mean([metrics.external(runs.genres, one)["nmi"] for one in labels])
+        assert mean == pytest.approx(again, abs=6e-4)
+
+
 def test_the_comparison_has_every_value_of_the_paper(runs):
     words = set()
     for phase in (1, 2, 3):

@@ -57,7 +57,7 @@ def test_replicas(gtzan):
 def test_the_tag_lyrics_add_nothing(gtzan):
     nmi = {}
     for variant in ("full", "lyrics shuffled", "audio alone"):
-        table = experiments.controls(gtzan, "written", 2, 3, [variant])
+        table, _ = experiments.controls(gtzan, "written", 2, 3, [variant])
         nmi[variant] = results.mean_of(table, "Input + K-Means", "nmi")
     assert nmi["full"] == pytest.approx(0.355, abs=0.02) and nmi["audio alone"] == pytest.approx(0.354, abs=0.02)
     assert abs(nmi["full"] - nmi["lyrics shuffled"]) < 0.03

@@ -161,7 +161,7 @@ def test_schedules():
 
 
 def test_a_lone_last_row_joins_the_batch_before_it():
-    edges = loop._batch_edges
+    edges = loop.batch_edges
     assert edges(97, SMALL) == [(0, 32), (32, 64), (64, 97)]
     assert edges(98, SMALL)[-1] == (96, 98)
     assert edges(2, SMALL.but(batch_size=1)) == [(0, 2)]

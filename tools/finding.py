@@ -55,7 +55,7 @@ def _measure(dataset: str, seeds: int) -> dict:
     numbers, bars = dict(blank), []
     for title, protocol, phase, variant in STEPS:
         try:
-            scores = experiments.controls(tracks, protocol, phase, seeds, [variant])
+            scores, _ = experiments.controls(tracks, protocol, phase, seeds, [variant])
         except ValueError:  # music of other genres has no sentences and no lyrics
             continue
         for row in results.summarise(scores).itertuples():

@@ -58,25 +58,52 @@ def data() -> dict[str, str]:
 
 
 def benchmarks() -> str:
-    """Every published measurement of `make bench`, one table a file, as Markdown."""
-    folder = datasets.data_dir() / "results"
+    """The published measurements of `make bench` as Markdown: a section a file, a table for each list of rows in it."""
     parts = []
-    for path in sorted([*folder.glob("bench_*.json"), *folder.glob("bench/*.json")]):
-        rows = [(" ".join(name).replace("_", " "), value) for name, value in _leaves(json.loads(path.read_text()))]
-        shown = [(name, f"{value:.4g}" if isinstance(value, float) else str(value)) for name, value in rows]
-        title = path.stem.removeprefix("bench_").replace("_", " ").capitalize()
-        parts.append(f"### {title}\n\n" + _markdown(pd.DataFrame(shown, columns=["measured", "value"])))
+    for path in sorted((datasets.data_dir() / "results" / "bench").glob("*.json")):
+        parts.append(f"### {path.stem.capitalize()}\n")
+        parts += [f"{title}\n\n{_markdown(table)}" if title else _markdown(table)
+                  for title, table in _tables(json.loads(path.read_text()))]
     return "\n".join(parts) or "This copy holds no published measurements; `make bench` makes them.\n"
 
 
-def _leaves(value, name: tuple[str, ...] = ()):
-    """The single values in nested dicts and lists, each with the path that leads to it."""
-    pairs = value.items() if isinstance(value, dict) else enumerate(value, 1) if isinstance(value, list) else None
-    if pairs is None:
-        yield name, value
-    else:
+def measured() -> dict[str, str]:
+    """`bench_<file>_<path to the value>` for every published measurement; rows of a list are counted from 1."""
+    found: dict[str, str] = {}
+
+    def walk(value: object, name: str) -> None:
+        pairs = value.items() if isinstance(value, dict) else enumerate(value, 1) if isinstance(value, list) else ()
         for key, part in pairs:
-            yield from _leaves(part, (*name, str(key)))
+            walk(part, f"{name}_{slug(key)}")
+        if not isinstance(value, (dict, list)):
+            found[name] = _figure(value)
+
+    for path in sorted((datasets.data_dir() / "results" / "bench").glob("*.json")):
+        walk(json.loads(path.read_text()), slug("bench", path.stem))
+    return found
+
+
+def _tables(found: dict, title: str = ""):
+    """(title, table) for the single values of a nested dict, together, and for each list of rows or dict in it."""
+    single = {k: v for k, v in found.items() if not isinstance(v, (dict, list)) and v is not None}
+    if single:
+        yield title, pd.DataFrame([(_words(k), _figure(v)) for k, v in single.items()], columns=["measured", "value"])
+    for name, part in found.items():
+        inner = f"{title}, {_words(name)}" if title else _words(name).capitalize()
+        if isinstance(part, dict):
+            yield from _tables(part, inner)
+        elif isinstance(part, list):
+            rows = [{_words(k): _figure(v) for k, v in row.items()} for row in part]
+            yield inner, pd.DataFrame(rows).fillna("–")
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _figure(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) and abs(value) < 1000 else f"{value:,.0f}" if isinstance(
+        value, float) else f"{value:,}" if isinstance(value, int) and value > 9999 else str(value)
 
 
 def _markdown(table: pd.DataFrame) -> str:
@@ -87,7 +114,7 @@ def _markdown(table: pd.DataFrame) -> str:
 def collect(root: Path, runs: list[Run], live: dict[str, str]) -> dict[str, str]:
     """Every number that the pages in `root`/book quote. ValueError where two notebooks claim one name, and for a name
     that nobody printed, with the page that quotes it."""
-    found = paper() | published() | data() | live
+    found = paper() | published() | data() | measured() | live
     found |= {
         "version": metadata.version("vae-music-clustering"),
         "nmi_of_thirty_pure_clusters": f"{metrics.equal_pure_clusters(10, 3):.3f}",

@@ -6,6 +6,7 @@ processes may share the folder. Used by `training`.
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import hashlib
 import logging
@@ -40,6 +41,18 @@ def cache_report() -> dict[str, int]:
             sizes.append(path.stat().st_size)
     counts = {name: _counts[name] for name in ("hits", "misses", "bytes_read", "bytes_written")}
     return counts | {"files": len(sizes), "bytes": sum(sizes)}
+
+
+def code_digest(*modules: str) -> str:
+    """Hash of modules of this package without their comments and docstrings: of what decides the numbers."""
+    parts = []
+    for name in modules:
+        tree = ast.parse(Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None:
+                node.body[0] = ast.Pass()
+        parts.append(ast.dump(tree))
+    return hashlib.sha256("".join(parts).encode()).hexdigest()
 
 
 def count(**numbers: int) -> None:

@@ -1,8 +1,6 @@
 """The paper's three phases, run under any protocol on any data set: one call from data to a tidy table of scores.
 
-`run` is what the notebooks call; `python -m helpers.experiments` (`make results`) runs the whole published grid, one
-file
-a run, so that an interrupted grid goes on where it stopped.
+`run` is what the notebooks call; `helpers.grid` (`make results`) calls it for every run of the published grid.
 """
 
 from __future__ import annotations
@@ -38,8 +36,7 @@ SCORED_RECIPES = {
 @dataclass(frozen=True)
 class Run:
     """One phase under one protocol: `scores` (tidy: protocol, phase, dataset, variant, method, seed, metric, value,
-    leaky);
-    per seed and method `labels[seed][method]` (n,) and `spaces[seed][method]` (n, d); `fits[seed][recipe]`;
+    leaky); per seed and method `labels[seed][method]` (n,) and `spaces[seed][method]` (n, d); `fits[seed][recipe]`;
     `inputs[seed]`, the table that was fed."""
 
     tracks: Tracks
@@ -78,8 +75,8 @@ def cluster_seed(
     """Labels and spaces of every method of `phase` for one seed, {method: (n,)} and {method: (n, d)}.
 
     `extras` adds comparisons that the paper does not have: "spaces" (PCA at the VAE's number of active units, K-Means
-    on
-    the active units alone, on sampled z, on the input itself), "baselines" (Spectral, VaDE, HDBSCAN, UMAP + K-Means).
+    on the active units alone, on sampled z, on the input itself), "baselines" (Spectral, VaDE, HDBSCAN, UMAP +
+    K-Means).
     """
     k = n_clusters(tracks, protocol)
     if len(made.X) < k:
@@ -178,11 +175,9 @@ def run(
 ) -> Run:
     """Run `phase` under `protocol` for every seed: inputs, fits (cached, over the cores), clusterings, scores.
 
-    `seeds` is how many, or which; `variant` a control input (fusion.VARIANTS); `extras` as in `cluster_seed`;
-    `recipes` the
-    networks to train, default all of the phase. Raises ValueError before any training for an unknown protocol or
-    phase, a table with
-    fewer rows than clusters, or a data set that lacks what the protocol needs.
+    `seeds` is how many, or which; `variant` a control input (fusion.VARIANTS); `extras` as in `cluster_seed`; `recipes`
+    the networks to train, default all of the phase. Raises ValueError before any training for an unknown protocol or
+    phase, a table with fewer rows than clusters, or a data set that lacks what the protocol needs.
     """
     chosen = protocols.get(protocol)
     seeds = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
@@ -210,20 +205,25 @@ def run(
 
 def controls(
     tracks: Tracks, protocol: str, phase: int, seeds: int | Sequence[int], variants: Sequence[str]
-) -> pd.DataFrame:
-    """Tidy scores of K-Means straight on the input of each control `variant` (fusion.VARIANTS), no network between.
+) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+    """K-Means straight on the input of each control `variant` (fusion.VARIANTS), no network between: tidy scores, and
+    labels (n_seeds, n) by variant.
 
     What the input alone gives is the ceiling for reading anything into a model. Variants that the data set cannot have
     (no lyrics, no genres) are left out.
     """
-    chosen, tables = protocols.get(protocol), []
+    chosen, tables, found = protocols.get(protocol), [], {}
+    seeds = range(seeds) if isinstance(seeds, int) else seeds
     k = n_clusters(tracks, chosen)
     has_text = phase > 1 and "text" in fusion.inputs(tracks, chosen, phase, guard=False).blocks
     for variant in variants:
         if ("lyrics" in variant and not has_text) or ("one-hot" in variant and tracks.genres is None):
             continue
-        for seed in range(seeds) if isinstance(seeds, int) else seeds:
+        rows = []
+        for seed in seeds:
             made = fusion.inputs(tracks, chosen, phase, seed, variant)
             labels = {"Input + K-Means": clustering.cluster(made.X, "kmeans", k, seed, n_init=10)}
             tables.append(score_seed(tracks, chosen, phase, made, seed, labels, {"Input + K-Means": made.X}, variant))
-    return pd.concat(tables, ignore_index=True)
+            rows.append(labels["Input + K-Means"])
+        found[variant] = np.stack(rows)
+    return pd.concat(tables, ignore_index=True), found

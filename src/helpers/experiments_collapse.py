@@ -1,11 +1,12 @@
 """The published grids of the collapse chapter, which take longer than a page may (`make results`).
 
-Remedies, scale, beta, planted factors, and the battery under two protocols: one tidy table each (COLUMNS). Read by the
-page "CVAE: collapse or by design?".
+Remedies, scale, beta, planted factors, and the battery under two protocols: one tidy table each (COLUMNS), and a 2-d
+map of GTZAN at every beta. Read by the pages "CVAE: collapse or by design?" and "Explore".
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -18,7 +19,8 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import normalized_mutual_info_score, silhouette_score
 from tqdm import tqdm
 
-from . import collapse, disentanglement, protocols, results, training
+from . import collapse, disentanglement, plots, protocols, results, training
+from .cache import code_digest
 from .collapse_study import SHORT, chapter_input, chapter_models, diagnose_fit
 from .datasets import Tracks, load
 from .planted import CASES, planted
@@ -26,6 +28,9 @@ from .probes import within
 from .protocols import Recipe
 
 COLUMNS = ["data", "model", "n", "beta", "seed", "measure", "value"]
+CODE = ("protocols", "sentences", "lyrics", "fusion", "models", "stack", "loop", "collapse", "probes", "planted",
+        "network", "disentanglement", "collapse_study", "experiments_collapse")  # fmt: skip
+BETAS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 40.0)
 STEPS = 6_000  # updates of every model of the scale grid
 
 
@@ -58,7 +63,7 @@ def _battery_cell(make: Callable[[], tuple], recipe: Recipe, cell: dict) -> list
 def _beta_cell(make: Callable[[], tuple], recipe: Recipe, cell: dict) -> list[dict]:
     """Rate, distortion, units and cluster scores of a VAE, next to pPCA's prediction of the first three."""
     X, c, _ = make()
-    fit = training.fit(X, recipe, cell["seed"], cache=False)
+    fit = training.fit(X, recipe, cell["seed"])  # cached: `maps` draws the first seed's
     assert fit.logvar is not None
     network = collapse.Network(fit.model(), int(c.max()) + 1)
     labels = KMeans(int(c.max()) + 1, n_init=10, random_state=fit.seed).fit_predict(fit.mu)
@@ -109,12 +114,16 @@ def _planted(seed: int) -> tuple:
     return data.X, data.genre, {"style": data.style}
 
 
+def _base() -> Recipe:
+    return protocols.get("controlled").recipes["cvae"].but(anneal="none", anneal_epochs=0, epochs=SHORT)
+
+
 Cell = tuple[dict, Callable[[], list[dict]]]
 
 
 def grids(tracks: Tracks, seeds: Sequence[int]) -> dict[str, list[Cell]]:
     """Every cell of every published grid: what it is called in the table, and the call that computes its rows."""
-    base = protocols.get("controlled").recipes["cvae"].but(anneal="none", anneal_epochs=0, epochs=SHORT)
+    base = _base()
     small = CASES["CVAE"][0]
     out: dict[str, list[Cell]] = {name: [] for name in ("remedies", "scale", "beta", "factors", "battery")}
 
@@ -134,7 +143,7 @@ def grids(tracks: Tracks, seeds: Sequence[int]) -> dict[str, list[Cell]]:
             dead = recipe.but(beta=200.0)
             for name, chosen in (("CVAE", recipe), ("VAE", recipe.but(kind="vae")), ("CVAE, beta = 200", dead)):
                 add("scale", "planted", name, chosen, partial(_scale_cell, chosen), n)
-        for beta in (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 40.0) if seed < 3 else ():
+        for beta in BETAS if seed < 3 else ():
             recipe = base.but(kind="vae", beta=beta)
             add("beta", tracks.name, "VAE", recipe, partial(_beta_cell, real["controlled"], recipe))
         for beta in (0.25, 1.0, 4.0):
@@ -152,36 +161,63 @@ def grids(tracks: Tracks, seeds: Sequence[int]) -> dict[str, list[Cell]]:
     return out
 
 
-def run(out_dir: str | Path, seeds: Iterable[int] = range(5), n_jobs: int = 1, dataset: str = "gtzan",
+def run(out_dir: str | Path, seeds: Iterable[int] = range(5), n_jobs: int | None = None, dataset: str = "gtzan",
         only: Sequence[str] = ()) -> None:
     """Compute what `out_dir` does not hold yet: collapse_<grid>.csv (COLUMNS) and collapse_provenance.json.
 
     Every cell is kept as soon as it is done (in the cache folder, until its grid is whole), so an interrupted run goes
-    on where it stopped; a cell that is there is not run again (delete the files to begin anew). Raises ValueError when
-    the files belong to another table of features.
+    on where it stopped; a cell that is there is not run again. Other code (comments aside) begins anew. Raises
+    ValueError when the files belong to another table of features.
     """
-    out_dir, tracks = Path(out_dir), load(dataset)
+    out_dir, tracks, code = Path(out_dir), load(dataset), code_digest(*CODE)[:12]
     out_dir.mkdir(parents=True, exist_ok=True)
     record = out_dir / "collapse_provenance.json"
-    if record.exists():
-        results.check_provenance(tracks, json.loads(record.read_text()), str(record))
+    made: dict = json.loads(record.read_text()) if record.exists() else {}
+    if made:
+        results.check_provenance(tracks, made, str(record))
     for name, cells in grids(tracks, list(seeds)).items():
         if only and name not in only:
             continue
         path = out_dir / f"collapse_{name}.csv"
-        partial_path = training.cache_dir() / f"collapse_{tracks.name}_{name}.csv"
-        source = next((p for p in (partial_path, path) if p.exists()), None)
+        partial_path = training.cache_dir() / f"collapse_{tracks.name}_{name}_{code}.csv"
+        done_before = [path] if made.get("grids", {}).get(name) == code else []
+        source = next((p for p in (partial_path, *done_before) if p.exists()), None)
         rows = [] if source is None else pd.read_csv(source).to_dict("records")
         done = {_key(row) for row in rows}
         todo = [(cell, call) for cell, call in cells if _key(cell) not in done]
-        work = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(joblib.delayed(call)(cell) for cell, call in todo)
+        work = joblib.Parallel(n_jobs=n_jobs or joblib.cpu_count(), return_as="generator")(
+            joblib.delayed(call)(cell) for cell, call in todo
+        )
         for new in tqdm(work, total=len(todo), desc=name):
             rows += new
             _write(partial_path, rows)
         if todo:
             _write(path, rows)
-            results.write(record, lambda to: to.write_text(json.dumps(results.provenance(tracks), indent=1) + "\n"))
+            made = results.provenance(tracks, grids=made.get("grids", {}) | {name: code})
+            results.write(record, lambda to: to.write_text(json.dumps(made, indent=1) + "\n"))  # noqa: B023
             partial_path.unlink(missing_ok=True)
+            if name == "beta":
+                results.write(out_dir / "collapse_maps.npz", lambda to: np.savez_compressed(to, **maps(tracks)))
+
+
+def maps(tracks: Tracks) -> dict[str, np.ndarray]:
+    """The beta sweep's VAE of the first seed as 2-d maps, each grown from the one before.
+
+    Arrays: beta (B,); map (B, n, 2) float16; labels (B, n) int16, K-Means with as many clusters as genres; active (B,)
+    units with KL > 0.05; silhouette (B,) and nmi (B,) of those labels.
+    """
+    X, c, _ = _real(tracks, "controlled", 0)
+    found: dict[str, list] = {name: [] for name in ("map", "labels", "active", "silhouette", "nmi")}
+    for beta in tqdm(BETAS, desc="maps"):
+        fit = training.fit(X, _base().but(kind="vae", beta=beta), 0)
+        labels = KMeans(int(c.max()) + 1, n_init=10, random_state=0).fit_predict(fit.mu)
+        points = plots.project(fit.mu, start=found["map"][-1] if found["map"] else None)
+        scores = silhouette_score(fit.mu, labels), normalized_mutual_info_score(c, labels)
+        row = (points, labels, len(fit.active), *scores)
+        for values, value in zip(found.values(), row, strict=True):
+            values.append(value)
+    types = {"map": np.float16, "labels": np.int16, "active": np.int16}
+    return {"beta": np.array(BETAS)} | {name: np.array(v, types.get(name, float)) for name, v in found.items()}
 
 
 def _write(path: Path, rows: list[dict]) -> None:
@@ -201,4 +237,6 @@ def published(dataset: str, grid: str) -> pd.DataFrame | None:
 
 
 if __name__ == "__main__":
-    run(results.published("gtzan"))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--jobs", type=int, default=None)
+    run(results.published("gtzan"), n_jobs=parser.parse_args().jobs)

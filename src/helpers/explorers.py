@@ -1,8 +1,7 @@
 """Figures to explore by hand: latent maps with hover and colours to choose, DBSCAN's eps on a slider (page "Explore").
 
 plotly draws them in the browser. The site carries one copy of plotly.js, so a figure brings only its data; in Colab,
-where there
-is no site, it asks for the library. Where JavaScript is off, a static picture stands in its place.
+where there is no site, it asks for the library. Where JavaScript is off, a static picture stands in its place.
 """
 
 from __future__ import annotations
@@ -86,8 +85,7 @@ def latent_explorer(
     points: np.ndarray, labels: np.ndarray, ids: np.ndarray, genres: np.ndarray | None, title: str, name: str
 ) -> HTML:
     """The map `points` (n, 2) with buttons that colour it by genre, by cluster, or by noise; hovering shows track,
-    genre,
-    cluster and the nearest neighbours on the map. labels, ids, genres (n,)."""
+    genre, cluster and the nearest neighbours on the map. labels, ids, genres (n,)."""
     near = _neighbours(points, ids)
     shown = genres if genres is not None else np.full(len(ids), "–")
     text = [

@@ -67,8 +67,7 @@ def filtered_ids(folder: Path) -> set[str]:
 
 def study(tracks: Tracks, seeds: int, filtered: Path | None = None, n_jobs: int | None = None) -> pd.DataFrame:
     """Tidy scores of phase 1, `released` protocol, on all tracks, without one of each near pair, and (where the lists
-    are
-    given) on the fault-filtered selection; the column `dataset` names the subset."""
+    are given) on the fault-filtered selection; the column `dataset` names the subset."""
     copies = set(replicas(tracks).b)
     subsets = {"all that decode": np.full(tracks.n, True), "without replicas": ~np.isin(tracks.ids, list(copies))}
     if filtered is not None:

@@ -176,12 +176,9 @@ def leak_guard(made: Inputs, genres: np.ndarray, groups: np.ndarray | None = Non
     """Sentences about input columns that carry the genre itself; an empty list for a clean table.
 
     Four tests: a column that is constant within every genre; a column whose order sorts the tracks by genre; a text
-    block
-    with fewer distinct vectors in a genre than tracks; a text block from which a cross-validated linear discriminant
-    finds
-    whole genres without one error (counted from 20 tracks on, since a few may be found by luck). genres (n,); groups
-    (n,)
-    names the track of each row: segments of one track share its text and stay in one fold.
+    block with fewer distinct vectors in a genre than tracks; a text block from which a cross-validated linear
+    discriminant finds whole genres without one error (counted from 20 tracks on, since a few may be found by luck).
+    genres (n,); groups (n,) names the track of each row: segments of one track share its text and stay in one fold.
     """
     X, found = made.X, []
     names, codes = np.unique(genres, return_inverse=True)

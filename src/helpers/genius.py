@@ -58,15 +58,16 @@ def scan(
         for chunk in _chunks(wanted, path):
             bar.update(len(chunk))
             places = _places(chunk["id"], seed)
-            for tag in chunk["tag"].unique().to_list():
-                found = drawn.get(tag, [])
-                bound = found[-1][0] if len(found) == per_tag else 2**64 - 1
-                rows = np.flatnonzero((chunk["tag"] == tag).to_numpy() & (places < bound))
-                if len(rows):
-                    drawn[tag] = sorted(found + _first(chunk, rows[np.argsort(places[rows])], places, per_tag))[
-                        :per_tag
-                    ]
-    drawn = {tag: found for tag, found in drawn.items() if found}
+            last = {tag: found[-1][0] for tag, found in drawn.items() if len(found) == per_tag}
+            limit = np.array([last.get(tag, 2**64 - 1) for tag in chunk["tag"].to_list()], np.uint64)
+            rows = np.flatnonzero(places < limit)
+            fresh: dict[str, list[tuple]] = {}
+            # Python strings: a polars row would keep the text of its whole chunk alive
+            for place, row in zip(places[rows].tolist(), chunk[rows].rows(), strict=True):
+                if (row[-1] or "").strip():
+                    fresh.setdefault(row[COLUMNS.index("tag")], []).append((place, *row))
+            for tag, found in fresh.items():
+                drawn[tag] = sorted(drawn.get(tag, []) + found)[:per_tag]
     missing = [t for t in tags or () if t not in drawn]
     if missing or not drawn:
         seen = table.select("tag").unique().collect(engine="streaming")["tag"].drop_nulls().sort().to_list()
@@ -74,21 +75,6 @@ def scan(
         where = f" in language {language!r}" if language is not None else ""
         raise ValueError(f"{path}: {what}{where}; the tags of the table are {', '.join(map(str, seen[:20]))}")
     return pd.DataFrame([row[1:] for tag in sorted(drawn) for row in drawn[tag]], columns=list(COLUMNS))
-
-
-def _first(chunk: pl.DataFrame, rows: np.ndarray, places: np.ndarray, count: int) -> list[tuple]:
-    """The first `count` of these rows that have lyrics, as (place, id, title, ...).
-
-    They become Python strings: a polars row would keep the text of its whole chunk alive.
-    """
-    found: list[tuple] = []
-    for start in range(0, len(rows), count):
-        part = rows[start : start + count]
-        values = zip(places[part].tolist(), chunk[part].rows(), strict=True)
-        found += [(place, *row) for place, row in values if (row[-1] or "").strip()]
-        if len(found) >= count:
-            break
-    return found
 
 
 def _open(path: Path) -> pl.LazyFrame:

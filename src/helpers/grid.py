@@ -1,8 +1,8 @@
 """The published runs: every phase, protocol, method and control on the full data set, resumable (`make results`).
 
 One file a unit, a unit being one phase under one protocol with one variant of the input and all its seeds; a unit
-whose file is there is not run
-again, and within a unit every finished fit is in the cache. `assemble` then writes `data/results/<dataset>/`.
+whose file is there is not run again, and within a unit every finished fit is in the cache. `assemble` then writes
+`data/results/<dataset>/`.
 """
 
 from __future__ import annotations
@@ -10,16 +10,18 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import resource
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pandas as pd
+import psutil
 from tqdm import tqdm
 
 from . import clustering, experiments, faults, metrics, plots, protocols, results, training
+from .cache import code_digest
 from .datasets import Tracks, load
 
 log = logging.getLogger("helpers")
@@ -92,9 +94,9 @@ def units() -> list[Unit]:
 def key(tracks: Tracks, seeds: int) -> str:
     """Hash of what the grid's numbers depend on: the feature table, the seeds and the code between them and the
     scores."""
-    code = b"".join(Path(__file__).with_name(f"{name}.py").read_bytes() for name in CODE)
     table = results.provenance(tracks)
-    return hashlib.sha256(repr((table["features_sha256"], table["ids_sha256"], seeds)).encode() + code).hexdigest()[:12]
+    parts = (table["features_sha256"], table["ids_sha256"], seeds, code_digest(*CODE))
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
 
 
 def run_unit(tracks: Tracks, unit: Unit, seeds: int, path: Path, n_jobs: int | None) -> None:
@@ -142,9 +144,9 @@ def run_unit(tracks: Tracks, unit: Unit, seeds: int, path: Path, n_jobs: int | N
 
 
 def _cpu_seconds() -> float:
-    """CPU seconds of this process and of its finished workers."""
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(u.ru_utime + u.ru_stime for u in used)
+    """CPU seconds of this process and of its workers, finished or alive."""
+    own = psutil.Process()
+    return sum(sum(process.cpu_times()[:4]) for process in (own, *own.children(recursive=True)))
 
 
 def run(
@@ -166,24 +168,36 @@ def run(
     for unit in (bar := tqdm(todo, desc="runs")):
         bar.set_postfix_str(unit.name)
         run_unit(tracks, unit, seeds, folder / f"{unit.name}.npz", n_jobs)
-    control = folder / "controls.csv"
-    if not control.exists():
-        wanted = [
-            (p, phase, v)
-            for p in protocols.PROTOCOLS
-            for phase in (2, 3)
-            for v in CONTROL_INPUTS
-            if "real lyrics" not in v or p == "released"
-        ]
-        wanted = [(p, phase, v) for p, phase, v in wanted if "one-hot" not in v or (p, phase) == ("released", 3)]
-        tables = [experiments.controls(tracks, p, phase, seeds, [v]) for p, phase, v in tqdm(wanted, desc="controls")]
-        results.write(control, lambda path: pd.concat(tables).to_csv(path, index=False, float_format="%.6g"))
+    if not (folder / "controls.npz").exists():
+        write_controls(tracks, folder / "controls.npz", seeds, n_jobs)
     out = assemble(tracks, folder, seeds)
     if not (folder / "faults.csv").exists():
         write_faults(tracks, folder, seeds, filtered, n_jobs)
     for name in ("faults.csv", "faults.json"):
         results.write(out / name, lambda path, name=name: path.write_bytes((folder / name).read_bytes()))
     return out
+
+
+def write_controls(tracks: Tracks, path: Path, seeds: int, n_jobs: int | None) -> None:
+    """Run K-Means on every control input that a protocol can have; write scores and labels of all seeds into `path`."""
+    wanted = [
+        Unit(protocol, phase, variant)
+        for protocol in protocols.PROTOCOLS
+        for phase in (2, 3)
+        for variant in CONTROL_INPUTS
+        if ("real lyrics" not in variant or protocol == "released")
+        and ("one-hot" not in variant or (protocol, phase) == ("released", 3))
+    ]
+    work = joblib.Parallel(n_jobs or joblib.cpu_count(), return_as="generator")(
+        joblib.delayed(experiments.controls)(tracks, unit.protocol, unit.phase, seeds, [unit.variant])
+        for unit in wanted
+    )
+    arrays, tables = {}, []
+    for unit, (scores, labels) in zip(wanted, tqdm(work, total=len(wanted), desc="controls"), strict=True):
+        tables.append(scores)
+        arrays |= {f"labels/{unit.name}/Input + K-Means": found.astype(np.int16) for found in labels.values()}
+    arrays["scores"] = np.array(pd.concat(tables).to_csv(index=False, float_format="%.6g"))
+    results.write(path, lambda temporary: np.savez_compressed(temporary, **arrays))
 
 
 def write_faults(tracks: Tracks, folder: Path, seeds: int, filtered: Path | None, n_jobs: int | None) -> None:
@@ -207,19 +221,16 @@ def assemble(tracks: Tracks, folder: Path, seeds: int) -> Path:
     """Merge the units in `folder` into scores.csv.gz, labels.npz, maps.npz, histories.npz and provenance.json."""
     import io
 
-    scores, records, arrays = (
-        [pd.read_csv(folder / "controls.csv")],
-        {},
-        {"labels": {}, "map": {}, "history": {}, "kl": {}},
-    )
-    for unit in units():
-        with np.load(folder / f"{unit.name}.npz") as part:
+    scores, records, arrays = [], {}, {"labels": {}, "map": {}, "history": {}, "kl": {}}
+    for name in ("controls", *(unit.name for unit in units())):
+        with np.load(folder / f"{name}.npz") as part:
             scores.append(pd.read_csv(io.StringIO(str(part["scores"]))))
-            records[unit.name] = json.loads(str(part["record"]))
-            for name in part.files:
-                kind, _, rest = name.partition("/")
+            if "record" in part:
+                records[name] = json.loads(str(part["record"]))
+            for entry in part.files:
+                kind, _, rest = entry.partition("/")
                 if kind in arrays:
-                    arrays[kind][f"{unit.name}/{rest}"] = part[name]
+                    arrays[kind][rest if name == "controls" else f"{name}/{rest}"] = part[entry]
     out = results.published(tracks.name)
     out.mkdir(parents=True, exist_ok=True)
     truth = {"ids": tracks.ids.astype("U"), "genres": tracks.genres.astype("U")}

@@ -76,8 +76,7 @@ def metric_bars(
     scores: pd.DataFrame, metrics: Sequence[str], methods: Sequence[str], paper: pd.DataFrame | None = None
 ) -> Figure:
     """Figures 1 and 3: one panel a metric, one bar a method with its mean and sd over seeds; orange diamonds are the
-    paper's
-    values (`paper`: tidy phase table). A LEAKY input is hatched."""
+    paper's values (`paper`: tidy phase table). A LEAKY input is hatched."""
     summary = summarise(scores)
     metrics = [m for m in metrics if m in set(summary.metric)]
     methods = [m for m in methods if m in set(summary.method)]
@@ -114,10 +113,12 @@ def metric_bars(
     return _close(figure)
 
 
-def project(Z: np.ndarray, seed: int = 0) -> np.ndarray:
+def project(Z: np.ndarray, seed: int = 0, start: np.ndarray | None = None) -> np.ndarray:
     """t-SNE of Z (n, d) to (n, 2), the map that the paper draws (van der Maaten & Hinton 2008); perplexity 30, or less
-    for small tables. Distances between groups on such a map mean little."""
-    return TSNE(2, perplexity=min(30, (len(Z) - 1) / 3), init="pca", random_state=seed).fit_transform(
+    for small tables. Distances between groups on such a map mean little. `start` (n, 2) is a map to grow it from, so
+    that groups keep their places from one map to the next."""
+    init = "pca" if start is None else (1e-4 / start[:, 0].std() * start).astype(np.float32)
+    return TSNE(2, perplexity=min(30, (len(Z) - 1) / 3), init=init, random_state=seed).fit_transform(
         np.asarray(Z, dtype=np.float32)
     )
 

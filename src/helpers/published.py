@@ -14,6 +14,7 @@ import pandas as pd
 
 from . import metrics, results
 from .experiments import METHODS
+from .fusion import VARIANTS
 from .protocols import PROTOCOLS
 
 LADDERS = {  # headline score -> (phase, method, [(step, protocol, variant)]): one channel less from step to step
@@ -38,8 +39,7 @@ LADDERS = {  # headline score -> (phase, method, [(step, protocol, variant)]): o
 
 class Published:
     """The published runs of one data set: `scores` (tidy), `record` (provenance), `genres` and `ids` (n,), and the
-    labels of
-    every run by `labels(protocol, phase, method, variant)`. FileNotFoundError says how to make them."""
+    labels of every run by `labels(protocol, phase, method, variant)`. FileNotFoundError says how to make them."""
 
     def __init__(self, dataset: str = "gtzan"):
         self.scores, self.record = results.load(dataset)
@@ -109,10 +109,22 @@ def ladder(data: Published, headline: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def controls(data: Published, protocol: str, phase: int) -> pd.DataFrame:
+    """K-Means straight on every input of `phase`, whole and one channel at a time: NMI and ARI as mean ± sd over seeds
+    with their 95 % interval over tracks and seeds, columns of the input, chance."""
+    s = data.scores
+    s = s[(s.method == "Input + K-Means") & (s.protocol == protocol) & (s.phase == phase)]
+    variants = sorted(set(s.variant), key=list(VARIANTS).index)
+    table = results.table(s.assign(method=s.variant), ["nmi", "ari", "dims", "nmi_chance"], variants)
+    for metric in ("nmi", "ari"):
+        found = [data.interval(data.labels(protocol, phase, "Input + K-Means", v), metric) for v in variants]
+        table[results.LABELS[metric]] += [f" [{low:.2f}, {high:.2f}]" for low, high in found]
+    return table.rename_axis("Input")
+
+
 def pure_clusters(data: Published) -> pd.DataFrame:
     """What DBSCAN found under `released`, one row a seed: k, noise, how many clusters are pure, how many genres split
-    into
-    three, its NMI, and the NMI that equal pure clusters of that number would have."""
+    into three, its NMI, and the NMI that equal pure clusters of that number would have."""
     rows = []
     for seed, labels in enumerate(data.labels("released", 2, "DBSCAN")):
         kept = labels != -1
@@ -135,9 +147,8 @@ def pure_clusters(data: Published) -> pd.DataFrame:
 
 @lru_cache(maxsize=8)
 def compare(data: Published, phase: int) -> pd.DataFrame:
-    """paper | released | written | controlled for every row of the paper's table of `phase`: mean ± sd over seeds, 95
-    % interval
-    for the scores against genres, difference from the paper in units of our seed spread (released), verdict in
+    """paper | released | written | controlled for every row of the paper's table of `phase`: mean ± sd over seeds, 95 %
+    interval for the scores against genres, difference from the paper in units of our seed spread (released), verdict in
     words."""
     paper = results.paper_tables().query("phase == @phase")
     summary = {p: results.summarise(data.run(p, phase)).set_index(["method", "metric"]) for p in PROTOCOLS}
@@ -164,9 +175,8 @@ def compare(data: Published, phase: int) -> pd.DataFrame:
 
 
 def verdict(paper: float, ours: dict[str, pd.Series]) -> str:
-    """The paper's value against all three protocols: "reproduced" when a run without leakage holds it, else
-    "reproduced only
-    with leakage" when a leaky one does, else "not reproduced" (`results.verdict`, two standard deviations)."""
+    """The paper's value against all three protocols: "reproduced" when a run without leakage holds it, else "reproduced
+    only with leakage" when a leaky one does, else "not reproduced" (`results.verdict`, two standard deviations)."""
     words = [results.verdict(paper, o["mean"], o.sd, bool(o.leaky)) for o in ours.values()]
     return min(words, key=["reproduced", "reproduced only with leakage", "not reproduced", "not defined"].index)
 
@@ -192,8 +202,7 @@ def missed(data: Published) -> list[str]:
 
 def differences(data: Published) -> pd.DataFrame:
     """Paired-bootstrap differences in NMI, tracks and seeds drawn anew: "VAE against PCA" per phase without leakage,
-    and
-    "with lyrics against without" and "with lyrics against shuffled" under `controlled`."""
+    and "with lyrics against without" and "with lyrics against shuffled" under `controlled`."""
     pca, cut = "PCA + K-Means", "VAE + K-Means (PCA, as many dims)"
     pairs = {  # name: protocol, phase, (method, variant), (method, variant)
         "VAE − PCA, phase 1": ("controlled", 1, ("VAE + K-Means", "full"), (pca, "full")),

@@ -197,9 +197,8 @@ def by_text_kind(
     genres: np.ndarray | None, labels: dict[int, dict[str, np.ndarray]], methods: list[str]
 ) -> pd.DataFrame:
     """NMI (mean ± sd over seeds) of each method on the genres that the released text channel gives one constant
-    sentence, and
-    on those that it gives real lyrics. `genres` (n,) or None, `labels[seed][method]` (n,); empty without such
-    genres."""
+    sentence, and on those that it gives real lyrics. `genres` (n,) or None, `labels[seed][method]` (n,); empty without
+    such genres."""
     if genres is None:
         return pd.DataFrame()
     constant = np.isin(genres, list(CONSTANTS))

@@ -6,8 +6,6 @@ small networks these cost or save more than any other choice (page "Performance"
 
 from __future__ import annotations
 
-import ast
-import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -128,19 +126,7 @@ def _fit_stack(data: tuple, recipe: Recipe, seeds: list[int], paths: list[Path |
     return fits
 
 
-def _code_version() -> str:
-    """The code that decides what a fit is, without its comments and docstrings, and the version of torch."""
-    parts = [str(torch.__version__)]
-    for name in ("models.py", "stack.py", "loop.py"):
-        tree = ast.parse(Path(__file__).with_name(name).read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None:
-                node.body[0] = ast.Pass()
-        parts.append(ast.dump(tree))
-    return hashlib.sha256("".join(parts).encode()).hexdigest()
-
-
-_CODE = _code_version()
+_CODE = store.code_digest("models", "stack", "loop") + str(torch.__version__)
 
 
 def _path(data: tuple, recipe: Recipe, seed: int) -> Path:

@@ -1,8 +1,7 @@
 """Variational deep embedding: a VAE whose prior is a mixture of Gaussians, one per cluster (Jiang et al. 2017).
 
 The deep-clustering baseline of the Results page. As in that paper, training starts from an autoencoder and a Gaussian
-mixture on
-its codes, and then moves networks and mixture together.
+mixture on its codes, and then moves networks and mixture together.
 """
 
 from __future__ import annotations
