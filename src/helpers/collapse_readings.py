@@ -78,16 +78,6 @@ def claim(study: Study) -> str:
     return " ".join(text)
 
 
-def annealing(study: Study) -> str:
-    """KL annealing against none in one sentence; without a CVAE it says so."""
-    pair = sorted(model for model in study.diagnoses if "anneal" in model)
-    if not pair:
-        return "Without a condition there is no CVAE whose annealing could be switched."
-    parts = [f"*{m}*: {_show(study, m, ACTIVE)} active units, {_show(study, m, KL)} nats, squared error "
-             f"{_show(study, m, 'MSE')}, {verdicts(study, m)}" for m in pair]
-    return "; ".join(parts) + "."
-
-
 def dependence(study: Study) -> pd.DataFrame:
     """Active units, KL and total correlation (nats) of every model, mean ± sd over seeds."""
     rows = {}
@@ -98,14 +88,13 @@ def dependence(study: Study) -> pd.DataFrame:
     return pd.DataFrame(rows).T.rename_axis("Model")
 
 
-def paper_and_ours(study: Study) -> pd.DataFrame:
-    """The paper's three statements about its CVAE beside what was measured here, in words."""
+def paper_and_ours(study: Study, battery: pd.DataFrame | None) -> pd.DataFrame:
+    """The paper's three statements about its CVAE beside what was measured here, in words; `battery` is the published
+    grid of that name, or None."""
     own = next(iter(study.diagnoses))
     if study.c is None:
         return pd.DataFrame({"Here": ["no condition, no CVAE"]}, index=pd.Index(["all of them"], name="Paper says"))
     kinds = verdicts(study, own).replace("*", "")
-    pair = sorted(model for model in study.diagnoses if "anneal" in model)
-    units = [f"{study.values(m, ACTIVE).mean():.1f}" for m in pair]
     collapsed = all(d.verdict == "collapsed" for d in study.diagnoses[own])
     rows = {
         "The CVAE suffers posterior collapse (low scores)": (
@@ -114,8 +103,7 @@ def paper_and_ours(study: Study) -> pd.DataFrame:
             f"{_show(study, own, GENRE)} on the active units, by chance {_show(study, own, GENRE_CHANCE)}",
             "low by design" if kinds.startswith("by design") else "see the table of measures"),
         "KL annealing mitigates collapse": (
-            f"active units {units[0]} with, {units[1]} without",
-            "nothing to mitigate here" if not collapsed else "see the remedies"),
+            read_annealing(battery), "nothing to mitigate here" if not collapsed else "see the remedies"),
     }
     table = pd.DataFrame(rows, index=["Here", "Verdict"]).T
     return table.rename_axis("Paper says")
@@ -150,12 +138,49 @@ def remedy_table(table: pd.DataFrame | None) -> pd.DataFrame:
     return shown.loc[order].rename_axis(["Start", "Remedy"])
 
 
+def battery_table(table: pd.DataFrame | None) -> pd.DataFrame:
+    """Measures by protocol and model, mean ± sd over seeds, of the battery grid, the verdicts with how many seeds gave
+    them last; None (not computed) gives a note."""
+    if table is None:
+        return pd.DataFrame({"note": [NOT_RUN]})
+    table = table.assign(protocol=table.data.str.split(", ").str[-1])
+    verdict = table.measure.str.startswith("verdict: ")
+    keys = ["protocol", "model", "measure"]
+    cells = table[~verdict].groupby(keys, sort=False).value.agg(list).unstack([0, 1])
+    order = [m for m in table.measure.unique() if not m.startswith(("verdict: ", "chance, ", "seconds"))]
+    shown = cells.reindex(order).apply(
+        lambda column: [show(m, np.array(v)) if isinstance(v, list) else "–" for m, v in column.items()])
+    counts = table[verdict].groupby(keys, sort=False).value.sum().astype(int)
+    words = {column: ", ".join(f"{m.removeprefix('verdict: ')} ({n} seeds)" for m, n in counts[column].items())
+             for column in shown}
+    return pd.concat([shown, pd.DataFrame(words, index=["verdict"])]).rename_axis("measure")
+
+
+def read_annealing(table: pd.DataFrame | None) -> str:
+    """KL annealing minus none on full GTZAN, `controlled`: active units, KL and genre probe with 95 % t intervals over
+    seeds."""
+    if table is None:
+        return NOT_RUN
+    part = table[table.data.str.endswith("controlled")]
+    gaps = []
+    for name, measure in (("active units", ACTIVE), ("KL", KL), ("genre probe", "probe of c, sampled z")):
+        values = part[part.measure == measure].pivot_table(index="seed", columns="model", values="value")
+        mean, low, high = _t_interval(values["CVAE, KL annealing"] - values["CVAE, no annealing"])
+        gaps.append(f"{name} {mean:+.2f} [{low:+.2f}, {high:+.2f}]")
+    return f"with KL annealing minus without, GTZAN, {part.seed.nunique()} seeds: {', '.join(gaps)}"
+
+
+def _t_interval(gap: pd.Series) -> tuple[float, float, float]:
+    """Mean of the differences over seeds, and its 95 % t interval (NaN for fewer than two seeds)."""
+    half = stats.t.ppf(0.975, len(gap) - 1) * gap.std(ddof=1) / np.sqrt(len(gap)) if len(gap) > 1 else np.nan
+    return float(gap.mean()), float(gap.mean() - half), float(gap.mean() + half)
+
+
 def paired_interval(table: pd.DataFrame, measure: str, model: str, a: float, b: float) -> tuple[float, float, float]:
     """Mean over seeds of `measure` at n = b minus at n = a, and its 95 % t interval (NaN for fewer than two seeds)."""
     part = table[(table.measure == measure) & (table.model == model)]
-    gap = part[part.n == b].set_index("seed").value.sub(part[part.n == a].set_index("seed").value).dropna()
-    half = stats.t.ppf(0.975, len(gap) - 1) * gap.std(ddof=1) / np.sqrt(len(gap)) if len(gap) > 1 else np.nan
-    return float(gap.mean()), float(gap.mean() - half), float(gap.mean() + half)
+    one, two = (part[part.n == n].set_index("seed").value for n in (a, b))
+    return _t_interval((two - one).dropna())
 
 
 def read_scale(table: pd.DataFrame | None) -> str:

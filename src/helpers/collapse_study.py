@@ -74,9 +74,10 @@ def chapter_input(tracks: Tracks, protocol: str, seed: int) -> np.ndarray:
     return fusion.zscore(tracks.features.to_numpy())
 
 
-def chapter_models(protocol: str, conditional: bool) -> dict[str, Recipe]:
-    """Name -> recipe of the page's models: the protocol's CVAE, the same with the annealing the other way round, its
-    unconditional twin, and one that is made to collapse. Without labels the last two, unconditional."""
+def chapter_models(protocol: str, conditional: bool, both_ways: bool = False) -> dict[str, Recipe]:
+    """Name -> recipe of the page's models: the protocol's CVAE, its unconditional twin, and one that is made to
+    collapse; `both_ways` adds the CVAE with the KL annealing the other way round. Without labels the last two,
+    unconditional."""
     cvae = protocols.get(protocol).recipes["cvae"]
     plain = cvae.but(anneal="none", anneal_epochs=0)
     ramp = plain.but(anneal="linear", anneal_epochs=max(1, cvae.epochs // 2))
@@ -86,7 +87,8 @@ def chapter_models(protocol: str, conditional: bool) -> dict[str, Recipe]:
         return {"VAE": vae, f"VAE, beta = {DEAD:.0f}": dead.but(kind="vae")}
     own, other = (ramp, plain) if cvae.anneal != "none" else (plain, ramp)
     labels = [f"CVAE, {'KL annealing' if r.anneal != 'none' else 'no annealing'}" for r in (own, other)]
-    return {labels[0]: cvae, labels[1]: other, "VAE": vae, f"CVAE, beta = {DEAD:.0f}": dead}
+    twin = {labels[1]: other} if both_ways else {}
+    return {labels[0]: cvae, **twin, "VAE": vae, f"CVAE, beta = {DEAD:.0f}": dead}
 
 
 def study(tracks: Tracks, protocol: str = "controlled", seeds: int = 3, n_jobs: int | None = None) -> Study:

@@ -52,12 +52,22 @@ def _rows(cell: dict, values: dict[str, float]) -> list[dict]:
     return [cell | {"measure": name, "value": value} for name, value in values.items()]
 
 
-def _battery_cell(make: Callable[[], tuple], recipe: Recipe, cell: dict) -> list[dict]:
-    """Fit, diagnose, and what it cost."""
+def _battery_cell(
+    make: Callable[[], tuple], recipe: Recipe, cell: dict, redraw: Callable[[], tuple] | None = None
+) -> list[dict]:
+    """Fit, diagnose, and what it cost; with `redraw` also KL and MSE on the same tracks with their texts drawn anew."""
     X, c, factors = make()
     fit = training.fit(X, recipe, cell["seed"], c if recipe.kind == "cvae" else None, cache=False)
     found = diagnose_fit(fit, X, c, factors, None, n_boot=0)
-    return _rows(cell, found.values | {"seconds": fit.seconds, f"verdict: {found.verdict}": 1.0})
+    values = found.values | {"seconds": fit.seconds, f"verdict: {found.verdict}": 1.0}
+    if redraw is not None:
+        X = redraw()[0]
+        network = collapse.Network(fit.model(), int(c.max()) + 1)
+        mu, logvar = network.encode(X, c)
+        z = mu + np.exp(0.5 * logvar) * np.random.default_rng(fit.seed).standard_normal(mu.shape)
+        values["KL, texts redrawn"] = float(0.5 * (mu**2 + np.exp(logvar) - 1 - logvar).sum(axis=1).mean())
+        values["MSE, texts redrawn"] = float(network.squared_error(X, z, c).mean())
+    return _rows(cell, values)
 
 
 def _beta_cell(make: Callable[[], tuple], recipe: Recipe, cell: dict) -> list[dict]:
@@ -151,13 +161,15 @@ def grids(tracks: Tracks, seeds: Sequence[int]) -> dict[str, list[Cell]]:
                 recipe = small.but(kind=kind, beta=beta)
                 add("factors", "planted", kind.upper(), recipe, partial(_factor_cell, recipe), 2000)
         for protocol, data in real.items():
-            models = chapter_models(protocol, True)
+            models = chapter_models(protocol, True, both_ways=True)
             if protocol == "released":
                 models.pop("CVAE, KL annealing")  # the released code has none
             if protocol == "controlled":
                 models |= {f"CVAE, c to the {part} only": base.but(condition=part) for part in ("encoder", "decoder")}
+            redraw = partial(_real, tracks, protocol, seed + 1000) if protocol == "released" else None
             for name, recipe in models.items():
-                add("battery", f"{tracks.name}, {protocol}", name, recipe, partial(_battery_cell, data, recipe))
+                call = partial(_battery_cell, data, recipe, redraw=redraw)
+                add("battery", f"{tracks.name}, {protocol}", name, recipe, call)
     return out
 
 
