@@ -44,7 +44,7 @@ if os.environ.get("COLAB_RELEASE_TAG"):  # in Colab only: add to its packages, r
 import pandas as pd
 from IPython.display import Markdown
 
-from helpers import clustering, datasets, experiments, metrics, plots, protocols, results
+from helpers import clustering, collection, datasets, experiments, metrics, plots, protocols, results, training
 from sklearn.decomposition import PCA
 
 plots.use_style()
@@ -138,6 +138,22 @@ results.beside_paper(run.scores, 1)
 
 # %% tags=["remove-input"]
 Markdown(results.read_interval(tracks.genres, tracks.groups, run.labels, "VAE + K-Means", "PCA + K-Means"))
+
+# %% [markdown]
+# ## The tracks in their clusters
+# The first names of a row say what a cluster holds, the last where it stops being sure. Run on a folder of your own music, the page also
+# writes a playlist for every cluster, to listen to what was found.
+
+# %%
+labels, space = run.labels[first.seed][method], run.spaces[first.seed][method]
+results.by_cluster(tracks.ids, labels, space)
+
+# %% tags=["remove-input"]
+paths = tracks.provenance.get("paths")
+folder = training.cache_dir().parent / "playlists" / tracks.name
+lists = collection.write_playlists(labels, tracks.ids, paths, folder) if paths else []
+Markdown(f"{len(lists)} playlists and a table of all tracks are in `{folder}`." if lists
+         else "These tracks come without sound files, so there is nothing to play; [the sound page](08_sound.ipynb) has clips to listen to.")
 
 # %% [markdown]
 # ## Summary

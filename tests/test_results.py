@@ -90,6 +90,14 @@ def test_saved_scores_come_back_and_bytes_repeat(tmp_path, monkeypatch):
         results.load("y")
 
 
+def test_by_cluster():
+    ids = np.array(["a", "b", "c", "d", "e", "f"])
+    space = np.array([[0.0], [1.0], [5.0], [9.0], [9.0], [50.0]])
+    table = results.by_cluster(ids, np.array([0, 0, 0, 1, 1, -1]), space)
+    assert table.index.tolist() == [0, 1, "noise"] and table["Rows"].tolist() == [3, 2, 1]
+    assert table.loc[0, "Closest to its centre"] == "b, a, c" and table.loc[0, "Farthest"] == "c"
+
+
 def test_a_failed_write_leaves_nothing(tmp_path):
     def broken(path):
         path.write_text("half")

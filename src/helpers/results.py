@@ -193,6 +193,19 @@ def read_confusion(genres: np.ndarray | None, labels: np.ndarray) -> str:
     )
 
 
+def by_cluster(ids: np.ndarray, labels: np.ndarray, space: np.ndarray) -> pd.DataFrame:
+    """The clusters, largest first, noise last: rows, the three closest to the cluster's mean in `space` and the
+    farthest. ids and labels (n,), space (n, d)."""
+    rows = {}
+    for label in sorted(set(labels.tolist()), key=lambda c: (c == -1, -int((labels == c).sum()), c)):
+        here = np.flatnonzero(labels == label)
+        order = here[np.argsort(np.linalg.norm(space[here] - space[here].mean(axis=0), axis=1), kind="stable")]
+        rows["noise" if label == -1 else label] = {
+            "Rows": len(here), "Closest to its centre": ", ".join(ids[order[:3]]), "Farthest": ids[order[-1]],
+        }  # fmt: skip
+    return pd.DataFrame(rows).T.rename_axis("Cluster")
+
+
 def by_text_kind(
     genres: np.ndarray | None, labels: dict[int, dict[str, np.ndarray]], methods: list[str]
 ) -> pd.DataFrame:
