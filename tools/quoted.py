@@ -34,6 +34,11 @@ def published() -> dict[str, str]:
     found: dict[str, str] = {}
     folder = datasets.data_dir() / "results"
     for table in sorted(folder.glob("*/scores.csv.gz")):
+        runs = json.loads((table.parent / "provenance.json").read_text())["runs"]
+        found[slug(table.parent.name, "runs")] = str(len(runs))
+        for clock in ("wall", "cpu"):
+            minutes = sum(run[f"{clock}_s"] for run in runs.values()) / 60
+            found[slug(table.parent.name, "runs", clock, "minutes")] = f"{minutes:.0f}"
         for r in results.summarise(pd.read_csv(table)).itertuples():
             variant = "" if r.variant == "full" else r.variant
             name = slug(r.dataset, r.protocol, r.phase, variant, r.method, r.metric)
