@@ -135,7 +135,7 @@ def grids(tracks: Tracks, seeds: Sequence[int]) -> dict[str, list[Cell]]:
     """Every cell of every published grid: what it is called in the table, and the call that computes its rows."""
     base = _base()
     small = CASES["CVAE"][0]
-    out: dict[str, list[Cell]] = {name: [] for name in ("remedies", "scale", "beta", "factors", "battery")}
+    out: dict[str, list[Cell]] = {name: [] for name in ("battery", "beta", "remedies", "scale", "factors")}
 
     def add(grid: str, data: str, model: str, recipe: Recipe, call: Callable, n: int = tracks.n) -> None:
         out[grid].append(({"data": data, "model": model, "n": n, "beta": recipe.beta, "seed": seed}, call))
