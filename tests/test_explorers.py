@@ -42,6 +42,31 @@ def test_the_slider_says_clusters_noise_and_nmi():
     assert layout["sliders"][0]["active"] == 1 and layout["title"]["text"] == titles[1]
 
 
+def test_the_slider_over_beta_moves_the_points_and_says_the_scores():
+    maps = np.stack([POINTS, 2 * POINTS, 0 * POINTS]).astype(np.float16)
+    labels = np.stack([LABELS, LABELS, np.zeros(12)]).astype(np.int16)
+    scores = {"active units": np.array([3, 2, 0]), "silhouette": np.array([0.5, 0.25, 0.0])}
+    beta = np.array([0.5, 1.0, 4.0])
+    html = explorers.beta_explorer(beta, maps, labels, scores, IDS, GENRES, 1, "A VAE", "beta")
+    _, data, layout = parts(html)
+    assert layout["title"]["text"] == "A VAE<br>β = 1: 2 active units, silhouette 0.25"
+    assert [trace["visible"] for trace in data] == [True, False]
+    moved = [step["args"][0] for step in layout["sliders"][0]["steps"]]
+    assert [step["label"] for step in layout["sliders"][0]["steps"]] == ["0.5", "1", "4"]
+    assert moved[1]["x"][0] == pytest.approx(2 * POINTS[:, 0], abs=0.06) and not any(moved[2]["y"][0])
+    by_genre, by_cluster = moved[0]["marker.color"]
+    assert by_genre == [0.5] * 6 + [1.5] * 6 and by_cluster == [1.5] * 5 + [0.5] + [2.5] * 6
+    assert [b["args"][0]["visible"] for b in layout["updatemenus"][0]["buttons"]] == [[True, False], [False, True]]
+    assert 'alt="A VAE: β = 1: 2 active units, silhouette 0.25"' in html.data
+
+
+def test_the_slider_over_beta_without_genres():
+    maps, labels = np.stack([POINTS] * 2), np.stack([LABELS] * 2)
+    html = explorers.beta_explorer(np.array([1, 2]), maps, labels, {}, IDS, None, 0, "A VAE", "beta")
+    _, data, layout = parts(html)
+    assert len(data) == 1 and [b["label"] for b in layout["updatemenus"][0]["buttons"]] == ["by cluster"]
+
+
 @pytest.mark.parametrize("position", [0, 1])
 def test_nearest_labelling(position):
     table = np.stack([LABELS, np.zeros(12, int)])

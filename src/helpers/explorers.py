@@ -1,4 +1,5 @@
-"""Figures to explore by hand: latent maps with hover and colours to choose, DBSCAN's eps on a slider (page "Explore").
+"""Figures to explore by hand: latent maps with hover and colours to choose, DBSCAN's eps and a VAE's beta on sliders
+(page "Explore").
 
 plotly draws them in the browser. The site carries one copy of plotly.js, so a figure brings only its data; in Colab,
 where there is no site, it asks for the library. Where JavaScript is off, a static picture stands in its place.
@@ -7,8 +8,10 @@ where there is no site, it asks for the library. Where JavaScript is off, a stat
 from __future__ import annotations
 
 import base64
+import html
 import io
 import os
+from collections.abc import Mapping
 
 import numpy as np
 import plotly.graph_objects as go
@@ -28,8 +31,9 @@ def show(figure: go.Figure, name: str, fallback) -> HTML:
     """`figure` as HTML with the element id `name` (stable, so that equal builds give equal bytes) and the matplotlib
     figure `fallback` for readers without JavaScript."""
     picture = io.BytesIO()
-    fallback.savefig(picture, format="png", dpi=45)
+    fallback.savefig(picture, format="webp", dpi=90)
     code = base64.b64encode(picture.getvalue()).decode()
+    said = html.escape((figure.layout.title.text or name).replace("<br>", ": "))
     library = "cdn" if os.environ.get("COLAB_RELEASE_TAG") else False
     body = figure.to_html(
         full_html=False,
@@ -39,7 +43,7 @@ def show(figure: go.Figure, name: str, fallback) -> HTML:
         config={"responsive": True, "displaylogo": False},
     )
     return HTML(
-        f'{body}<noscript><img alt="{figure.layout.title.text or name}" src="data:image/png;base64,{code}"></noscript>'
+        f'{body}<noscript><img alt="{said}" src="data:image/webp;base64,{code}"></noscript>'
     )
 
 
@@ -72,8 +76,8 @@ def _layout(figure: go.Figure, title: str, **more) -> go.Figure:
 def _points(points: np.ndarray, text: list[str], colours: list) -> go.Scatter | go.Scattergl:
     kind = go.Scattergl if len(points) > WEBGL_ABOVE else go.Scatter
     return kind(
-        x=points[:, 0].round(2),
-        y=points[:, 1].round(2),
+        x=points[:, 0].astype(np.float32),  # half the bytes, and more digits than a screen has pixels
+        y=points[:, 1].astype(np.float32),
         mode="markers",
         text=text,
         hoverinfo="text",
@@ -141,6 +145,53 @@ def eps_explorer(
     slider = {"active": start, "steps": steps, "currentvalue": {"prefix": "eps "}, "pad": {"t": 30}}
     _layout(figure, steps[start]["args"][1]["title.text"], sliders=[slider])
     return show(figure, name, latent_map(points, labels[start], genres))
+
+
+def beta_explorer(
+    beta: np.ndarray,
+    maps: np.ndarray,
+    labels: np.ndarray,
+    scores: Mapping[str, np.ndarray],
+    ids: np.ndarray,
+    genres: np.ndarray | None,
+    start: int,
+    title: str,
+    name: str,
+) -> HTML:
+    """A VAE's beta (m,) on a slider that moves the points of `maps` (m, n, 2); buttons colour them by genre or by the
+    clusters `labels` (m, n) of that beta.
+
+    `scores` {name: (m,)} are said in the title, whole numbers before their name; `start` is the position the slider
+    opens at.
+    """
+    choices = {"cluster": (lambda at: _colour_numbers(labels[at]), [NOISE, *CLUSTER_COLOURS])}
+    if genres is not None:
+        palette = genre_palette(genres)
+        codes = [list(palette).index(genre) + 0.5 for genre in genres]
+        choices = {"genre": (lambda at: codes, list(palette.values()))} | choices
+    figure = go.Figure()
+    text = [f"{i}<br>genre {g}" for i, g in zip(ids, genres if genres is not None else [""] * len(ids), strict=True)]
+    for number, (colours, scale) in enumerate(choices.values()):
+        trace = _points(maps[start], text, colours(start)).update(visible=number == 0)
+        figure.add_trace(trace.update(marker={"colorscale": _discrete(scale), "cmin": 0, "cmax": len(scale)}))
+    steps = []
+    for at, value in enumerate(beta):
+        found = {key: column[at] for key, column in scores.items()}
+        said = [f"{v} {k}" if isinstance(v, np.integer) else f"{k} {v:.2f}" for k, v in found.items()]
+        x, y = maps[at].astype(float).round(1).T.tolist()
+        moved = {"x": [x], "y": [y], "marker.color": [colours(at) for colours, _ in choices.values()]}
+        words = {"title.text": f"{title}<br>β = {value:g}: {', '.join(said)}"}
+        steps.append({"label": f"{value:g}", "method": "update", "args": [moved, words]})
+    buttons = [
+        {"label": f"by {what}", "method": "restyle", "args": [{"visible": [other == what for other in choices]}]}
+        for what in choices
+    ]
+    menu = {"type": "buttons", "direction": "right", "buttons": buttons, "x": 0, "y": 1.1, "xanchor": "left"}
+    slider = {"active": start, "steps": steps, "currentvalue": {"prefix": "β = "}, "pad": {"t": 30}}
+    _layout(figure, steps[start]["args"][1]["title.text"], sliders=[slider], updatemenus=[menu])
+    edge = float(np.abs(maps.astype(float)).max()) * 1.05  # the same window for every beta
+    figure.update_xaxes(range=[-edge, edge]).update_yaxes(range=[-edge, edge])
+    return show(figure, name, latent_map(maps[start].astype(float), labels[start], genres))
 
 
 def nearest_to(candidates: np.ndarray, labels: np.ndarray) -> int:

@@ -1,0 +1,168 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # How does a song become 68 numbers?
+#
+# Listen to ten short clips, see what the computer keeps of each, and you know everything that the models of this book ever hear. The clips
+# are **synthesised**: a small program composed and played them, so that they belong to nobody and can be played here.
+
+# %% tags=["colab", "remove-cell", "skip-execution"]
+import os
+import subprocess
+import sys
+from importlib import metadata
+
+REPOSITORY, TAG = "https://github.com/vae-music-clustering/vae-music-clustering", "v0.1.0"
+if os.environ.get("COLAB_RELEASE_TAG"):  # in Colab only: add to its packages, replace none of them
+    before = {d.metadata["Name"]: d.version for d in metadata.distributions() if d.metadata["Name"]}
+    with open("/tmp/constraints.txt", "w") as file:
+        file.writelines(f"{name}=={version}\n" for name, version in before.items())
+    pip = [sys.executable, "-m", "pip", "install", "--quiet"]
+    subprocess.run([*pip, "--constraint", "/tmp/constraints.txt", "hdbscan", "typer", "umap-learn"], check=True)
+    subprocess.run([*pip, "--no-deps", f"{REPOSITORY}/archive/refs/tags/{TAG}.zip"], check=True)
+    changed = [name for name, version in before.items() if metadata.version(name) != version]
+    assert not changed, f"the installation replaced {changed}: choose Runtime > Disconnect and delete, then try again"
+
+# %% [markdown]
+# ## Overview
+# A clip is cut into frames of 93 milliseconds. Each frame gets a spectrum; from it come the colour of the sound (MFCC), the pitches
+# (chroma), its brightness (spectral) and more, each as mean and standard deviation over the frames. 68 numbers are left, and the order of
+# events is gone ([Data](../book/data.md) lists them all). The last panel of each figure shows these as a model gets them: in
+# standard deviations from the mean of the tracks in `dataset`. Our clips are simpler than records, so some bars are long.
+#
+# The ten styles imitate the ten genres of GTZAN with a tempo, a drum pattern, chords and a timbre each (`helpers.synth`). No result in this book rests on them.
+
+# %%
+from IPython.display import Markdown, display
+
+from helpers import datasets, experiments, features, players, plots, synth
+
+plots.use_style()
+
+# %% tags=["parameters"]
+dataset = "gtzan-mini"
+protocol = "controlled"
+seeds = 3
+
+# %%
+tracks = datasets.load(dataset)
+clips = {style: synth.clip(style, seed=0, seconds=players.SECONDS, spread=0.0) for style in sorted(synth.STYLES)}
+values = {style: features.extract(y) for style, y in clips.items()}
+
+
+def from_sound_to_numbers(style):
+    """A player, then the figure."""
+    display(players.show(clips[style], f"{style}, synthesised"))
+    return players.anatomy(clips[style], values[style], tracks.features)
+
+
+# %% [markdown]
+# ## Blues
+# A slow shuffle. Its chords are sevenths: four pitches at a time in the chromagram.
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Blues, synthesised: the clip's waveform, mel spectrogram (bright is loud; black is 80 dB below the loudest), chromagram (bright is strong) and 68 numbers. Full bars are means over the frames, pale ones standard deviations; tempo is a single number.", "name": "fig-sound-blues"}, "image": {"alt": "Four panels for the synthetic blues clip: waveform, mel spectrogram, chromagram, and bars of its 68 standardised features in seven groups."}}
+from_sound_to_numbers("blues")
+
+# %% [markdown]
+# ## Classical
+# No drums: nothing vertical in the spectrogram, only partials that start and ring on.
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Classical, synthesised: waveform, mel spectrogram, chromagram and 68 numbers, drawn as in {numref}`fig-sound-blues`.", "name": "fig-sound-classical"}, "image": {"alt": "Four panels for the synthetic classical clip: waveform, mel spectrogram, chromagram, and bars of its 68 standardised features in seven groups."}}
+from_sound_to_numbers("classical")
+
+# %% [markdown]
+# ## Country
+# A bright plucked voice over a light beat; its many partials reach far up.
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Country, synthesised: waveform, mel spectrogram, chromagram and 68 numbers, drawn as in {numref}`fig-sound-blues`.", "name": "fig-sound-country"}, "image": {"alt": "Four panels for the synthetic country clip: waveform, mel spectrogram, chromagram, and bars of its 68 standardised features in seven groups."}}
+from_sound_to_numbers("country")
+
+# %% [markdown]
+# ## Disco
+# A kick on each beat, hi-hats between: vertical stripes at even distances.
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Disco, synthesised: waveform, mel spectrogram, chromagram and 68 numbers, drawn as in {numref}`fig-sound-blues`.", "name": "fig-sound-disco"}, "image": {"alt": "Four panels for the synthetic disco clip: waveform, mel spectrogram, chromagram, and bars of its 68 standardised features in seven groups."}}
+from_sound_to_numbers("disco")
+
+# %% [markdown]
+# ## Hip-hop
+# Heavy drums under one long chord a bar.
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Hip-hop, synthesised: waveform, mel spectrogram, chromagram and 68 numbers, drawn as in {numref}`fig-sound-blues`.", "name": "fig-sound-hiphop"}, "image": {"alt": "Four panels for the synthetic hip-hop clip: waveform, mel spectrogram, chromagram, and bars of its 68 standardised features in seven groups."}}
+from_sound_to_numbers("hiphop")
+
+# %% [markdown]
+# ## Jazz
+# Swung cymbals, four-note chords, and a bass that walks on every beat.
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Jazz, synthesised: waveform, mel spectrogram, chromagram and 68 numbers, drawn as in {numref}`fig-sound-blues`.", "name": "fig-sound-jazz"}, "image": {"alt": "Four panels for the synthetic jazz clip: waveform, mel spectrogram, chromagram, and bars of its 68 standardised features in seven groups."}}
+from_sound_to_numbers("jazz")
+
+# %% [markdown]
+# ## Metal
+# Distortion fills the gaps between partials, and nearly every step is hit: the waveform is a block.
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Metal, synthesised: waveform, mel spectrogram, chromagram and 68 numbers, drawn as in {numref}`fig-sound-blues`.", "name": "fig-sound-metal"}, "image": {"alt": "Four panels for the synthetic metal clip: waveform, mel spectrogram, chromagram, and bars of its 68 standardised features in seven groups."}}
+from_sound_to_numbers("metal")
+
+# %% [markdown]
+# ## Pop
+# The four chords of the classical clip, on another note, with drums.
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Pop, synthesised: waveform, mel spectrogram, chromagram and 68 numbers, drawn as in {numref}`fig-sound-blues`.", "name": "fig-sound-pop"}, "image": {"alt": "Four panels for the synthetic pop clip: waveform, mel spectrogram, chromagram, and bars of its 68 standardised features in seven groups."}}
+from_sound_to_numbers("pop")
+
+# %% [markdown]
+# ## Reggae
+# Kick and snare together on the third beat, chords cut short on the second and fourth, air between.
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Reggae, synthesised: waveform, mel spectrogram, chromagram and 68 numbers, drawn as in {numref}`fig-sound-blues`.", "name": "fig-sound-reggae"}, "image": {"alt": "Four panels for the synthetic reggae clip: waveform, mel spectrogram, chromagram, and bars of its 68 standardised features in seven groups."}}
+from_sound_to_numbers("reggae")
+
+# %% [markdown]
+# ## Rock
+# Fifths in even eighths, through a milder distortion than metal's.
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Rock, synthesised: waveform, mel spectrogram, chromagram and 68 numbers, drawn as in {numref}`fig-sound-blues`.", "name": "fig-sound-rock"}, "image": {"alt": "Four panels for the synthetic rock clip: waveform, mel spectrogram, chromagram, and bars of its 68 standardised features in seven groups."}}
+from_sound_to_numbers("rock")
+
+# %% [markdown]
+# ## All the numbers
+# The same 680 numbers in their own units, three digits each.
+
+# %%
+players.numbers(values)
+
+# %% [markdown]
+# ## What a cluster sounds like
+# With sound of your own the models' clusters can be heard, too: the most typical member of each, the one with the smallest sum of distances to
+# the others in the VAE's latent space, and the member farthest from it. Only a build for yourself has them, with `make book
+# DATASET=/path/to/folder`, or `DATASET=gtzan` and the folder of your copy in `GTZAN_AUDIO`.
+
+# %%
+paths = players.own_audio(tracks)
+if paths:
+    run = experiments.run(tracks, protocol, phase=1, seeds=1)
+    method = "VAE + K-Means"
+    shown = players.listen(tracks, run.spaces[0][method], run.labels[0][method], paths)
+else:
+    shown = Markdown(f"There is nothing to hear in this build: **{tracks.name}** comes as a table of numbers, without sound.")
+shown
+
+# %% [markdown]
+# ## Summary
+# - A model here hears averages: how bright, how rough, which pitches, how fast. It does not hear melody, words or form.
+# - Clips with the same averages are the same to it, however different they sound. That bounds what any clustering can find.
+#
+# Next: [page 1](01_audio_baseline.ipynb) squeezes these numbers through a VAE.
