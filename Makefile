@@ -21,7 +21,7 @@ export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book test data results bench sync types check lock screenshots clean
+.PHONY: help setup book test data results bench sync types check lock pdf screenshots clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ check: $(STAMP) ## ruff and the pairs
 
 lock: $(STAMP) ## rewrite requirements.lock from pyproject.toml (UPGRADE=1 takes newer versions)
 	@$(PY) tools/lock.py $(if $(UPGRADE),--upgrade)
+
+pdf: $(STAMP) ## print the built book to _build/book.pdf, and link the site to it (needs chromium)
+	@$(PY) tools/pdf.py
 
 screenshots: $(STAMP) ## photograph every page of the built book (needs chromium)
 	@$(PY) tools/screenshots.py

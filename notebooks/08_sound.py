@@ -44,7 +44,7 @@ if os.environ.get("COLAB_RELEASE_TAG"):  # in Colab only: add to its packages, r
 # The ten styles imitate the ten genres of GTZAN with a tempo, a drum pattern, chords and a timbre each (`helpers.synth`). No result in this book rests on them.
 
 # %%
-from IPython.display import Markdown, display
+from IPython.display import Markdown
 
 from helpers import datasets, experiments, features, players, plots, synth
 
@@ -61,9 +61,13 @@ clips = {style: synth.clip(style, seed=0, seconds=players.SECONDS, spread=0.0) f
 values = {style: features.extract(y) for style, y in clips.items()}
 
 
-def from_sound_to_numbers(style):
-    """A player, then the figure."""
-    display(players.show(clips[style], f"{style}, synthesised"))
+def play(style):
+    """A player of the clip."""
+    return players.show(clips[style], f"{style}, synthesised")
+
+
+def anatomy(style):
+    """Its figure, next to the tracks of `dataset`."""
     return players.anatomy(clips[style], values[style], tracks.features)
 
 
@@ -71,71 +75,101 @@ def from_sound_to_numbers(style):
 # ## Blues
 # A slow shuffle. Its chords are sevenths: four pitches at a time in the chromagram.
 
+# %% tags=["remove-input"]
+play("blues")
+
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Blues, synthesised: the clip's waveform, mel spectrogram (bright is loud; black is 80 dB below the loudest), chromagram (bright is strong) and 68 numbers. Full bars are means over the frames, pale ones standard deviations; tempo is a single number.", "name": "fig-sound-blues"}, "image": {"alt": "Four panels for the synthetic blues clip: waveform, mel spectrogram, chromagram, and bars of its 68 standardised features in seven groups."}}
-from_sound_to_numbers("blues")
+anatomy("blues")
 
 # %% [markdown]
 # ## Classical
 # No drums: nothing vertical in the spectrogram, only partials that start and ring on.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Classical, synthesised: waveform, mel spectrogram, chromagram and 68 numbers, drawn as in {numref}`fig-sound-blues`.", "name": "fig-sound-classical"}, "image": {"alt": "Four panels for the synthetic classical clip: waveform, mel spectrogram, chromagram, and bars of its 68 standardised features in seven groups."}}
-from_sound_to_numbers("classical")
+# %% tags=["remove-input"]
+play("classical")
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Classical, synthesised: waveform, mel spectrogram, chromagram and 68 numbers; drawn as for the blues.", "name": "fig-sound-classical"}, "image": {"alt": "Four panels for the synthetic classical clip: waveform, mel spectrogram, chromagram, and bars of its 68 standardised features in seven groups."}}
+anatomy("classical")
 
 # %% [markdown]
 # ## Country
 # A bright plucked voice over a light beat; its many partials reach far up.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Country, synthesised: waveform, mel spectrogram, chromagram and 68 numbers, drawn as in {numref}`fig-sound-blues`.", "name": "fig-sound-country"}, "image": {"alt": "Four panels for the synthetic country clip: waveform, mel spectrogram, chromagram, and bars of its 68 standardised features in seven groups."}}
-from_sound_to_numbers("country")
+# %% tags=["remove-input"]
+play("country")
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Country, synthesised: waveform, mel spectrogram, chromagram and 68 numbers; drawn as for the blues.", "name": "fig-sound-country"}, "image": {"alt": "Four panels for the synthetic country clip: waveform, mel spectrogram, chromagram, and bars of its 68 standardised features in seven groups."}}
+anatomy("country")
 
 # %% [markdown]
 # ## Disco
 # A kick on each beat, hi-hats between: vertical stripes at even distances.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Disco, synthesised: waveform, mel spectrogram, chromagram and 68 numbers, drawn as in {numref}`fig-sound-blues`.", "name": "fig-sound-disco"}, "image": {"alt": "Four panels for the synthetic disco clip: waveform, mel spectrogram, chromagram, and bars of its 68 standardised features in seven groups."}}
-from_sound_to_numbers("disco")
+# %% tags=["remove-input"]
+play("disco")
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Disco, synthesised: waveform, mel spectrogram, chromagram and 68 numbers; drawn as for the blues.", "name": "fig-sound-disco"}, "image": {"alt": "Four panels for the synthetic disco clip: waveform, mel spectrogram, chromagram, and bars of its 68 standardised features in seven groups."}}
+anatomy("disco")
 
 # %% [markdown]
 # ## Hip-hop
 # Heavy drums under one long chord a bar.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Hip-hop, synthesised: waveform, mel spectrogram, chromagram and 68 numbers, drawn as in {numref}`fig-sound-blues`.", "name": "fig-sound-hiphop"}, "image": {"alt": "Four panels for the synthetic hip-hop clip: waveform, mel spectrogram, chromagram, and bars of its 68 standardised features in seven groups."}}
-from_sound_to_numbers("hiphop")
+# %% tags=["remove-input"]
+play("hiphop")
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Hip-hop, synthesised: waveform, mel spectrogram, chromagram and 68 numbers; drawn as for the blues.", "name": "fig-sound-hiphop"}, "image": {"alt": "Four panels for the synthetic hip-hop clip: waveform, mel spectrogram, chromagram, and bars of its 68 standardised features in seven groups."}}
+anatomy("hiphop")
 
 # %% [markdown]
 # ## Jazz
 # Swung cymbals, four-note chords, and a bass that walks on every beat.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Jazz, synthesised: waveform, mel spectrogram, chromagram and 68 numbers, drawn as in {numref}`fig-sound-blues`.", "name": "fig-sound-jazz"}, "image": {"alt": "Four panels for the synthetic jazz clip: waveform, mel spectrogram, chromagram, and bars of its 68 standardised features in seven groups."}}
-from_sound_to_numbers("jazz")
+# %% tags=["remove-input"]
+play("jazz")
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Jazz, synthesised: waveform, mel spectrogram, chromagram and 68 numbers; drawn as for the blues.", "name": "fig-sound-jazz"}, "image": {"alt": "Four panels for the synthetic jazz clip: waveform, mel spectrogram, chromagram, and bars of its 68 standardised features in seven groups."}}
+anatomy("jazz")
 
 # %% [markdown]
 # ## Metal
 # Distortion fills the gaps between partials, and nearly every step is hit: the waveform is a block.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Metal, synthesised: waveform, mel spectrogram, chromagram and 68 numbers, drawn as in {numref}`fig-sound-blues`.", "name": "fig-sound-metal"}, "image": {"alt": "Four panels for the synthetic metal clip: waveform, mel spectrogram, chromagram, and bars of its 68 standardised features in seven groups."}}
-from_sound_to_numbers("metal")
+# %% tags=["remove-input"]
+play("metal")
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Metal, synthesised: waveform, mel spectrogram, chromagram and 68 numbers; drawn as for the blues.", "name": "fig-sound-metal"}, "image": {"alt": "Four panels for the synthetic metal clip: waveform, mel spectrogram, chromagram, and bars of its 68 standardised features in seven groups."}}
+anatomy("metal")
 
 # %% [markdown]
 # ## Pop
 # The four chords of the classical clip, on another note, with drums.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Pop, synthesised: waveform, mel spectrogram, chromagram and 68 numbers, drawn as in {numref}`fig-sound-blues`.", "name": "fig-sound-pop"}, "image": {"alt": "Four panels for the synthetic pop clip: waveform, mel spectrogram, chromagram, and bars of its 68 standardised features in seven groups."}}
-from_sound_to_numbers("pop")
+# %% tags=["remove-input"]
+play("pop")
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Pop, synthesised: waveform, mel spectrogram, chromagram and 68 numbers; drawn as for the blues.", "name": "fig-sound-pop"}, "image": {"alt": "Four panels for the synthetic pop clip: waveform, mel spectrogram, chromagram, and bars of its 68 standardised features in seven groups."}}
+anatomy("pop")
 
 # %% [markdown]
 # ## Reggae
 # Kick and snare together on the third beat, chords cut short on the second and fourth, air between.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Reggae, synthesised: waveform, mel spectrogram, chromagram and 68 numbers, drawn as in {numref}`fig-sound-blues`.", "name": "fig-sound-reggae"}, "image": {"alt": "Four panels for the synthetic reggae clip: waveform, mel spectrogram, chromagram, and bars of its 68 standardised features in seven groups."}}
-from_sound_to_numbers("reggae")
+# %% tags=["remove-input"]
+play("reggae")
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Reggae, synthesised: waveform, mel spectrogram, chromagram and 68 numbers; drawn as for the blues.", "name": "fig-sound-reggae"}, "image": {"alt": "Four panels for the synthetic reggae clip: waveform, mel spectrogram, chromagram, and bars of its 68 standardised features in seven groups."}}
+anatomy("reggae")
 
 # %% [markdown]
 # ## Rock
 # Fifths in even eighths, through a milder distortion than metal's.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Rock, synthesised: waveform, mel spectrogram, chromagram and 68 numbers, drawn as in {numref}`fig-sound-blues`.", "name": "fig-sound-rock"}, "image": {"alt": "Four panels for the synthetic rock clip: waveform, mel spectrogram, chromagram, and bars of its 68 standardised features in seven groups."}}
-from_sound_to_numbers("rock")
+# %% tags=["remove-input"]
+play("rock")
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Rock, synthesised: waveform, mel spectrogram, chromagram and 68 numbers; drawn as for the blues.", "name": "fig-sound-rock"}, "image": {"alt": "Four panels for the synthetic rock clip: waveform, mel spectrogram, chromagram, and bars of its 68 standardised features in seven groups."}}
+anatomy("rock")
 
 # %% [markdown]
 # ## All the numbers

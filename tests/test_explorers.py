@@ -25,6 +25,11 @@ def test_a_map_has_its_buttons_and_names():
     name, data, layout = parts(html)
     assert name == "map-a" and "cdn" not in html.data and "<noscript><img" in html.data
     assert [b["label"] for b in layout["updatemenus"][0]["buttons"]] == ["by genre", "by cluster", "by noise"]
+    by_genre, by_cluster, by_noise = [b["args"][0] for b in layout["updatemenus"][0]["buttons"]]
+    assert by_genre["marker.color"] == [[0.5] * 6 + [1.5] * 6] and by_genre["marker.cmax"] == [2]
+    assert by_cluster["marker.color"] == [[1.5] * 5 + [0.5] + [2.5] * 6]
+    assert by_noise["marker.color"] == [[1.5] * 5 + [0.5] + [1.5] * 6]
+    assert [colour for _, colour in by_noise["marker.colorscale"][0]][:2] == [explorers.NOISE] * 2
     assert data[0]["text"][5].startswith("t5<br>genre jazz<br>cluster noise<br>near t")
     assert html.data == explorers.latent_explorer(POINTS, LABELS, IDS, GENRES, "A map", "map-a").data
 

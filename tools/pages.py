@@ -54,9 +54,20 @@ def plotly_library() -> bytes:
     return (Path(spec.origin).parent / "package_data" / "plotly.min.js").read_bytes()
 
 
+FRONT = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
+<meta http-equiv="refresh" content="0; url=book/index.html"></head>
+<body><p><a href="book/index.html">{title}</a></p></body></html>
+"""
+# pandas puts the same rules before each table, where HTML allows none; book.css has them once
+PANDAS_STYLE = re.compile(r"<style scoped>\s*\.dataframe.*?</style>\s*", re.DOTALL)
+
+
 def finish(root: Path, html: Path) -> None:
-    """Add what Sphinx does not write: sitemap.xml, robots.txt and 404.html, with absolute addresses."""
-    base = yaml.safe_load((root / "_config.yml").read_text())["html"]["baseurl"]
+    """Add what Sphinx does not write: sitemap.xml, robots.txt and 404.html, with absolute addresses; make valid HTML of
+    what pandas and jupyter-book write."""
+    config = yaml.safe_load((root / "_config.yml").read_text())
+    base = config["html"]["baseurl"]
     skip = {"index.html", "search.html", "genindex.html", "404.html"}
     found = sorted(p.relative_to(html).as_posix() for p in html.rglob("*.html") if "_static" not in p.parts)
     addresses = "".join(f"<url><loc>{base}{name}</loc></url>\n" for name in found if name not in skip)
@@ -64,8 +75,25 @@ def finish(root: Path, html: Path) -> None:
     (html / "sitemap.xml").write_text(f'<?xml version="1.0" encoding="UTF-8"?>\n{urlset}')
     (html / "robots.txt").write_text(f"User-agent: *\nAllow: /\nSitemap: {base}sitemap.xml\n")
     (html / ".nojekyll").touch()
+    (html / "index.html").write_text(FRONT.format(title=config["title"]))
     for page in (html / "notebooks").glob("*.html"):  # who edits a page edits the .py
-        page.write_text(re.sub(r"(/edit/[^\"]*/notebooks/[^\"]*)\.ipynb", r"\1.py", page.read_text()))
+        text = re.sub(r"(/edit/[^\"]*/notebooks/[^\"]*)\.ipynb", r"\1.py", page.read_text())
+        page.write_text(PANDAS_STYLE.sub("", text))
     template = root / "book" / "_static" / "404.html"
     if template.exists():
         (html / "404.html").write_text(template.read_text().replace("{{ base }}", base))
+
+
+PLACE = re.compile(r'(?=<div class="sidebar-primary-items__end)')
+
+
+def attach_pdf(html: Path, content: bytes) -> None:
+    """Put the book's PDF beside the pages below `html`, and a link to it into the side bar of each."""
+    (html / "book.pdf").write_bytes(content)
+    for page in html.rglob("*.html"):
+        text = page.read_text()
+        if 'class="book-pdf' not in text:
+            up = "../" * (len(page.relative_to(html).parts) - 1)
+            size = f"{len(content) / 1e6:.1f} MB"
+            link = f'<p class="book-pdf"><a href="{up}book.pdf">The whole book as PDF</a> ({size})</p>\n'
+            page.write_text(PLACE.sub(link, text, count=1))

@@ -31,7 +31,7 @@ def show(figure: go.Figure, name: str, fallback) -> HTML:
     """`figure` as HTML with the element id `name` (stable, so that equal builds give equal bytes) and the matplotlib
     figure `fallback` for readers without JavaScript."""
     picture = io.BytesIO()
-    fallback.savefig(picture, format="webp", dpi=90)
+    fallback.savefig(picture, format="webp", dpi=72)
     code = base64.b64encode(picture.getvalue()).decode()
     said = html.escape((figure.layout.title.text or name).replace("<br>", ": "))
     library = "cdn" if os.environ.get("COLAB_RELEASE_TAG") else False
@@ -52,17 +52,20 @@ def _neighbours(points: np.ndarray, ids: np.ndarray, k: int = 3) -> list[str]:
     return [", ".join(ids[row[row != i][:k]]) for i, row in enumerate(near)]
 
 
-def _cluster_colours(labels: np.ndarray) -> list[str]:
-    return [NOISE if label == -1 else CLUSTER_COLOURS[label % len(CLUSTER_COLOURS)] for label in labels]
-
-
 def _colour_numbers(labels: np.ndarray) -> list[float]:
-    """Positions in the palette of `_discrete`, shorter than names: 0.5 noise, then the clusters in turn."""
+    """Places on the scale of noise and clusters, shorter to write than colours: 0.5 noise, then each cluster."""
     return [0.5 if label == -1 else 1.5 + label % len(CLUSTER_COLOURS) for label in labels.tolist()]
 
 
-def _discrete(palette: list[str]) -> list[tuple[float, str]]:
-    return [(edge / len(palette), colour) for i, colour in enumerate(palette) for edge in (i, i + 1)]
+def _genre_colours(genres: np.ndarray) -> tuple[list[float], list[str]]:
+    palette = genre_palette(genres)
+    return [list(palette).index(genre) + 0.5 for genre in genres], list(palette.values())
+
+
+def _scale(palette: list[str]) -> dict:
+    """The marker settings that give the number i + 0.5 the colour i of `palette`."""
+    steps = [(edge / len(palette), colour) for i, colour in enumerate(palette) for edge in (i, i + 1)]
+    return {"colorscale": steps, "cmin": 0, "cmax": len(palette)}
 
 
 def _layout(figure: go.Figure, title: str, **more) -> go.Figure:
@@ -96,17 +99,20 @@ def latent_explorer(
         f"{i}<br>genre {g}<br>cluster {'noise' if c == -1 else c}<br>near {n}"
         for i, g, c, n in zip(ids, shown, labels, near, strict=True)
     ]
-    choices = {"cluster": _cluster_colours(labels), "noise": [NOISE if c == -1 else "#4477aa" for c in labels]}
+    choices = {
+        "cluster": (_colour_numbers(labels), [NOISE, *CLUSTER_COLOURS]),
+        "noise": ([0.5 if c == -1 else 1.5 for c in labels], [NOISE, CLUSTER_COLOURS[0]]),
+    }
     if genres is not None:
-        palette = genre_palette(genres)
-        choices = {"genre": [palette[g] for g in genres]} | choices
+        choices = {"genre": _genre_colours(genres)} | choices
     if not (labels == -1).any():
         del choices["noise"]
-    figure = go.Figure(_points(points, text, next(iter(choices.values()))))
-    buttons = [
-        {"label": f"by {what}", "method": "restyle", "args": [{"marker.color": [colours]}]}
-        for what, colours in choices.items()
-    ]
+    colours, palette = next(iter(choices.values()))
+    figure = go.Figure(_points(points, text, colours).update(marker=_scale(palette)))
+    buttons = []
+    for what, (colours, palette) in choices.items():
+        recolour = {f"marker.{key}": [value] for key, value in _scale(palette).items()} | {"marker.color": [colours]}
+        buttons.append({"label": f"by {what}", "method": "restyle", "args": [recolour]})
     menu = {"type": "buttons", "direction": "right", "buttons": buttons, "x": 0, "y": 1.1, "xanchor": "left"}
     return show(_layout(figure, title, updatemenus=[menu]), name, latent_map(points, labels, genres))
 
@@ -140,8 +146,7 @@ def eps_explorer(
         )
     text = [f"{i}<br>genre {g}" for i, g in zip(ids, genres if genres is not None else [""] * len(ids), strict=True)]
     figure = go.Figure(_points(points, text, _colour_numbers(labels[start])))
-    palette = [NOISE, *CLUSTER_COLOURS]
-    figure.update_traces(marker={"colorscale": _discrete(palette), "cmin": 0, "cmax": len(palette)})
+    figure.update_traces(marker=_scale([NOISE, *CLUSTER_COLOURS]))
     slider = {"active": start, "steps": steps, "currentvalue": {"prefix": "eps "}, "pad": {"t": 30}}
     _layout(figure, steps[start]["args"][1]["title.text"], sliders=[slider])
     return show(figure, name, latent_map(points, labels[start], genres))
@@ -166,14 +171,13 @@ def beta_explorer(
     """
     choices = {"cluster": (lambda at: _colour_numbers(labels[at]), [NOISE, *CLUSTER_COLOURS])}
     if genres is not None:
-        palette = genre_palette(genres)
-        codes = [list(palette).index(genre) + 0.5 for genre in genres]
-        choices = {"genre": (lambda at: codes, list(palette.values()))} | choices
+        codes, palette = _genre_colours(genres)
+        choices = {"genre": (lambda at: codes, palette)} | choices
     figure = go.Figure()
     text = [f"{i}<br>genre {g}" for i, g in zip(ids, genres if genres is not None else [""] * len(ids), strict=True)]
-    for number, (colours, scale) in enumerate(choices.values()):
-        trace = _points(maps[start], text, colours(start)).update(visible=number == 0)
-        figure.add_trace(trace.update(marker={"colorscale": _discrete(scale), "cmin": 0, "cmax": len(scale)}))
+    for number, (colours, palette) in enumerate(choices.values()):
+        trace = _points(maps[start], text, colours(start))
+        figure.add_trace(trace.update(visible=number == 0, marker=_scale(palette)))
     steps = []
     for at, value in enumerate(beta):
         found = {key: column[at] for key, column in scores.items()}
