@@ -42,8 +42,9 @@ def finding(drawn: bool) -> str:
 :name: fig-finding
 :alt: Bars of agreement with genre for six inputs, high with the label in the input and falling as the label leaves.
 
-K-Means straight on the input, no network between: agreement with genre (NMI) on {{ dataset }}. Bars are means over
-{{ seeds }} seeds, whiskers their range, the grey mark is chance. In hatched bars the leak guard found the label.
+How well groups agree with genre when the traces of the label leave the input one by one. Groups by K-Means straight
+on the input, no network between, on {{ dataset }}; bars are means over {{ seeds }} seeds, whiskers their range, the grey
+mark is chance. In hatched bars a test found the label in the input.
 ```
 """
 
