@@ -251,4 +251,6 @@ def published(dataset: str, grid: str) -> pd.DataFrame | None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=None)
-    run(results.published("gtzan"), n_jobs=parser.parse_args().jobs)
+    parser.add_argument("--only", nargs="*", default=(), help="these grids only (remedies, scale, beta, ...)")
+    options = parser.parse_args()
+    run(results.published("gtzan"), n_jobs=options.jobs, only=options.only)
