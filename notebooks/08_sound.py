@@ -44,7 +44,7 @@ if os.environ.get("COLAB_RELEASE_TAG"):  # in Colab only: add to its packages, r
 # The ten styles imitate the ten genres of GTZAN with a tempo, a drum pattern, chords and a timbre each (`helpers.synth`). No result in this book rests on them.
 
 # %%
-from IPython.display import Markdown
+from IPython.display import HTML, Markdown
 
 from helpers import datasets, experiments, features, players, plots, synth
 
@@ -57,7 +57,8 @@ seeds = 3
 
 # %%
 tracks = datasets.load(dataset)
-clips = {style: synth.clip(style, seed=0, seconds=players.SECONDS, spread=0.0) for style in sorted(synth.STYLES)}
+styles, seconds = sorted(synth.STYLES), players.SECONDS
+clips = {style: synth.clip(style, seed=0, seconds=seconds, spread=0.0) for style in styles}
 values = {style: features.extract(y) for style, y in clips.items()}
 
 
@@ -83,7 +84,7 @@ anatomy("blues")
 
 # %% [markdown]
 # ## Classical
-# No drums: nothing vertical in the spectrogram, only partials that start and ring on.
+# No drums, only notes: level lines in the spectrogram that start together and ring on.
 
 # %% tags=["remove-input"]
 play("classical")
@@ -133,7 +134,7 @@ anatomy("jazz")
 
 # %% [markdown]
 # ## Metal
-# Distortion fills the gaps between partials, and nearly every step is hit: the waveform is a block.
+# Heavy distortion fills the gaps between the partials, and nearly every step of the bar is hit.
 
 # %% tags=["remove-input"]
 play("metal")
@@ -176,7 +177,7 @@ anatomy("rock")
 # The same 680 numbers in their own units, three digits each.
 
 # %%
-players.numbers(values)
+HTML(players.numbers(values).to_html())
 
 # %% [markdown]
 # ## What a cluster sounds like

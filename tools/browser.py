@@ -37,8 +37,8 @@ def browser() -> Iterator:
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
-    driver.set_page_load_timeout(240)  # a busy machine is slow, not wrong
-    driver.set_script_timeout(240)
+    driver.set_page_load_timeout(110)  # a busy machine is slow, not wrong
+    driver.set_script_timeout(110)
     try:
         yield driver
     finally:

@@ -43,8 +43,8 @@ def finding(drawn: bool) -> str:
 :alt: Bars of agreement with genre for six inputs, high with the label in the input and falling as the label leaves.
 
 How well groups agree with genre when the traces of the label leave the input one by one. Groups by K-Means straight
-on the input, no network between, on {{ dataset }}; bars are means over {{ seeds }} seeds, whiskers their range, the grey
-mark is chance. In hatched bars a test found the label in the input.
+on the input, no network between, on {{ dataset }}; bars are means over {{ seeds }} seeds, whiskers their range, the
+grey mark is chance. In hatched bars a test found the label in the input.
 ```
 """
 
