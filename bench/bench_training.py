@@ -158,11 +158,11 @@ def split(steps: int = 600) -> list[dict]:
                 marks[i, 3] = time.process_time()
             forward, backward, optimiser = np.median(np.diff(marks, axis=1)[steps // 10 :], axis=0) * 1e6
             gemm, update = floor(stack, recipe.batch_size, steps)
-            short = recipe.but(epochs=5)
-            usual = cpu(lambda r=short: paper_style(X.numpy(), r, 0)) / (5 * len(batch_edges(len(X), recipe))) * 1e6
         n_steps = 9 * len(batch_edges(len(X), recipe))  # ten epochs less one: what is done once drops out
         whole = (cpu(lambda r=recipe: ours(X.numpy(), r.but(epochs=10), 0))
                  - cpu(lambda r=recipe: ours(X.numpy(), r.but(epochs=1), 0))) / n_steps * 1e6  # fmt: skip
+        usual = (cpu(lambda r=recipe: paper_style(X.numpy(), r.but(epochs=10), 0))
+                 - cpu(lambda r=recipe: paper_style(X.numpy(), r.but(epochs=1), 0))) / n_steps * 1e6  # fmt: skip
         rows.append({
             "recipe": name, "parameters": stack.weights.numel(), "forward_us": forward, "backward_us": backward,
             "optimiser_us": optimiser, "overhead_us": whole - forward - backward - optimiser, "step_us": whole,
