@@ -11,6 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 import pandas as pd
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from . import metrics, results
 from .experiments import METHODS
@@ -77,10 +78,11 @@ class Published:
         return float(max(low, -1.0)), float(min(high, 1.0))
 
 
+SCORES = {"nmi": normalized_mutual_info_score, "ari": adjusted_rand_score, "purity": metrics.purity}
+
+
 def _score(metric: str, genres: np.ndarray, labels: np.ndarray) -> float:
-    if len(labels) == 0:
-        return float("nan")
-    return metrics.external(genres, labels)[metric] if metric != "purity" else metrics.purity(genres, labels)
+    return float(SCORES[metric](genres, labels)) if len(labels) else float("nan")
 
 
 def ladder(data: Published, headline: str) -> pd.DataFrame:
