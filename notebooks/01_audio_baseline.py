@@ -62,8 +62,10 @@ seeds = 3
 # %%
 tracks = datasets.load(dataset)
 genres = "no genre labels" if tracks.genres is None else f"{len(tracks.genre_names)} genres"
+left_out = [f"*{name}* ({reason})" for name, reason in tracks.provenance.get("faults", [])]
 Markdown(f"**{tracks.name}**: {tracks.n} rows from {len(set(tracks.groups))} tracks, {genres}, {tracks.features.shape[1]} features; "
-         f"{seeds} seeds, protocol **{protocol}** ({protocols.get(protocol).title}).")
+         f"{seeds} seeds, protocol **{protocol}** ({protocols.get(protocol).title})."
+         + (f"\n\n{len(left_out)} files were left out: {'; '.join(left_out)}." if left_out else ""))
 
 # %%
 tracks.features.iloc[:5, [0, 1, 26, 50, 56, 63, 65, 67]].round(2).assign(genre=None if tracks.genres is None else tracks.genres[:5])
