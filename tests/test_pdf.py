@@ -1,6 +1,8 @@
 """The book as one PDF: numbered, bookmarked, linked inside itself; skipped where there is no browser."""
 
 import io
+import os
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +11,7 @@ from tools import browser, pdf
 
 pypdf = pytest.importorskip("pypdf")
 pytestmark = pytest.mark.skipif(bool(browser.missing()), reason=browser.missing() or "a browser is there")
+HTML = Path(os.environ.get("BOOK_HTML", ROOT / "_build" / "html"))
 TOC = "format: jb-book\nroot: book/index\nparts:\n- caption: A\n  chapters:\n  - file: notebooks/one\n"
 CONFIG = "title: Two pages\nauthor: Nobody\nhtml: {baseurl: 'https://example.org/'}\n"
 FIRST = """<h1>First<a href="#first">#</a></h1>
@@ -66,3 +69,18 @@ def test_links_stay_in_the_book_or_lead_to_its_address(book):
 def test_explorers_are_printed_as_their_pictures(book):
     text = book.pages[3].extract_text()
     assert "STATIC" in text and "EXPLORER" not in text
+
+
+BOOK = HTML / "book.pdf"
+
+
+@pytest.mark.skipif(not BOOK.exists(), reason="no PDF beside the pages: run `make book && make pdf`")
+def test_the_real_book_is_whole():
+    book = pypdf.PdfReader(BOOK)
+    chapters = [entry.title for entry in book.outline if not isinstance(entry, list)]
+    assert len(chapters) == len(pdf.order(ROOT)) == len(set(chapters))
+    for number, page in enumerate(book.pages, 1):
+        assert page.extract_text().strip(), f"page {number} is empty"
+        for link in links(page):
+            assert "127.0.0.1" not in str(link.get("/A", "")), f"page {number} links to the machine that printed it"
+            assert isinstance(link.get("/Dest", []), list), f"page {number} has a link that leads nowhere"

@@ -24,8 +24,8 @@ def _page(app, pagename, templatename, context, doctree):
     # thebe is off, but two extensions each add its set-up, which then fails, and an address outside of the site
     scripts = [(file, f"{file} {getattr(file, 'attributes', '')}".lower()) for file in context["script_files"]]
     context["script_files"] = [file for file, text in scripts if "thebe" not in text]
-    if "body" in context:  # docutils calls the bibliography a list, but its entries no list items
-        context["body"] = context["body"].replace('role="list" class="citation-list"', 'class="citation-list"')
+    if "body" in context:  # docutils gives the bibliography and its entries roles that browsers no longer know
+        context["body"] = re.sub(r' role="(list(?=" class="citation-list")|doc-biblioentry)"', "", context["body"])
     title = re.sub("<[^>]*>", "", context.get("title") or app.config.project)
     base, text = app.config.html_baseurl, _first_paragraph(doctree)
     facts = {

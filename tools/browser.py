@@ -33,7 +33,8 @@ def browser() -> Iterator:
     options = webdriver.ChromeOptions()
     options.binary_location = next(filter(None, map(shutil.which, NAMES)))
     for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
-                 "--allow-file-access-from-files", "--enable-unsafe-swiftshader"):
+                 "--allow-file-access-from-files", "--enable-unsafe-swiftshader",
+                 "--autoplay-policy=no-user-gesture-required"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))

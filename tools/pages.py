@@ -63,6 +63,9 @@ FRONT = """<!doctype html>
 # pandas puts the same rules before each table, where HTML allows none; book.css has them once
 PANDAS_STYLE = re.compile(r"<style scoped>\s*\.dataframe.*?</style>\s*", re.DOTALL)
 
+SIDE = '<div id="pst-primary-sidebar" class="bd-sidebar-primary bd-sidebar"'
+LANDMARK = (f"{SIDE}>", f'{SIDE} role="complementary" aria-label="Book">')  # the theme leaves logo and search in none
+
 
 def finish(root: Path, html: Path) -> None:
     """Add what Sphinx does not write: sitemap.xml, robots.txt and 404.html, with absolute addresses; make valid HTML of
@@ -77,8 +80,10 @@ def finish(root: Path, html: Path) -> None:
     (html / "robots.txt").write_text(f"User-agent: *\nAllow: /\nSitemap: {base}sitemap.xml\n")
     (html / ".nojekyll").touch()
     (html / "index.html").write_text(FRONT.format(title=config["title"]))
-    for page in (html / "notebooks").glob("*.html"):  # who edits a page edits the .py
-        text = re.sub(r"(/edit/[^\"]*/notebooks/[^\"]*)\.ipynb", r"\1.py", page.read_text())
+    for page in html.rglob("*.html"):
+        text = page.read_text().replace(*LANDMARK)
+        if page.parent.name == "notebooks":  # who edits a page edits the .py
+            text = re.sub(r"(/edit/[^\"]*/notebooks/[^\"]*)\.ipynb", r"\1.py", text)
         page.write_text(PANDAS_STYLE.sub("", text))
     template = root / "book" / "_static" / "404.html"
     if template.exists():

@@ -33,8 +33,8 @@ PREPARE = """
     style.textContent = arguments[0];
     document.head.append(style);
     for (const plot of document.querySelectorAll('.plotly-graph-div')) {
-        const picture = plot.closest('.output').querySelector('noscript');
-        plot.outerHTML = picture.textContent;
+        const cell = plot.closest('.output');  // its frame has a fixed height
+        cell.innerHTML = cell.querySelector('noscript').textContent;
     }
     document.querySelectorAll('audio').forEach(a => a.remove());
     document.documentElement.dataset.theme = 'light';
