@@ -145,8 +145,8 @@ def split(steps: int = 600) -> list[dict]:
             stack = Stack([models.build(recipe, X.shape[1]).train()])
             generator = torch.Generator().manual_seed(0)
             adam = adam_of(stack.weights, stack.gradients, recipe)
-            bits = random_bits(recipe.batch_size * sum(stack.dropped), generator)[None] if sum(stack.dropped) else None
-            x, noise = X[None, : recipe.batch_size], torch.randn(1, recipe.batch_size, recipe.latent)
+            bits = random_bits(recipe.batch_size * sum(stack.dropped), generator) if sum(stack.dropped) else None
+            x, noise = X[: recipe.batch_size], torch.randn(recipe.batch_size, recipe.latent)
             marks = np.zeros((steps, 4))
             for i in range(steps):
                 marks[i, 0] = time.process_time()
@@ -180,7 +180,7 @@ def adam_of(weights: torch.Tensor, gradients: torch.Tensor, recipe: Recipe) -> C
 
 def floor(stack: Stack, n_rows: int, steps: int) -> tuple[float, float]:
     """Microseconds of a step's matrix products over the stack's own weights in their order, and of Adam's update."""
-    products = [(w[0], d[0]) for w, d in stack.views.values() if w.dim() == 3]
+    products = [(w, d) for w, d in stack.views.values() if w.dim() == 2]
     inputs = [(torch.randn(n_rows, w.shape[1]), torch.randn(n_rows, w.shape[0])) for w, _ in products]
     adam = adam_of(stack.weights.clone(), stack.gradients, stack.recipe)
     marks = np.zeros((steps, 3))

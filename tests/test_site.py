@@ -140,24 +140,41 @@ def test_every_image_says_what_it_shows(page):
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if "plotly-graph-div" in (HTML / p).read_text()])
-def test_explorers_draw_and_answer(driver, base, page):
+def test_explorers_answer_to_the_mouse(driver, base, page):
+    from selenium.webdriver import ActionChains
+
     visit(driver, base + page)
-    drawn = driver.execute_script("""
-        return [...document.querySelectorAll('.plotly-graph-div')].map(d => !!d._fullLayout)""")
-    assert drawn and all(drawn)
-    moved = driver.execute_async_script("""
-        const done = arguments[0], plots = [...document.querySelectorAll('.plotly-graph-div')];
-        const last = (boxes, items) => boxes && boxes.length ? boxes[0][items][boxes[0][items].length - 1] : null;
-        const step = async d => {
-            for (const action of [last(d.layout.sliders, 'steps'), last(d.layout.updatemenus, 'buttons')])
-                if (action && action.method !== 'skip') await Plotly[action.method](d, ...action.args);
-            return true };
-        Promise.all(plots.map(step)).then(done).catch(e => done([String(e)]))""")
-    assert all(answer is True for answer in moved), moved
+    plots = driver.find_elements("css selector", ".plotly-graph-div")
+    state = """const d = arguments[0];
+        return JSON.stringify([d.layout.title.text, d.data.map(t => [t.visible, t.marker.color, t.marker.cmax])])"""
+    for plot in plots:
+        name = plot.get_attribute("id")
+        assert driver.execute_script("return !!arguments[0]._fullLayout", plot), f"{name} is not drawn"
+        rails = plot.find_elements("css selector", ".slider-rail-touch-rect")
+        buttons = plot.find_elements("css selector", ".updatemenu-button")
+        assert rails or buttons, f"{name} has nothing to use"
+        for control in [*rails[:1], *buttons[-1:]]:
+            driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", control)
+            before = driver.execute_script(state, plot)
+            end = int(control.rect["width"] / 2) - 4  # the last step of a slider
+            ActionChains(driver).move_to_element_with_offset(control, end, 0).click().perform()
+            assert driver.execute_script(state, plot) != before, f"{name}: {control.get_attribute('class')}"
 
 
-def test_search_finds(driver, base):
-    visit(driver, base + "search.html?q=silhouette")
+@pytest.mark.parametrize("way", ["http", "file"])
+@pytest.mark.parametrize("page", [p for p in PAGES if "<audio" in (HTML / p).read_text()])
+def test_players_play(driver, base, page, way):
+    visit(driver, (base if way == "http" else HTML.as_uri() + "/") + page)
+    heard = driver.execute_async_script("""
+        const done = arguments[0];
+        const play = async a => { a.muted = true; await a.play(); a.pause(); return a.duration };
+        Promise.all([...document.querySelectorAll('audio')].map(play)).then(done).catch(e => done([String(e)]))""")
+    assert heard and all(isinstance(seconds, int | float) and 1 < seconds < 10 for seconds in heard), heard
+
+
+@pytest.mark.parametrize("way", ["http", "file"])
+def test_search_finds(driver, base, way):
+    visit(driver, (base if way == "http" else HTML.as_uri() + "/") + "search.html?q=silhouette")
     driver.implicitly_wait(10)
     assert driver.find_elements("css selector", "#search-results li")
 

@@ -100,11 +100,10 @@ def test_gradients_equal_autograds(name, dropout, X, c, monkeypatch):
     x, noise = torch.from_numpy(X[:20]).double(), torch.randn(20, recipe.latent, dtype=torch.float64)
     given = training.one_hot(c[:20], 3).double() if recipe.kind == "cvae" else None
     bits = random_bits(20 * sum(stack.dropped), torch.Generator().manual_seed(0)) if dropout else None
-    given3, bits2 = (None if t is None else t[None] for t in (given, bits))  # the seed's dimension
-    stack.forward(x[None], noise[None], given3, bits2, 0.7)
+    stack.forward(x, noise, given, bits, 0.7)
     stack.backward()
 
-    masks = iter([layer.mask[0] for layer in stack.encoder + stack.decoder] if dropout else [])
+    masks = iter([layer.mask for layer in stack.encoder + stack.decoder] if dropout else [])
     monkeypatch.setattr(torch.nn.Dropout, "forward", lambda self, h: h * next(masks))
     mu, logvar = twin.encode(x, given)
     z = mu if logvar is None else mu + noise * torch.exp(0.5 * logvar)
@@ -112,13 +111,12 @@ def test_gradients_equal_autograds(name, dropout, X, c, monkeypatch):
     (loss * {"mean": 1, "sum": 20, "elements": 1 / X.shape[1]}[recipe.reduction]).backward()
     for key, parameter in twin.named_parameters():
         if parameter.requires_grad:
-            torch.testing.assert_close(stack.views[key][1][0], parameter.grad, rtol=1e-6, atol=1e-7)
+            torch.testing.assert_close(stack.views[key][1], parameter.grad, rtol=1e-6, atol=1e-7)
 
 
 def test_dropout_keeps_the_asked_share_and_the_mean():
     layer = Stack([models.build(SMALL.but(dropout=(0.2, 0.2)), 9)]).encoder[0]
-    x = torch.ones(1, 4000, 9)
-    layer.forward(x, random_bits(4000 * 24, torch.Generator().manual_seed(0)).view(1, 4000, 24))
+    layer.forward(torch.ones(4000, 9), random_bits(4000 * 24, torch.Generator().manual_seed(0)).view(4000, 24))
     assert float((layer.mask > 0).float().mean()) == pytest.approx(0.8, abs=0.01)
     assert float(layer.mask.mean()) == pytest.approx(1.0, abs=0.01)
 

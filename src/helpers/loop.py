@@ -137,13 +137,13 @@ def train(X: np.ndarray, c: np.ndarray | None, n_classes: int, recipe: Recipe, s
     updates = [adam(stack.weights[:, part], stack.gradients[:, part]) for part in parts]
 
     def draw(make: Callable[[torch.Generator], Tensor]) -> Tensor:  # one draw per seed, stacked
-        return torch.stack([make(g) for g in generators]) if len(generators) > 1 else make(generators[0])[None]
+        return torch.stack([make(g) for g in generators]) if len(generators) > 1 else make(generators[0])
 
     def normal(rows: int) -> Tensor:
         return draw(lambda g: torch.randn((rows, recipe.latent), generator=g, device=device))
 
     def step(rows: Tensor, noise: Tensor, beta: float, lr: float, which: list[Callable[[float], None]]) -> list[Tensor]:
-        bits = draw(lambda g: random_bits(rows.shape[1] * n_bits, g)) if n_bits else None
+        bits = draw(lambda g: random_bits(rows.shape[-1] * n_bits, g)) if n_bits else None
         losses = stack.forward(data[rows], noise, None if cond is None else cond[rows], bits, beta)
         stack.backward()
         if recipe.clip_norm is not None:
@@ -163,16 +163,16 @@ def train(X: np.ndarray, c: np.ndarray | None, n_classes: int, recipe: Recipe, s
         for start, stop in edges:
             if aggressive:  # He et al. 2019: let the encoder catch up on random batches before the decoder moves
                 for _ in range(recipe.aggressive):
-                    rows = torch.randint(n, (1, stop - start), generator=generators[0], device=device)
+                    rows = torch.randint(n, (stop - start,), generator=generators[0], device=device)
                     step(rows, normal(stop - start), beta, lr, updates[:1])
             turn = updates[1:] if aggressive else updates
-            losses += step(order[:, start:stop], noise[:, start:stop], beta, lr, turn)
+            losses += step(order[..., start:stop], noise[..., start:stop, :], beta, lr, turn)
         history[epoch] = _epoch_losses(torch.stack(losses), sizes, recipe, beta, X.shape[1])
         if not np.isfinite(history[epoch]).all():
             raise FloatingPointError(f"The loss became infinite or NaN in epoch {epoch + 1}; lower lr ({recipe.lr}).")
         loss = history[epoch, 0, 0]
         if aggressive:
-            now = _information(nets[0].eval(), data, cond, order[0, :1000], generators[0])
+            now = _information(nets[0].eval(), data, cond, order[:1000], generators[0])
             nets[0].train()
             aggressive, information = now > information, now
         if recipe.patience is not None:

@@ -4,7 +4,8 @@ On networks this small autograd's bookkeeping costs as much as the arithmetic. H
 differ in their seed lie in one buffer (S, P), their gradients in another, and every layer says how its gradient goes
 back, so that a step is a few dozen matrix products and one update of the buffer. The networks themselves (`models`)
 keep views of it. A test compares every gradient with autograd's. Used by `training`; measured on "Performance".
-Shapes: S seeds, B rows of the batch, D features, d latent dimensions, C classes.
+Shapes: S seeds, B rows of the batch, D features, d latent dimensions, C classes. A single network goes without the
+leading S everywhere: its products are then plain ones, a tenth quicker than batches of one.
 """
 
 from __future__ import annotations
@@ -25,24 +26,25 @@ class _Linear:
 
     def __init__(self, weight: Tensor, bias: Tensor | None, d_weight: Tensor, d_bias: Tensor | None):
         self.weight, self.weight_t = weight, weight.mT
-        self.bias = None if bias is None else bias[:, None]
+        self.bias = bias if bias is None or weight.dim() == 2 else bias[:, None]
         self.d_weight, self.d_bias = d_weight, d_bias
+        self.mm, self.addmm = (torch.mm, torch.addmm) if weight.dim() == 2 else (torch.bmm, torch.baddbmm)
 
     def forward(self, x: Tensor, onto: Tensor | None = None) -> Tensor:
         """x W^T plus the bias, or plus `onto` where the layer has none."""
         self.x = x
         start = self.bias if onto is None else onto
-        return torch.bmm(x, self.weight_t) if start is None else torch.baddbmm(start, x, self.weight_t)
+        return self.mm(x, self.weight_t) if start is None else self.addmm(start, x, self.weight_t)
 
     def backward(self, g: Tensor, onto: Tensor | None = None) -> Tensor:
         """Gradient of the output -> gradient of the input, added to `onto`; the weights' gradients are stored."""
         self.backward_weights(g)
-        return torch.bmm(g, self.weight) if onto is None else torch.baddbmm(onto, g, self.weight)
+        return self.mm(g, self.weight) if onto is None else self.addmm(onto, g, self.weight)
 
     def backward_weights(self, g: Tensor) -> None:
-        torch.bmm(g.mT, self.x, out=self.d_weight)
+        self.mm(g.mT, self.x, out=self.d_weight)
         if self.d_bias is not None:
-            torch.sum(g, 1, out=self.d_bias)
+            torch.sum(g, -2, out=self.d_bias)
 
 
 class _BatchNorm:
@@ -59,7 +61,7 @@ class _BatchNorm:
         y, self.batch_mean, self.batch_invstd = torch.native_batch_norm(
             self.x, self.weight.reshape(-1), self.bias.reshape(-1), self.mean, self.var, True, 0.1, 1e-5
         )
-        return _seeds(y, len(x))
+        return _seeds(y, x)
 
     def backward(self, g: Tensor) -> Tensor:
         d_x, d_weight, d_bias = _ops.native_batch_norm_backward(
@@ -77,15 +79,15 @@ class _BatchNorm:
         self.d_bias.copy_(d_bias.view_as(self.d_bias))
         if self.d_weight is not None:
             self.d_weight.copy_(d_weight.view_as(self.d_weight))
-        return _seeds(d_x, len(g))
+        return _seeds(d_x, g)
 
 
 def _columns(x: Tensor) -> Tensor:  # (S, B, n) -> (B, S n)
-    return x[0] if len(x) == 1 else x.transpose(0, 1).reshape(x.shape[1], -1)
+    return x if x.dim() == 2 else x.transpose(0, 1).reshape(x.shape[1], -1)
 
 
-def _seeds(x: Tensor, n_seeds: int) -> Tensor:  # (B, S n) -> (S, B, n)
-    return x[None] if n_seeds == 1 else x.view(len(x), n_seeds, -1).transpose(0, 1)
+def _seeds(x: Tensor, like: Tensor) -> Tensor:  # (B, S n) -> (S, B, n), the shape of `like`
+    return x if like.dim() == 2 else x.view(len(x), len(like), -1).transpose(0, 1)
 
 
 class _Layer:
@@ -94,7 +96,7 @@ class _Layer:
     def __init__(self, linear: _Linear, norm: _BatchNorm | None, skip: _Linear | None, recipe: Recipe, dropout: float):
         self.linear, self.norm, self.skip, self.leaky = linear, norm, skip, recipe.activation == "leaky_relu"
         self.dropped = round(dropout * 65536)  # of the 65536 values of 16 random bits
-        self.width = linear.weight.shape[1]
+        self.width = linear.weight.shape[-2]
 
     def forward(self, x: Tensor, bits: Tensor | None) -> Tensor:
         h = self.linear.forward(x)
@@ -132,17 +134,17 @@ class _Posterior:
 
     def forward(self, code: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """A sample, and the mean KL per dimension in nats (S, d) (`models.kl_divergence`)."""
-        mu, logvar = code.chunk(2, dim=2)
+        mu, logvar = code.chunk(2, dim=-1)
         self.mu = mu = mu if self.norm is None else self.norm.forward(mu)
         self.std = torch.exp(0.5 * logvar)
-        self.var, self.noise, n_rows = self.std * self.std, noise, code.shape[1]
-        kl = (torch.addcmul(self.var, mu, mu) - logvar).sum(1).sub_(n_rows).mul_(0.5 / n_rows)
+        self.var, self.noise, n_rows = self.std * self.std, noise, code.shape[-2]
+        kl = (torch.addcmul(self.var, mu, mu) - logvar).sum(-2).sub_(n_rows).mul_(0.5 / n_rows)
         return torch.addcmul(mu, noise, self.std), kl
 
     def backward(self, d_z: Tensor, kl_weight: float | Tensor) -> Tensor:
         d_mu = d_z + self.mu * kl_weight
         d_logvar = 0.5 * (d_z * self.noise * self.std + (self.var - 1.0) * kl_weight)
-        return torch.cat([d_mu if self.norm is None else self.norm.backward(d_mu), d_logvar], dim=2)
+        return torch.cat([d_mu if self.norm is None else self.norm.backward(d_mu), d_logvar], dim=-1)
 
 
 class Stack:
@@ -166,7 +168,7 @@ class Stack:
             shape = by_name[0][name].shape
             stop = start + shape.numel()
             weight, gradient = (t[:, start:stop].view(len(nets), *shape) for t in (self.weights, self.gradients))
-            self.views[name] = weight, gradient
+            self.views[name] = (weight, gradient) if len(nets) > 1 else (weight[0], gradient[0])
             for parameters, own in zip(by_name, weight, strict=True):
                 parameters[name].data = own
             if not name.startswith(("decoder", "output")):
@@ -210,29 +212,29 @@ class Stack:
         """The parts of the loss of `models.elbo` on one batch; `backward` then needs no arguments.
 
         x (S, B, D), noise (S, B, d) standard normal, c (S, B, C) one-hot or None, bits (S, B * sum(self.dropped)) int16
-        random bits or None. Returns reconstruction, KL and the KL that is penalised, each (S,), means over the batch.
+        random bits or None, all without S for a single network. Returns reconstruction, KL and the KL that is penalised, each (S,), means over the batch.
         """
-        recipe, n_rows = self.recipe, x.shape[1]
+        recipe, n_rows = self.recipe, x.shape[-2]
         masks = iter(_masks(bits, n_rows, self.dropped))
-        scale = {"sum": 1.0, "mean": 1.0 / n_rows, "elements": 1.0 / (n_rows * x.shape[2])}[recipe.reduction]
-        h = torch.cat([x, c], dim=2) if c is not None and self.net.encoder_sees_c else x
+        scale = {"sum": 1.0, "mean": 1.0 / n_rows, "elements": 1.0 / (n_rows * x.shape[-1])}[recipe.reduction]
+        h = torch.cat([x, c], dim=-1) if c is not None and self.net.encoder_sees_c else x
         for layer in self.encoder:
             h = layer.forward(h, next(masks))
         z = self.head.forward(h)
-        kl = penalised = torch.zeros(len(x), device=x.device)
+        kl = penalised = torch.zeros(x.shape[:-2], device=x.device)
         if self.posterior is not None:
             z, kl_per_dim = self.posterior.forward(z, noise)
-            kl = penalised = kl_per_dim.sum(1)
+            kl = penalised = kl_per_dim.sum(-1)
             self.kl_weight: float | Tensor = beta * scale
             if recipe.free_bits:
-                penalised = kl_per_dim.clamp_min(recipe.free_bits).sum(1)
-                self.kl_weight = (kl_per_dim >= recipe.free_bits)[:, None] * self.kl_weight
-        h = torch.cat([z, c], dim=2) if c is not None and self.net.decoder_sees_c else z
+                penalised = kl_per_dim.clamp_min(recipe.free_bits).sum(-1)
+                self.kl_weight = (kl_per_dim >= recipe.free_bits)[..., None, :] * self.kl_weight
+        h = torch.cat([z, c], dim=-1) if c is not None and self.net.decoder_sees_c else z
         for layer in self.decoder:
             h = layer.forward(h, next(masks))
         difference = self.output.forward(h) - x
-        squared = (difference * difference).sum((1, 2))
-        slope = 2.0 * scale if recipe.sigma == "fixed" else (x.shape[2] * n_rows * scale / squared)[:, None, None]
+        squared = (difference * difference).sum((-2, -1))
+        slope = 2.0 * scale if recipe.sigma == "fixed" else (x.shape[-1] * n_rows * scale / squared)[..., None, None]
         self.d_output = difference * slope
         return [squared / n_rows, kl, penalised]
 
@@ -264,6 +266,7 @@ def _masks(bits: Tensor | None, n_rows: int, widths: list[int]) -> list[Tensor |
     masks, start = [], 0
     for width in widths:
         stop = start + n_rows * width
-        masks.append(bits[:, start:stop].view(len(bits), n_rows, width) if bits is not None and width else None)
+        drawn = None if bits is None or not width else bits[..., start:stop]
+        masks.append(None if drawn is None else drawn.view(*drawn.shape[:-1], n_rows, width))
         start = stop
     return masks
