@@ -36,7 +36,7 @@ if os.environ.get("COLAB_RELEASE_TAG"):  # in Colab only: add to its packages, r
 
 # %% [markdown]
 # ## Overview
-# Each track becomes 68 numbers ([Data](../book/data.md)). A variational autoencoder squeezes them into 32 latent dimensions, PCA
+# Each track becomes 68 numbers ([Method](../book/method.md) lists them). A variational autoencoder squeezes them into 32 latent dimensions, PCA
 # into 32 components; K-Means then looks for as many clusters as there are genres. The genres themselves are used for scoring
 # only. Settings come from `helpers.protocols`: change `protocol` below to `written` or `released` and run again.
 
@@ -72,7 +72,7 @@ tracks.features.iloc[:5, [0, 1, 26, 50, 56, 63, 65, 67]].round(2).assign(genre=N
 
 # %% [markdown]
 # ## Training
-# One VAE per seed, from scratch, a few seconds each. The loss is the squared error summed over features plus the KL divergence summed
+# One VAE per seed, from scratch. The loss is the squared error summed over features plus the KL divergence summed
 # over latent dimensions, both in nats up to a constant ([Method](../book/method.md)).
 
 # %%
@@ -94,7 +94,8 @@ results.table(run.scores, shown, list(experiments.METHODS[1]))
 plots.metric_bars(run.scores, results.PAPER_METRICS[1], experiments.METHODS[1], results.paper_tables().query("phase == 1"))
 
 # %% tags=["remove-input"]
-Markdown(results.read_contrast(run.scores, "VAE + K-Means", "PCA + K-Means", ["silhouette", "nmi", "ari"]))
+Markdown(results.read_contrast(run.scores, "VAE + K-Means", "PCA + K-Means", ["silhouette", "nmi", "ari"])
+         + " *Level* says that the means differ by no more than the larger standard deviation over seeds.")
 
 # %% [markdown]
 # ## Why the two silhouettes must not be compared
@@ -121,7 +122,8 @@ plots.silhouette_by_dims(pd.DataFrame(by_dims), {"VAE, 32 latent dims": (first.m
 # %% tags=["remove-input"]
 Markdown(f"The VAE of seed {first.seed} keeps {len(first.active)} of {first.mu.shape[1]} dimensions. "
          + results.read_contrast(run.scores, "VAE + K-Means (PCA, as many dims)", "VAE + K-Means", ["silhouette", "nmi"])
-         + " The column *Silhouette, common space* measures every clustering in the same standardised audio features: the fair comparison.")
+         + " The column *Silhouette, common space* measures every clustering in the same standardised audio features: one ruler for all, "
+         "though one that favours methods which cluster close to these features.")
 
 # %% [markdown]
 # ## What the clusters look like

@@ -37,15 +37,15 @@ if os.environ.get("COLAB_RELEASE_TAG"):  # in Colab only: add to its packages, r
 
 # %% [markdown]
 # ## Overview
-# The paper gives its CVAE the genre, finds little genre in the latent space, calls that posterior collapse, and asks for annealing and a
-# million songs. Here the battery is first tried on models whose answer is known, then used on a CVAE of real tracks; then come the remedies,
+# The paper gives its CVAE the genre, reads posterior collapse off a low silhouette, blames little data, and asks for annealing and a million
+# songs; its scores against genre are low as well. Here the battery is first tried on models whose answer is known, then used on a CVAE of real tracks; then come the remedies,
 # the scale question and beta. The end shows what a conditional model is good for, and how to diagnose your own.
 #
 # ## The theory in five lines
 # 1. The loss is squared error + β · KL(q(z|x,c) ‖ p(z)); the KL is what it costs to say z.
 # 2. On average over tracks, KL = I(z;c) + I(z;x|c) + KL(q(z) ‖ p(z)).
 # 3. The decoder has c already, so I(z;c) is pure cost: the best z is independent of the genre.
-# 4. I(z;x|c), everything but the genre, does pay: direction i of the data is kept if its variance λᵢ exceeds σ² = β/2.
+# 4. I(z;x|c), everything but the genre, does pay: a linear VAE keeps direction i of the data if its variance λᵢ exceeds σ² = β/2.
 # 5. Collapse is another thing: then I(z;x|c) is zero too, and the decoder does not notice when z is exchanged.
 
 # %%
@@ -78,12 +78,17 @@ for name, (recipe, expected) in collapse.CASES.items():
 pd.DataFrame(known).T.infer_objects().round(2)
 
 # %% [markdown]
-# Expected and found verdict stand side by side. A test of this book repeats it for five seeds. Note the two probes: a CVAE that works is at
-# chance for the genre and right about the style; the collapsed one is at chance for both.
+# Expected and found verdict stand side by side. A test of this book repeats it for five seeds. *Collapsed*: no active unit, hardly any KL,
+# z exchanged without notice, every probe at chance. *By design*: encoder and decoder use the genre, z matters, and a probe of the genre gets
+# less than half of the skill that it has on the data. *Keeps c*: it gets more. *Informative*: z matters, and the genre is not used. *Encoder
+# only*, *decoder only*: the other half makes no use of it. *Undecided*: the measures contradict each other. Note the two probes: a CVAE that
+# works is near chance for the genre and right about the style; the collapsed one is at chance for both.
 #
 # ## The real tracks
-# The same battery on three models of the data set: the protocol's CVAE, its unconditional twin, and one with β = 40. *Brightness* stands in for a style: the third of its own genre that a track's spectral centroid
-# falls in, hence independent of the genre. Probes leave whole tracks out, and intervals draw whole tracks.
+# The same battery on three models of the data set: the protocol's CVAE, an unconditional VAE of the same layers, and a CVAE with β = 40; the
+# last two without annealing and for at most 100 epochs. They see the 68 audio features, under `released` also texts and the one-hot genre.
+# *Brightness* stands in for a style: the third of its own genre that a track's spectral centroid falls in, hence independent of the genre.
+# Probes leave whole tracks out, and intervals draw whole tracks.
 
 # %%
 tracks = datasets.load(dataset)
@@ -102,6 +107,10 @@ study.table()
 # %% mystnb={"figure": {"caption": "KL of every latent dimension, sorted, for the first seed. The dotted line is what probabilistic PCA foretells for the first model from the covariance of the data alone.", "name": "fig-kl-units"}, "image": {"alt": "Line plot of KL per latent dimension for each model against the pPCA prediction."}}
 plots_collapse.kl_per_unit(study)
 
+# %% [markdown]
+# Units to the left of the place where a line meets zero carry something. Where a line lies below the dotted one, training has switched off
+# units that a linear model would keep.
+
 # %% mystnb={"figure": {"caption": "Squared error of the reconstruction as trained, and with z or the condition exchanged between rows or z set to zero; mean and range over seeds.", "name": "fig-shuffles"}, "image": {"alt": "Dot plot: squared error per model, as trained, with z shuffled, with z zero, with the condition shuffled."}}
 plots_collapse.shuffles(study)
 
@@ -119,6 +128,7 @@ Markdown(collapse_readings.claim(study))
 # The battery on full GTZAN, features and texts as the released code fuses them, and features alone under *controlled*; each network also
 # with the condition given to one half only, and the CVAE with KL annealing and without. *Texts redrawn* is the trained network on the same
 # tracks with the noise of the released text channel drawn anew: what it had learned by heart shows there.
+# A dash is a measure that the model or the protocol does not have.
 
 # %% tags=["remove-input"]
 battery = grids.published("gtzan", "battery")
@@ -134,8 +144,8 @@ Markdown("On the same network: " + collapse_readings.read_annealing(battery) + "
 # %% [markdown]
 # ## Remedies, and what they do to a model that is not ill
 # Seven remedies, each a field of the recipe: linear and cyclical KL annealing, free bits, β below 1, a learned σ, BN-VAE, an aggressive
-# encoder. They are tried on GTZAN, on planted tracks, and on planted tracks after a collapse (β = 200, which the row *beta = 0.25* replaces).
-# These runs come from `make results`.
+# encoder. They are tried on GTZAN, on planted tracks, and on planted tracks at β = 200, where a model without a remedy collapses. Each model is
+# trained from scratch with the remedy on; the row *beta = 0.25* replaces that β, all other rows keep it. These runs come from `make results`.
 
 # %%
 remedies = grids.published("gtzan", "remedies")
@@ -148,7 +158,7 @@ plots_collapse.remedies(remedies)
 # A remedy can raise the KL and the units; it is a cure only if the style is back as well. More KL with a probe at chance is noise at a price.
 #
 # ## Would a million songs help?
-# Planted tracks can be had in any number. Three models see 10³, 10⁴ and 10⁵ of them, with the same number of updates each, and are diagnosed on
+# Planted tracks can be had in any number, if not a million here. Three models see 10³, 10⁴ and 10⁵ of them, with the same number of updates each, and are diagnosed on
 # tracks that they have not seen.
 
 # %% mystnb={"figure": {"caption": "A hundred times more tracks, the same number of updates: active units, KL, K-Means NMI of the genre and probe of the style on unseen planted tracks; mean and range over seeds.", "name": "fig-scale"}, "image": {"alt": "Four line plots against the number of tracks on a log scale, one line per model."}}
@@ -173,7 +183,9 @@ Markdown(collapse_readings.read_beta(sweep))
 # %% [markdown]
 # ## Disentanglement, where it can be measured
 # MIG, SAP and DCI ask whether one dimension holds one factor, so they need several known factors. Planted tracks have a style and three
-# continuous traits:
+# continuous traits. *MIG* and *SAP*: the lead of a factor's best dimension over the next best, by information and by prediction.
+# *Disentanglement*: does a dimension serve one factor only? *Completeness*: is a factor in one dimension only? *Informativeness*: how well are
+# the factors predicted? All but the total correlation lie between 0 and 1, and more is better:
 
 # %%
 collapse_readings.factor_table(grids.published("gtzan", "factors"))
@@ -196,10 +208,10 @@ plots_collapse.transfer_heatmap(swap)
 
 # %% tags=["remove-input"]
 Markdown("There is no condition to swap." if swap is None else f"{swap.success:.0%} of the swapped rows are taken for the target (chance {swap.chance:.0%}), "
-         f"and a row's deviation from its genre's mean correlates {swap.kept:.2f} with what it was before: the rest of the track stays.")
+         f"and a row's deviation from its genre's mean correlates {swap.kept:.2f} with what it was before (1: all but the genre stays).")
 
 # %% [markdown]
-# **Styles within a genre.** Since z holds what is not genre, K-Means on the tracks of one genre finds its styles.
+# **Styles within a genre.** K-Means on the z of one genre's tracks makes groups of what is not genre; the figure shows in what they differ.
 
 # %% mystnb={"figure": {"caption": "Three styles within the largest genre (first seed): means of features that have a word, in standard deviations of that genre.", "name": "fig-styles"}, "image": {"alt": "Heat map of three styles against brightness, loudness, dynamics, noisiness and tempo."}}
 fit, classes = study.fits[own][0], np.zeros(tracks.n, dtype=int) if study.c is None else study.c
@@ -234,10 +246,11 @@ collapse_readings.paper_and_ours(study, battery)
 
 # %% [markdown]
 # ## Summary
-# - Genre NMI cannot diagnose a CVAE. Independence from the genre is what its loss asks for.
+# - Genre NMI cannot diagnose a CVAE: independence from the genre is what its loss asks for. Nor can a silhouette, which can rise while units die.
 # - Collapse has its own signs: no active unit, no KL, a decoder that does not notice another z, and every probe at chance.
 # - Score posterior means of active units, never standardised means of all of them.
-# - Before adding data or annealing, compare the data's eigenvalues with β/2: that is what decides how many units live.
+# - Before adding data, compare the data's eigenvalues with β/2: a linear VAE keeps just those above. A trained network comes near, and how it is
+#   trained counts as well.
 #
 # Functions used: `helpers.collapse`, `helpers.probes`, `helpers.transfer`, `helpers.disentanglement`. Before this page:
 # [Advanced VAEs](03_advanced_vaes.ipynb).

@@ -139,7 +139,7 @@ explorers.eps_explorer(points, eps, found, runs.ids, runs.genres, start, "DBSCAN
 
 # %% [markdown]
 # ## Summary
-# - Groups on the leaky maps are texts; groups on the clean ones are sounds.
+# - Groups on the leaky maps are texts; on the others they are sounds, and at most a trace of lyrics drawn by genre.
 # - A method with a radius tells as many stories as the radius has values. Report the curve.
 #
 # Back to [all results](06_results.ipynb).

@@ -14,7 +14,7 @@
 # %% [markdown]
 # # How does a song become 68 numbers?
 #
-# Listen to ten short clips, see what the computer keeps of each, and you know everything that the models of this book ever hear. The clips
+# Listen to ten short clips, see what the computer keeps of each, and you know all that the models of this book ever get of a sound. The clips
 # are **synthesised**: a small program composed and played them, so that they belong to nobody and can be played here.
 
 # %% tags=["colab", "remove-cell", "skip-execution"]
@@ -37,8 +37,8 @@ if os.environ.get("COLAB_RELEASE_TAG"):  # in Colab only: add to its packages, r
 # %% [markdown]
 # ## Overview
 # A clip is cut into frames of 93 milliseconds. Each frame gets a spectrum; from it come the colour of the sound (MFCC), the pitches
-# (chroma), its brightness (spectral) and more, each as mean and standard deviation over the frames. 68 numbers are left, and the order of
-# events is gone ([Data](../book/data.md) lists them all). The last panel of each figure shows these as a model gets them: in
+# (chroma), its brightness (spectral) and more, most as mean and standard deviation over the frames. 68 numbers are left, and the order of
+# events is gone ([Method](../book/method.md) lists them all). The last panel of each figure shows these as a model gets them: in
 # standard deviations from the mean of the tracks in `dataset`. Our clips are simpler than records, so some bars are long.
 #
 # The ten styles imitate the ten genres of GTZAN with a tempo, a drum pattern, chords and a timbre each (`helpers.synth`). No result in this book rests on them.

@@ -298,7 +298,7 @@ def test_disk_fills_during_extraction(tmp_path):
     assert len(done.stderr.strip().splitlines()) == 1 and "cannot write" in done.stderr and "make room" in done.stderr
     assert subprocess.run(command, env=environment).returncode == 0
     assert out.read_bytes() == (tmp_path / "first.csv").read_bytes()
-    assert not list(tmp_path.glob(".*.tmp"))
+    assert not list(tmp_path.glob(".*.csv"))
 
 
 def test_disk_fills_while_the_table_is_written(tmp_path):

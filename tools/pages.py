@@ -40,7 +40,7 @@ def finding(drawn: bool) -> str:
     return """\
 ```{figure} _static/finding.svg
 :name: fig-finding
-:alt: Bars of agreement with genre for six inputs, high with the label in the input and falling as the label leaves.
+:alt: Bars of agreement with genre for six inputs, high with the label in the input, lower without.
 
 How well groups agree with genre when the traces of the label leave the input one by one. Groups by K-Means straight
 on the input, no network between, on {{ dataset }}; bars are means over {{ seeds }} seeds, whiskers their range, the

@@ -1,6 +1,6 @@
 """Folders of audio: finding tracks, the reader's own music as a data set, and playlists of the clusters found in it.
 
-Used by `datasets.load("path/to/music")` and page "Your own music".
+Used by `datasets.load("path/to/music")`, and by page "Audio baseline" for playlists; page "Run it yourself" says how.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from .cache import cache_dir
+
 if TYPE_CHECKING:
     from .datasets import Tracks
 
@@ -24,16 +26,6 @@ log = logging.getLogger("helpers")
 AUDIO = (".wav", ".au", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff")
 FOREIGN = (".m4a", ".aac", ".wma", ".mp4", ".ape", ".wv")  # audio that libsndfile does not read: named, not passed over
 LYRICS_TABLES = ("lyrics.csv", "lyrics.tsv")
-
-
-def cache_dir() -> Path:
-    """Where computed things are kept: `$HELPERS_CACHE`, else `_build/cache` of the checkout, else the user's cache."""
-    if os.environ.get("HELPERS_CACHE"):
-        return Path(os.environ["HELPERS_CACHE"])
-    root = Path(__file__).resolve().parents[2]
-    if (root / "pyproject.toml").exists():
-        return root / "_build" / "cache"
-    return Path.home() / ".cache" / "vae-music-clustering"
 
 
 def find_audio(folder: str | Path) -> dict[str, Path]:

@@ -1,6 +1,6 @@
 """Tables of tracks: the embedded real ones, the full GTZAN, the synthetic demo, and the reader's own folder.
 
-Used by every page; page "data" tells where each table comes from (`data/SOURCES.md`).
+Used by every page; page "Data" tells where each table comes from (`data/SOURCES.md`).
 """
 
 from __future__ import annotations

@@ -156,7 +156,7 @@ def embed(
     interrupted run resumes with the same batches, hence the same bytes.  `client` is a dask.distributed Client.
     Returns (n, 384) float32, unit length up to the float16 that the store keeps.
     Raises ValueError for a text that is empty or not a string, FileNotFoundError without weights.
-    Source: Reimers and Gurevych (2019).  Used on page 02.
+    Source: Reimers and Gurevych (2019).  Used for page "Hybrid features".
     """
     from tqdm import tqdm
 

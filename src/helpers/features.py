@@ -5,7 +5,7 @@ The numbers are those of plain librosa 0.11 calls with default settings (samplin
 rate and root-mean-square energy as (mean, standard deviation) pairs, the means of 7 spectral-contrast bands
 and the tempo of `librosa.beat.beat_track`.  `tests/test_features.py` holds the agreement, block by block.
 
-Used by pages 01 (the baseline) and "data".
+Used for every table of tracks (page "Data"), and live on page "From sound to numbers".
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ def extract(y: np.ndarray, sr: int = SR) -> np.ndarray:
     Returns (68,) float64 in the order of `FEATURES`: frequencies in Hz, RMS in amplitude, tempo in beats per minute.
     Digital silence gives finite numbers: MFCC 1 is -100 dB * sqrt(128), everything else, the tempo too, is 0.
     Raises ValueError for audio that is not one-dimensional, not finite, or shorter than one frame (2048 samples).
-    Source: Karim (2026), section 3; definitions of librosa 0.11 (McFee et al. 2015).  Used on page 01.
+    Source: Karim (2026), section 3; definitions of librosa 0.11 (McFee et al. 2015).
+    Used on page "From sound to numbers".
     """
     y = np.asarray(y)
     if y.ndim != 1:

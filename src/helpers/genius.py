@@ -1,6 +1,6 @@
 """The Genius Song Lyrics table (5 million texts, 9 GB) read in bounded memory: filter, and a seeded sample per tag.
 
-Used by the command line (`python -m helpers lyrics`) and page "data".
+Used by the command line (`python -m helpers lyrics`) and page "Data".
 """
 
 from __future__ import annotations

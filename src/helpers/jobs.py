@@ -100,7 +100,7 @@ def write_atomically(path: str | Path, write: Callable[[Path], Any]) -> Path:
     path = Path(path)
     with said_plainly(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        temporary = path.with_name(f".{os.getpid()}.{path.name}")  # its ending may tell the writer the format
         try:
             write(temporary)
             os.replace(temporary, path)

@@ -1,7 +1,8 @@
 """Lyrics: a bank of embedded real texts, and the text channels that the three protocols give to the tracks.
 
 GTZAN has no lyrics of its own.  The paper pairs its tracks with Genius texts by genre; the released code mostly wrote
-sentences instead.  Each channel below is one of these choices, or a control.  Used on pages 02, 03 and "data".
+sentences instead.  Each channel below is one of these choices, or a control.  Used on pages
+"Hybrid features", "Advanced VAEs" and "Data".
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -17,6 +16,8 @@ import pandas as pd
 
 from . import metrics
 from .datasets import Tracks, data_dir
+from .fusion import Inputs
+from .jobs import write_atomically as write
 from .sentences import CONSTANTS
 
 KEYS = ["protocol", "phase", "dataset", "variant", "method"]
@@ -193,6 +194,28 @@ def read_confusion(genres: np.ndarray | None, labels: np.ndarray) -> str:
     )
 
 
+def read_guard(made: Inputs) -> str:
+    """A sentence with what the leak guard found in an input (`fusion.inputs`)."""
+    if made.c is None:
+        return "Leak guard: not run, there are no genres to leak."
+    return f"Leak guard: {' '.join(made.leaks) or 'none of its four tests found the genre in the input.'}"
+
+
+def read_weights(made: Inputs, survive: bool) -> str:
+    """A sentence on the text in a fused input: how much of the text it keeps, whether the fusion weights reach the
+    clusterer (`survive`, from `fusion.weights_survive`), and what they come to, since there is one a column."""
+    if "text" not in made.blocks:
+        return "There are no lyrics for these tracks, so the input is audio alone."
+    variance = made.X.var(axis=0)
+    share = variance[made.blocks["text"]].sum() / variance.sum()
+    kept = "" if made.text_variance is None else f"The text keeps {made.text_variance:.1%} of its variance. "
+    reach = "reach" if survive else "**do not reach**"
+    return (
+        f"{kept}Scale guard: the fusion weights {reach} the clusterer. A weight acts on each column of its block, and "
+        f"the text's columns together make up {share:.0%} of the input's variance."
+    )
+
+
 def by_cluster(ids: np.ndarray, labels: np.ndarray, space: np.ndarray) -> pd.DataFrame:
     """The clusters, largest first, noise last: rows, the three closest to the cluster's mean in `space` and the
     farthest. ids and labels (n,), space (n, d)."""
@@ -269,16 +292,6 @@ def save(scores: pd.DataFrame, folder: Path, record: dict) -> None:
         lambda path: scores.to_csv(path, index=False, float_format="%.6g", compression={"method": "gzip", "mtime": 0}),
     )
     write(folder / "provenance.json", lambda path: path.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n"))
-
-
-def write(path: Path, writer) -> None:
-    """Call `writer(temporary path)` and rename the result to `path`, so that no reader meets half a file."""
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        writer(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def load(dataset: str = "gtzan") -> tuple[pd.DataFrame, dict]:

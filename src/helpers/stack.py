@@ -212,7 +212,8 @@ class Stack:
         """The parts of the loss of `models.elbo` on one batch; `backward` then needs no arguments.
 
         x (S, B, D), noise (S, B, d) standard normal, c (S, B, C) one-hot or None, bits (S, B * sum(self.dropped)) int16
-        random bits or None, all without S for a single network. Returns reconstruction, KL and the KL that is penalised, each (S,), means over the batch.
+        random bits or None, all without S for a single network. Returns reconstruction, KL and the KL that is
+        penalised, each (S,), means over the batch.
         """
         recipe, n_rows = self.recipe, x.shape[-2]
         masks = iter(_masks(bits, n_rows, self.dropped))

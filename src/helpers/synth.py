@@ -143,7 +143,7 @@ def demo(per_style: int = 20, seconds: float = 10.0, spread: float = SPREAD) -> 
     import pandas as pd
 
     from . import features
-    from .collection import cache_dir
+    from .cache import cache_dir
     from .datasets import from_table
     from .jobs import Records, run
 

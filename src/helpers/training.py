@@ -180,8 +180,8 @@ class LatentEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
 
     `recipe` is a `protocols.Recipe` (None: the paper's, 512-256-128, d = 32, 200 epochs); `transform` maps
     (n, n_features) to (n, recipe.latent). Scale the data first:
-    `make_pipeline(StandardScaler(), LatentEncoder(), KMeans(10))`. Raises ValueError for a conditional recipe. Used on
-    the pages "Audio baseline" and "Your own music".
+    `make_pipeline(StandardScaler(), LatentEncoder(), KMeans(10))`. Raises ValueError for a conditional recipe. Shown
+    on page "Run it yourself".
     """
 
     def __init__(self, recipe: Recipe | None = None, random_state: int | None = 0):
