@@ -65,7 +65,8 @@ made.lyrics_report if made.lyrics_report is not None else Markdown("This channel
 
 # %%
 widths = {name: block.stop - block.start for name, block in made.blocks.items()}
-Markdown(f"**{tracks.name}**, {tracks.n} rows, protocol **{protocol}**: input columns {widths}. "
+note = f" ({tracks.provenance['note']})" if tracks.provenance.get("note") else ""
+Markdown(f"**{tracks.name}**, {tracks.n} rows{note}, protocol **{protocol}**: input columns {widths}. "
          + results.read_weights(made, "text" in made.blocks and fusion.weights_survive(tracks, protocol, 2)) + " " + results.read_guard(made))
 
 # %% [markdown]

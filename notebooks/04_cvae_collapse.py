@@ -213,12 +213,12 @@ Markdown("There is no condition to swap." if swap is None else f"{swap.success:.
 # %% [markdown]
 # **Styles within a genre.** K-Means on the z of one genre's tracks makes groups of what is not genre; the figure shows in what they differ.
 
-# %% mystnb={"figure": {"caption": "Three styles within the largest genre (first seed): means of features that have a word, in standard deviations of that genre.", "name": "fig-styles"}, "image": {"alt": "Heat map of three styles against brightness, loudness, dynamics, noisiness and tempo."}}
+# %% mystnb={"figure": {"caption": "Up to three styles within the largest genre (first seed): means of features that have a word, in standard deviations of that genre.", "name": "fig-styles"}, "image": {"alt": "Heat map of three styles against brightness, loudness, dynamics, noisiness and tempo."}}
 fit, classes = study.fits[own][0], np.zeros(tracks.n, dtype=int) if study.c is None else study.c
 rows = np.flatnonzero(classes == np.bincount(classes).argmax())
 features = tracks.features[list(transfer.READABLE)].rename(columns=transfer.READABLE)
 Z = fit.mu[:, fit.active] if len(fit.active) else fit.mu
-plots_collapse.style_heatmap(transfer.style_profile(Z, features, rows), "these tracks" if study.c is None else tracks.genres[rows[0]])
+plots_collapse.style_heatmap(transfer.style_profile(Z, features, rows, k=min(3, len(rows))), "these tracks" if study.c is None else tracks.genres[rows[0]])
 
 # %% [markdown]
 # ## Diagnose your own model

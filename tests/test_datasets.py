@@ -80,6 +80,18 @@ def test_csv_table(tmp_path):
         tracks.genre_codes  # noqa: B018
 
 
+def test_names_that_look_like_nothing_are_names(tmp_path):
+    table = small().assign(track_id=["NA", "null", "c", "d", "e", "f"], genre=["None", "nan"] * 3)
+    table.to_csv(tmp_path / "mine.csv", index=False)
+    tracks = datasets.load(str(tmp_path / "mine.csv"))
+    assert tracks.ids[:2].tolist() == ["NA", "null"] and tracks.genre_names == ["None", "nan"]
+
+
+def test_one_genre_for_all_says_nothing(tmp_path):
+    small().assign(genre="Jazz").to_csv(tmp_path / "mine.csv", index=False)
+    assert datasets.load(str(tmp_path / "mine.csv")).genres is None
+
+
 def without_column(t):
     return t.drop(columns=["mfcc_03_std", "tempo"])
 

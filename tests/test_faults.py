@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 import soundfile as sf
 
-from helpers import acquire, collection, datasets, genius, synth
+from helpers import acquire, collection, datasets, embedding, genius, synth
 from helpers.embedding import Store
 from helpers.features import FEATURES, SR, extract_table, load_audio
 
@@ -528,6 +528,34 @@ def test_folder_lyrics_by_file_and_by_title(tmp_path, monkeypatch):
         datasets.load(str(music))
 
 
+def test_folder_lyrics_of_tracks_that_share_a_name(tmp_path, monkeypatch):
+    monkeypatch.setenv("HELPERS_CACHE", str(tmp_path / "cache"))
+    paths = {}
+    for i, track in enumerate(("A/01 Intro", "B/01 Intro", "B/Beyonce\u0301")):  # as a Mac writes the accent
+        paths[track] = tmp_path / f"{track}.wav"
+        paths[track].parent.mkdir(exist_ok=True)
+        sf.write(paths[track], synth.clip("pop", seed=i, seconds=1.0), SR)
+    files = ["A/01 Intro.wav", "B/01 Intro.wav", "beyonc\u00e9.wav"]
+    pd.DataFrame({"file": files, "lyrics": ["one", "two", "three"]}).to_csv(tmp_path / "lyrics.csv", index=False)
+    found = collection.join_lyrics(paths, tmp_path / "lyrics.csv")
+    np.testing.assert_allclose(found, embedding.embed(["one", "two", "three"], quiet=True), atol=1e-3)
+    pd.DataFrame({"file": files[:1], "lyrics": ["one"]}).to_csv(tmp_path / "lyrics.csv", index=False)
+    assert collection.join_lyrics(paths, tmp_path / "lyrics.csv").notna().all(axis=1).tolist() == [True, False, False]
+
+
+def test_folders_of_one_track_each_are_no_genres(tmp_path):
+    paths = {name: tmp_path / name for name in ("a/x.wav", "b/y.wav")}
+    assert collection.genres_from_folders(paths, tmp_path) is None
+    paths["b/z.wav"] = tmp_path / "b/z.wav"
+    assert collection.genres_from_folders(paths, tmp_path) == {"a/x.wav": "a", "b/y.wav": "b", "b/z.wav": "b"}
+
+
+def test_a_folder_of_yours_called_gtzan_is_not_the_collection(tmp_path, monkeypatch):
+    monkeypatch.setenv("HELPERS_CACHE", str(tmp_path / "cache"))
+    write_clips(tmp_path / "gtzan", 2, seconds=1.0)
+    assert datasets.load(str(tmp_path / "gtzan")).name == "gtzan (yours)"
+
+
 def test_playlists(tmp_path):
     paths = write_clips(tmp_path / "mü sic", 5, seconds=1.0)
     ids = list(paths)
@@ -537,6 +565,8 @@ def test_playlists(tmp_path):
     assert entries == [str(paths[i]) for i in (ids[0], ids[2], ids[3])] and all(os.path.exists(e) for e in entries)
     table = pd.read_csv(tmp_path / "out" / "tracks.csv")
     assert table["cluster"].tolist() == [1, 0, 1, 1, -1] and table["track_id"].tolist() == ids
+    collection.write_playlists([0, 0, 0, 0, 0], ids, paths, tmp_path / "out")  # those of before go
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["cluster_00.m3u8", "tracks.csv"]
     with pytest.raises(ValueError, match="no sound file is known"):
         collection.write_playlists([0], ["x"], {}, tmp_path / "out")
 

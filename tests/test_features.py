@@ -160,12 +160,12 @@ def test_load_audio_gives_librosa_samples(tmp_path, kind, rate, channels):
     np.testing.assert_allclose(ours, theirs, atol=1e-7)
 
 
-def test_offset_and_duration(tmp_path):
+def test_duration(tmp_path):
     path = tmp_path / "ramp.wav"
     sf.write(path, np.linspace(-0.5, 0.5, 4 * SR), SR)
     whole, _ = load_audio(path, duration=None)
-    part, _ = load_audio(path, duration=1.0, offset=2.0)
-    np.testing.assert_array_equal(part, whole[2 * SR : 3 * SR])
+    part, _ = load_audio(path, duration=1.0)
+    np.testing.assert_array_equal(part, whole[:SR])
 
 
 @pytest.fixture

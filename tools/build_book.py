@@ -18,6 +18,7 @@ import yaml
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: threads that wait for each other cost minutes
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from helpers import datasets  # noqa: E402
 from tools import finding, pages, quoted, sync  # noqa: E402
 from tools.run_notebooks import NotebookFailed, Run, run_all  # noqa: E402
 
@@ -114,13 +115,17 @@ def main() -> None:
     options = parser.parse_args()
     root, start = options.root.resolve(), time.perf_counter()
     parameters = {k: v for k in ("dataset", "protocol", "seeds") if (v := getattr(options, k)) is not None}
-    if "dataset" in parameters and Path(parameters["dataset"]).exists():
-        parameters["dataset"] = str(Path(parameters["dataset"]).resolve())
+    if "dataset" in parameters and parameters["dataset"] not in datasets.NAMES:
+        own = Path(parameters["dataset"]).expanduser()
+        parameters["dataset"] = str(own.resolve()) if own.exists() else parameters["dataset"]
+    for name in ("GTZAN_FEATURES", "GTZAN_AUDIO", "HELPERS_DATA", "HELPERS_CACHE"):  # notebooks run in another folder
+        if os.environ.get(name):
+            os.environ[name] = str(Path(os.environ[name]).expanduser().resolve())
     stage, stamp = root / "_build" / "stage", root / "_build" / "html.key"
     try:
         runs = run_all(chapters(root), parameters, root, options.jobs)
         key = layout(root, stage, runs)
-    except (NotebookFailed, ValueError) as error:
+    except (NotebookFailed, ValueError, OSError) as error:
         raise SystemExit(str(error)) from None
     index = root / "_build" / "html" / "index.html"
     if not (index.exists() and stamp.exists() and stamp.read_text() == key):

@@ -12,7 +12,7 @@ from pathlib import Path
 import matplotlib
 import pandas as pd
 
-from helpers import datasets, experiments, plots, results
+from helpers import datasets, experiments, fusion, jobs, plots, results
 from tools.run_notebooks import surroundings
 
 # title of the bar, protocol, phase, variant of the input (helpers.fusion.VARIANTS)
@@ -42,8 +42,7 @@ def make(root: Path, dataset: str, seeds: int) -> tuple[dict[str, str], dict[str
         found = json.loads(kept.read_text())
     else:
         found = _measure(dataset, seeds)
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_text(json.dumps(found))
+        jobs.write_atomically(kept, lambda path: path.write_text(json.dumps(found)))
     return found["numbers"], {file: base64.b64decode(text) for file, text in found["files"].items()}
 
 
@@ -55,6 +54,8 @@ def _measure(dataset: str, seeds: int) -> dict:
     numbers, bars = dict(blank), []
     for title, protocol, phase, variant in STEPS:
         try:
+            if "lyrics" in title and "text" not in fusion.inputs(tracks, protocol, phase, guard=False).blocks:
+                continue
             scores, _ = experiments.controls(tracks, protocol, phase, seeds, [variant])
         except ValueError:  # music of other genres has no sentences and no lyrics
             continue

@@ -61,8 +61,10 @@ def surroundings(root: Path, dataset: str | None) -> str:
             files += [Path(own)]
     stamp = ""
     if dataset and Path(dataset).is_dir():
-        stamp = str([(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in sorted(Path(dataset).rglob("*"))])
-    return hashlib.sha256(f"{digest([f for f in files if f.exists()], root)}{stamp}{sys.version}".encode()).hexdigest()
+        found = [(str(p), p.stat()) for p in sorted(Path(dataset).rglob("*")) if p.is_file()]
+        stamp = str([(name, stat.st_size, stat.st_mtime_ns) for name, stat in found])
+    stamp += os.environ.get("GTZAN_AUDIO", "")  # a page plays it
+    return hashlib.sha256(f"{digest([f for f in files if f.is_file()], root)}{stamp}{sys.version}".encode()).hexdigest()
 
 
 def defaults(notebook: nbformat.NotebookNode, name: str) -> dict[str, str | int]:
@@ -171,6 +173,8 @@ def run_all(sources: list[Path], parameters: dict[str, str | int], root: Path, j
             overridden = used if parameters else {}
             futures[pool.submit(_execute, str(source), str(part), overridden, str(folder))] = (name, part, target, used)
         for future in as_completed(futures):
+            if future.cancelled():
+                continue
             name, part, target, used = futures[future]
             seconds, fault = future.result()
             if fault:
@@ -179,9 +183,9 @@ def run_all(sources: list[Path], parameters: dict[str, str | int], root: Path, j
                     os.replace(part, failed / f"{name}.ipynb")
                 faults.append(f"notebooks/{name}.ipynb failed after {seconds:.0f} s: {fault}\n"
                               f"--- as far as it came: {failed / name}.ipynb")
-                for other in futures:
+                for other in futures:  # what is under way goes on, and is kept
                     other.cancel()
-                break
+                continue
             runs[name] = _keep(name, part, target, used, seconds)
             print(f"  {name}: {seconds:.0f} s", flush=True)
     if faults:

@@ -5,12 +5,14 @@ Neither GTZAN nor the Genius table may be passed on, so both come from where the
 
 from __future__ import annotations
 
+import gzip
 import logging
 import os
 import shutil
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 
 import pandas as pd
@@ -109,7 +111,7 @@ def unpack(archive: str | Path, target: str | Path) -> Path:
         os.replace(workspace, target)
     except tarfile.FilterError as error:
         raise ValueError(f"{archive}: a member would land outside of the folder; not unpacked ({error})") from None
-    except (tarfile.ReadError, zipfile.BadZipFile, EOFError) as error:
+    except (tarfile.ReadError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise ValueError(f"{archive}: not a whole .zip or .tar.gz archive ({error}); download it again") from None
     finally:
         shutil.rmtree(workspace, ignore_errors=True)
@@ -129,7 +131,10 @@ def locate(what: str, given: str | Path | None, raw: str | Path) -> Path:
         archive = given.is_file() and given.name.lower().endswith((".zip", ".tar", ".tar.gz", ".tgz"))
         if not archive:
             return given
-        return raw if raw.exists() else unpack(given, raw)
+        if raw.exists():
+            log.warning("%s is there already and is used; remove it to unpack %s", raw, given.name)
+            return raw
+        return unpack(given, raw)
     if raw.exists():
         return raw
     try:
@@ -149,6 +154,8 @@ def locate(what: str, given: str | Path | None, raw: str | Path) -> Path:
 def find_lyrics_table(path: str | Path) -> Path:
     """The lyrics table at a path: the .csv or .parquet itself, or the largest one in a folder."""
     path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such table or folder")
     if path.is_file():
         return path
     tables = [*path.rglob("*.csv"), *path.rglob("*.parquet")]

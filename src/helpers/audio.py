@@ -12,10 +12,10 @@ SR = 22050
 SECONDS = 30.0  # GTZAN clips last half a minute; longer files are read up to there
 
 
-def load_audio(path: str | Path, duration: float | None = SECONDS, offset: float = 0.0) -> tuple[np.ndarray, int]:
+def load_audio(path: str | Path, duration: float | None = SECONDS) -> tuple[np.ndarray, int]:
     """Read a sound file as mono at 22050 Hz, sample for sample as `librosa.load` does, at half its cost.
 
-    Decoding is libsndfile's (wav, au, flac, ogg, mp3), resampling soxr's `HQ`.  `duration` and `offset` are in
+    Decoding is libsndfile's (wav, au, flac, ogg, mp3), resampling soxr's `HQ`.  `duration` is in
     seconds.  Returns `(y, sr)` with `y` (n_samples,) float32 and `sr` = 22050.
     Raises FileNotFoundError, PermissionError, or ValueError for a file that holds no readable audio.
     """
@@ -30,8 +30,6 @@ def load_audio(path: str | Path, duration: float | None = SECONDS, offset: float
     try:
         with sf.SoundFile(os.fsencode(path) if os.name == "posix" else str(path)) as sound:
             native = sound.samplerate
-            if offset:
-                sound.seek(min(int(offset * native), sound.frames))
             y = sound.read(-1 if duration is None else int(duration * native), dtype="float32", always_2d=True)
     except sf.LibsndfileError as error:
         raise ValueError(

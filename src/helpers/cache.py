@@ -17,6 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
+from .jobs import write_atomically
+
 log = logging.getLogger("helpers")
 
 _counts: Counter[str] = Counter()
@@ -70,16 +72,10 @@ def path_of(description: object, *arrays: np.ndarray | None) -> Path:
 
 def save(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write the arrays; a reader sees the whole file or none. OSError says where there is no room or permission."""
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.npz")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(temporary, **arrays)  # type: ignore[arg-type]
-        os.replace(temporary, path)
+        write_atomically(path, lambda temporary: np.savez(temporary, **arrays))  # type: ignore[arg-type]
     except OSError as error:
         raise OSError(f"Cannot write to {path.parent} ({error}); set HELPERS_CACHE to another folder.") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def load(path: Path) -> dict[str, np.ndarray] | None:

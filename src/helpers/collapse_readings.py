@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 from sklearn.cluster import KMeans
-from sklearn.metrics import silhouette_score
 
 from .collapse_study import Study, mean_sd, show
 from .disentanglement import total_correlation
+from .metrics import internal
 from .results import cell, paper_tables
 
 ACTIVE, KL, STYLE = "active units (KL > 0.05)", "KL", "probe of style, active units"
@@ -84,17 +84,21 @@ def dependence(study: Study) -> pd.DataFrame:
     """Active units, KL and total correlation (nats) of every model, mean ± sd over seeds."""
     rows = {}
     for model, fits in study.fits.items():
-        found = [total_correlation(f.mu[:, f.active], f.logvar[:, f.active]) for f in fits if f.logvar is not None]
+        found = [  # a covariance needs more rows than dimensions
+            total_correlation(f.mu[:, f.active], f.logvar[:, f.active]) if len(f.mu) > len(f.active) else float("nan")
+            for f in fits if f.logvar is not None
+        ]
         rows[model] = {"Active units": _show(study, model, ACTIVE), "KL (nats)": _show(study, model, KL),
                        "Total correlation (nats)": cell(*mean_sd(np.array(found)))}
     return pd.DataFrame(rows).T.rename_axis("Model")
 
 
 def silhouettes(study: Study, model: str) -> np.ndarray:
-    """Silhouette of K-Means on the posterior means of one model, as many clusters as classes, (n_seeds,)."""
-    k = 10 if study.c is None else len(np.unique(study.c))
+    """Silhouette of K-Means on the posterior means of one model, as many clusters as classes, (n_seeds,); NaN where
+    there are as many classes as rows."""
+    k = len(np.unique(study.c))
     labels = [KMeans(k, n_init=10, random_state=fit.seed).fit_predict(fit.mu) for fit in study.fits[model]]
-    return np.array([silhouette_score(f.mu, found) for f, found in zip(study.fits[model], labels, strict=True)])
+    return np.array([internal(f.mu, found)["silhouette"] for f, found in zip(study.fits[model], labels, strict=True)])
 
 
 def paper_and_ours(study: Study, battery: pd.DataFrame | None) -> pd.DataFrame:

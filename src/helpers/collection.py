@@ -9,6 +9,8 @@ import hashlib
 import logging
 import os
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,10 +41,13 @@ def find_audio(folder: str | Path) -> dict[str, Path]:
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder")
-    os.listdir(folder)  # says so when it must not be read; the walk below would pass over it
+
+    def refuse(error: OSError) -> None:  # a folder that must not be read: the walk alone would pass over it
+        raise error
+
     found = sorted(
         Path(root, name)
-        for root, _, names in os.walk(folder)
+        for root, _, names in os.walk(folder, onerror=refuse)
         for name in names
         if name.lower().endswith(AUDIO + FOREIGN)
         and not any(p[0] == "." for p in Path(root, name).relative_to(folder).parts)
@@ -50,7 +55,7 @@ def find_audio(folder: str | Path) -> dict[str, Path]:
     if not found:
         raise ValueError(f"{folder}: no audio in this folder ({', '.join(AUDIO)})")
     stems = [printable(p.relative_to(folder).with_suffix("").as_posix()) for p in found]
-    shared = {s for s in stems if stems.count(s) > 1} if len(set(stems)) < len(stems) else set()
+    shared = {stem for stem, n in Counter(stems).items() if n > 1}
     return {
         (printable(p.relative_to(folder).as_posix()) if s in shared else s): p
         for s, p in zip(stems, found, strict=True)
@@ -58,13 +63,17 @@ def find_audio(folder: str | Path) -> dict[str, Path]:
 
 
 def genres_from_folders(paths: Mapping[str, Path], folder: Path) -> dict[str, str] | None:
-    """The genre of each track: the name of its sub-folder, when every track is in one and there are several."""
-    genres = {track: path.relative_to(folder).parts[0] for track, path in paths.items()}
+    """The genre of each track: the name of its sub-folder, when every track is in one and there are several, not each
+    with a single track."""
+    from .jobs import printable
+
+    genres = {track: printable(path.relative_to(folder).parts[0]) for track, path in paths.items()}
     nested = all(len(path.relative_to(folder).parts) > 1 for path in paths.values())
-    return genres if nested and len(set(genres.values())) > 1 else None
+    sizes = Counter(genres.values())
+    return genres if nested and len(sizes) > 1 and max(sizes.values()) > 1 else None
 
 
-def load_folder(folder: str | Path, *, n_jobs: int | None = None, client=None, quiet: bool | None = None) -> Tracks:
+def load_folder(folder: str | Path, *, n_jobs: int | None = None, client=None, quiet: bool = False) -> Tracks:
     """A folder of audio as a data set: features of every file that decodes, genres from sub-folders when there are any.
 
     Finished tracks are kept in the cache, so that the second call only reads what is new or changed.  A `lyrics.csv` in
@@ -82,7 +91,7 @@ def load_folder(folder: str | Path, *, n_jobs: int | None = None, client=None, q
         records=cache_dir() / f"folder-{key}.jsonl",
         n_jobs=n_jobs or max(1, min(os.cpu_count() or 1, len(paths) // 50)),  # starting a process costs 3 s
         client=client,
-        quiet=bool(os.environ.get("HELPERS_QUIET")) if quiet is None else quiet,
+        quiet=quiet,
     )
     kept = {t: paths[t] for t in table["track_id"]}
     genres = genres_from_folders(kept, folder)
@@ -128,8 +137,12 @@ def join_lyrics(paths: Mapping[str, Path], table: str | Path) -> pd.DataFrame:
             if by_file:
                 texts[_plain(row["file"])] = row["lyrics"]
     found: dict[str, str] = {}
+    alike = Counter(_plain(path.stem) for path in paths.values())
     for track, path in paths.items():
-        names = [track, path.name, path.stem, f"{track}{path.suffix}"] if by_file else [_tags(path), path.stem]
+        if by_file:  # the path below the folder first; a bare name only where no other track has it
+            names = [f"{track}{path.suffix}", track] + [path.name, path.stem] * (alike[_plain(path.stem)] == 1)
+        else:
+            names = [_tags(path), path.stem]
         hit = next((texts[_plain(n)] for n in names if n and _plain(n) in texts), None)
         if hit is not None:
             found[track] = hit.strip()
@@ -141,7 +154,7 @@ def join_lyrics(paths: Mapping[str, Path], table: str | Path) -> pd.DataFrame:
 
 
 def _plain(name: str) -> str:
-    return re.sub(r"[\W_]+", " ", name.casefold()).strip()
+    return re.sub(r"[\W_]+", " ", unicodedata.normalize("NFKC", name).casefold()).strip()
 
 
 def _tags(path: Path) -> str | None:
@@ -187,6 +200,8 @@ def write_playlists(
                 folder / f"{name}.m3u8", lambda p, t=text: p.write_bytes(t.encode("utf-8", "surrogateescape"))
             )
         )
+    for old in {*folder.glob("cluster_*.m3u8"), folder / "noise.m3u8"} - set(written):  # of an earlier clustering
+        old.unlink(missing_ok=True)
     table = pd.DataFrame({"track_id": ids, "cluster": labels, "path": [printable(paths[i]) for i in ids]})
     write_atomically(folder / "tracks.csv", lambda p: table.to_csv(p, index=False))
     return written

@@ -95,7 +95,8 @@ def anatomy(y: np.ndarray, values: np.ndarray, reference: pd.DataFrame) -> Figur
         axis.grid(False)
         axis.set_xlim(0, seconds)
         axis.tick_params(labelbottom=axis is axes[2])
-    _bars(axes[3], (values - reference.mean().to_numpy()) / reference.std().to_numpy())
+    spread = reference.std().replace(0.0, 1.0)  # a feature that all tracks share
+    _bars(axes[3], ((values - reference.mean()) / spread).to_numpy())
     plt.close(figure)
     return figure
 
@@ -149,7 +150,7 @@ def own_audio(tracks: Tracks) -> dict[str, Path]:
     """The reader's sound files behind `tracks`, {track id: file}: those of a folder, or for "gtzan" what lies in
     `$GTZAN_AUDIO` or was unpacked by `make data`. Empty where there are none, as with every embedded table."""
     found = {track: Path(path) for track, path in tracks.provenance.get("paths", {}).items()}
-    if tracks.name == "gtzan":
+    if not found and tracks.name == "gtzan":
         try:
             found = acquire.find_gtzan(os.environ.get("GTZAN_AUDIO") or datasets.data_dir() / "raw" / "gtzan")
         except FileNotFoundError:

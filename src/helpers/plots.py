@@ -28,7 +28,8 @@ WIDTH = 6.4  # inches
 
 
 def use_style() -> None:
-    """The book's figure style: seaborn's whitegrid, vector output in notebooks, text of 10 points."""
+    """The book's style: figures in seaborn's whitegrid, vector output in notebooks, text of 10 points; tables whole."""
+    pd.set_option("display.max_colwidth", None)  # pandas cuts the sentences in a table after 50 characters
     sns.set_theme(
         style="whitegrid",
         context="notebook",
@@ -67,8 +68,10 @@ def _close(figure: Figure) -> Figure:
 def _grid(n: int, height: float = 2.6, columns: int = 2, **kwargs) -> tuple[Figure, list]:
     rows = -(-n // columns)
     figure, axes = plt.subplots(rows, min(columns, n), figsize=(WIDTH, height * rows), squeeze=False, **kwargs)
-    for axis in axes.flat[n:]:
+    for i, axis in enumerate(axes.flat[n:], n):
         axis.set_visible(False)
+        if i >= axes.shape[1]:  # the panel above has the lowest axis of its column
+            axes.flat[i - axes.shape[1]].tick_params(labelbottom=True)
     return figure, list(axes.flat[:n])
 
 
@@ -170,7 +173,7 @@ def latent_map(points: np.ndarray, labels: np.ndarray, genres: np.ndarray | None
     return _close(figure)
 
 
-def confusion_heatmap(table: pd.DataFrame, title: str = "") -> Figure:
+def confusion_heatmap(table: pd.DataFrame) -> Figure:
     """Figure 5: genres in rows, clusters in columns in the order that best matches them, counts in the cells."""
     figure, axis = plt.subplots(figsize=(WIDTH, 1.2 + 0.4 * len(table)))
     sns.heatmap(
@@ -184,7 +187,7 @@ def confusion_heatmap(table: pd.DataFrame, title: str = "") -> Figure:
         annot_kws={"size": 9},
         cbar_kws={"label": "rows"},
     )
-    axis.set(title=title, xlabel="cluster, best match on the diagonal", ylabel="")
+    axis.set(xlabel="cluster, best match on the diagonal", ylabel="")
     return _close(figure)
 
 
@@ -222,7 +225,6 @@ def eps_curve(curve: pd.DataFrame, chosen: float) -> Figure:
     """DBSCAN over eps (`curve`: eps, n_clusters, noise_share, silhouette); the dashed line is the eps that the rule
     chose."""
     panels = [("n_clusters", "Clusters"), ("noise_share", "Noise share"), ("silhouette", "Silhouette without noise")]
-    panels += [("nmi", "NMI without noise")] if "nmi" in curve and curve.nmi.notna().any() else []
     figure, axes = _grid(len(panels), height=2.2, sharex=True)
     for axis, (column, title) in zip(axes, panels, strict=True):
         axis.plot(curve.eps, curve[column], marker="o", ms=3.5, color=OURS)

@@ -1,0 +1,55 @@
+"""Every page runs on what a reader may bring: few tracks, no labels, other genres than GTZAN's, one seed."""
+
+import jupytext
+import matplotlib
+import pytest
+
+from helpers import datasets, plots
+from tests.conftest import ROOT
+
+PAGES = ("01_audio_baseline", "02_hybrid_features", "03_advanced_vaes", "04_cvae_collapse", "05_leakage", "08_sound")
+GENRES = {  # name of the collection -> the genres of its tracks, None for none
+    "twelve tracks without genres": (12, None),
+    "as many tracks as clusters": (10, None),
+    "two genres far apart": (12, ["Ambient"] * 6 + ["Techno"] * 6),
+    "six genres of two": (12, ["a", "b", "c", "d", "e", "f"] * 2),
+    "one genre": (12, ["Jazz"] * 12),
+}
+
+
+@pytest.fixture
+def collection(request, tmp_path, monkeypatch):
+    """A feature table of real tracks under other names; the two genres are those that sound least alike."""
+    monkeypatch.setenv("HELPERS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
+    monkeypatch.setattr(plots, "use_style", lambda: matplotlib.use("Agg"))
+    n, genres = GENRES[request.param]
+    tracks = datasets.load("gtzan-mini-tracks")
+    table = tracks.features[[genre in ("classical", "metal") for genre in tracks.genres]]
+    table = table.groupby(tracks.genres[[genre in ("classical", "metal") for genre in tracks.genres]]).head(n // 2)
+    table.insert(0, "track_id", [f"song {i}" for i in range(n)])
+    if genres:
+        table.insert(1, "genre", genres)
+    path = tmp_path / "mine.csv"
+    table.to_csv(path, index=False)
+    return str(path)
+
+
+def run(page, **parameters):
+    """The code of a page in this process, with other parameters; returns its names."""
+    notebook = jupytext.read(ROOT / "notebooks" / f"{page}.py")
+    names = {"__name__": page}
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags", ())
+        if cell.cell_type == "code" and "colab" not in tags:
+            exec(compile(cell.source, page, "exec"), names)
+            if "parameters" in tags:
+                names |= parameters
+    return names
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("collection", GENRES, indirect=True)
+def test_the_page_runs(page, collection):
+    names = run(page, dataset=collection, seeds=1)
+    assert names["tracks"].n in (10, 12)
