@@ -68,7 +68,7 @@ def test_music_without_genres(small, tracks):
 
 def test_bad_requests_fail_before_training(tracks):
     few = datasets.Tracks("few", tracks.ids[:6], None, tracks.groups[:6], tracks.features[:6])
-    with pytest.raises(ValueError, match="6 rows, fewer than the 10 clusters"):
+    with pytest.raises(ValueError, match="6 rows; at least 10 are needed"):
         experiments.run(few, "controlled", 1)
     with pytest.raises(ValueError, match="no protocol"):
         experiments.run(tracks, "honest", 1)

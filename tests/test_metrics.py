@@ -80,7 +80,7 @@ def test_intervals_hold_the_score_and_narrow_with_data():
     for n in (100, 1600):
         genres = np.arange(n) % 4
         labels = np.where(rng.random(n) < 0.6, genres, rng.integers(0, 4, n))
-        low, high = metrics.bootstrap(genres, labels, n_resamples=200)
+        low, high = metrics.bootstrap(genres, [labels], n_resamples=200)
         assert low < metrics.external(genres, labels)["nmi"] < high
         widths.append(high - low)
     assert widths[1] < widths[0] / 2
@@ -90,8 +90,8 @@ def test_segments_of_a_track_widen_the_interval():
     tracks = np.repeat(np.arange(40), 25)
     genres = tracks % 4
     labels = np.where(np.random.default_rng(0).random(40) < 0.6, np.arange(40) % 4, 0)[tracks]
-    wide = metrics.bootstrap(genres, labels, groups=tracks, n_resamples=200)
-    narrow = metrics.bootstrap(genres, labels, n_resamples=200)
+    wide = metrics.bootstrap(genres, [labels], groups=tracks, n_resamples=200)
+    narrow = metrics.bootstrap(genres, [labels], n_resamples=200)
     assert wide[1] - wide[0] > 2 * (narrow[1] - narrow[0])
 
 

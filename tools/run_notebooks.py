@@ -53,7 +53,7 @@ def surroundings(root: Path, dataset: str | None) -> str:
     files = [p for p in (root / "src").rglob("*") if p.is_file() and "__pycache__" not in p.parts]
     raw = root / "data" / "raw"
     files += [p for p in (root / "data").rglob("*") if p.is_file() and not p.is_relative_to(raw)]
-    files += [root / "requirements.lock"]
+    files += [root / "requirements.lock", raw / "lyrics_bank.npz"]
     for own in (os.environ.get("HELPERS_DATA"), os.environ.get("GTZAN_FEATURES"), dataset):
         if own and Path(own).is_dir():  # a folder of audio is large: names, sizes and times have to do
             files += [p for p in Path(own).rglob("*.csv")]

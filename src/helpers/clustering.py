@@ -49,6 +49,8 @@ def _spectral(X, n_clusters, seed, n_neighbors=10):
     _refuse_above("spectral", len(X), 'method "kmeans" or "hdbscan", or spectral clustering of a sample of the rows')
     if not 1 <= n_neighbors <= len(X):
         raise ValueError(f"n_neighbors is {n_neighbors}; with {len(X)} rows it must lie between 1 and {len(X)}.")
+    if n_clusters == len(X):  # each row on its own; the eigensolver would refuse
+        return np.arange(len(X))
     model = SpectralClustering(n_clusters, affinity="nearest_neighbors", n_neighbors=n_neighbors, random_state=seed)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

@@ -19,6 +19,7 @@ from .datasets import Tracks
 from .training import Fit
 
 RECIPES = {1: ("basic_vae",), 2: ("enhanced_vae",), 3: ("beta_vae", "cvae", "ae")}
+FEWEST = 10  # rows: DBSCAN's rule and the spectral graph look at ten neighbours
 METHODS = {
     1: ("VAE + K-Means", "PCA + K-Means"),
     2: ("K-Means", "Agglomerative (Ward)", "DBSCAN"),
@@ -183,9 +184,10 @@ def run(
     seeds = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
     if not seeds:
         raise ValueError("seeds is empty; ask for at least 1.")
-    if tracks.n < n_clusters(tracks, chosen):
+    if tracks.n < (fewest := max(FEWEST, n_clusters(tracks, chosen))):
         raise ValueError(
-            f"{tracks.name!r} has {tracks.n} rows, fewer than the {n_clusters(tracks, chosen)} clusters asked for."
+            f"{tracks.name!r} has {tracks.n} rows; at least {fewest} are needed, as many as clusters asked for and as "
+            "neighbours looked at."
         )
     made = {seed: fusion.inputs(tracks, chosen, phase, seed, variant) for seed in seeds}
     names = RECIPES[phase] if recipes is None else recipes

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ from . import collapse, disentanglement, plots, protocols, results, training
 from .cache import code_digest
 from .collapse_study import SHORT, chapter_input, chapter_models, diagnose_fit
 from .datasets import Tracks, load
+from .jobs import cpu_seconds
 from .planted import CASES, planted
 from .probes import within
 from .protocols import Recipe
@@ -178,8 +180,9 @@ def run(out_dir: str | Path, seeds: Iterable[int] = range(5), n_jobs: int | None
     """Compute what `out_dir` does not hold yet: collapse_<grid>.csv (COLUMNS) and collapse_provenance.json.
 
     Every cell is kept as soon as it is done (in the cache folder, until its grid is whole), so an interrupted run goes
-    on where it stopped; a cell that is there is not run again. Other code (comments aside) begins anew. Raises
-    ValueError when the files belong to another table of features.
+    on where it stopped; a cell that is there is not run again. Other code (comments aside) begins anew. The provenance
+    has the cost of each grid: cells, wall and CPU seconds of the run that finished it. Raises ValueError when the files
+    belong to another table of features.
     """
     out_dir, tracks, code = Path(out_dir), load(dataset), code_digest(*CODE)[:12]
     out_dir.mkdir(parents=True, exist_ok=True)
@@ -197,6 +200,7 @@ def run(out_dir: str | Path, seeds: Iterable[int] = range(5), n_jobs: int | None
         rows = [] if source is None else pd.read_csv(source).to_dict("records")
         done = {_key(row) for row in rows}
         todo = [(cell, call) for cell, call in cells if _key(cell) not in done]
+        began, cpu = time.perf_counter(), cpu_seconds()
         work = joblib.Parallel(n_jobs=n_jobs or joblib.cpu_count(), return_as="generator")(
             joblib.delayed(call)(cell) for cell, call in todo
         )
@@ -205,7 +209,9 @@ def run(out_dir: str | Path, seeds: Iterable[int] = range(5), n_jobs: int | None
             _write(partial_path, rows)
         if todo:
             _write(path, rows)
-            made = results.provenance(tracks, grids=made.get("grids", {}) | {name: code})
+            cost = {"cells": len(todo), "wall_s": time.perf_counter() - began, "cpu_s": cpu_seconds() - cpu}
+            made = results.provenance(tracks, grids=made.get("grids", {}) | {name: code},
+                                      cost=made.get("cost", {}) | {name: cost})
             results.write(record, lambda to: to.write_text(json.dumps(made, indent=1) + "\n"))  # noqa: B023
             partial_path.unlink(missing_ok=True)
             if name == "beta":

@@ -17,12 +17,12 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pandas as pd
-import psutil
 from tqdm import tqdm
 
-from . import clustering, experiments, faults, metrics, plots, protocols, results, training
+from . import clustering, experiments, faults, lyrics, metrics, plots, protocols, results, training
 from .cache import code_digest
 from .datasets import Tracks, load
+from .jobs import cpu_seconds
 
 log = logging.getLogger("helpers")
 CODE = (
@@ -92,17 +92,18 @@ def units() -> list[Unit]:
 
 
 def key(tracks: Tracks, seeds: int) -> str:
-    """Hash of what the grid's numbers depend on: the feature table, the seeds and the code between them and the
-    scores."""
+    """Hash of what the grid's numbers depend on: the feature table, the lyrics, the seeds and the code between them and
+    the scores."""
     table = results.provenance(tracks)
-    parts = (table["features_sha256"], table["ids_sha256"], seeds, code_digest(*CODE))
+    words = hashlib.sha256(lyrics.bank().vectors.tobytes()).hexdigest()
+    parts = (table["features_sha256"], table["ids_sha256"], words, seeds, code_digest(*CODE))
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
 
 
 def run_unit(tracks: Tracks, unit: Unit, seeds: int, path: Path, n_jobs: int | None) -> None:
     """Run one unit and write its scores, labels of all seeds, 2-d maps and histories of the first seed into `path`
     (.npz)."""
-    began, cpu = time.perf_counter(), _cpu_seconds()
+    began, cpu = time.perf_counter(), cpu_seconds()
     run = experiments.run(tracks, unit.protocol, unit.phase, seeds, unit.variant, unit.extras, unit.recipes, n_jobs)
     methods = list(run.labels[0])
     arrays = {f"labels/{m}": np.stack([run.labels[s][m] for s in run.labels]).astype(np.int16) for m in methods}
@@ -130,7 +131,7 @@ def run_unit(tracks: Tracks, unit: Unit, seeds: int, path: Path, n_jobs: int | N
         "columns": {k: v.stop - v.start for k, v in run.inputs[0].blocks.items()},
         "text_variance": run.inputs[0].text_variance,
         "wall_s": time.perf_counter() - began,
-        "cpu_s": _cpu_seconds() - cpu,
+        "cpu_s": cpu_seconds() - cpu,
         "weights_survive": "text" in run.inputs[0].blocks
         and bool(experiments.fusion.weights_survive(tracks, unit.protocol, unit.phase)),
     }
@@ -141,12 +142,6 @@ def run_unit(tracks: Tracks, unit: Unit, seeds: int, path: Path, n_jobs: int | N
         "record": np.array(json.dumps(record)),
     }
     results.write(path, lambda temporary: np.savez_compressed(temporary, **arrays))
-
-
-def _cpu_seconds() -> float:
-    """CPU seconds of this process and of its workers, finished or alive."""
-    own = psutil.Process()
-    return sum(sum(process.cpu_times()[:4]) for process in (own, *own.children(recursive=True)))
 
 
 def run(

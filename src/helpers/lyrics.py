@@ -56,11 +56,13 @@ class Bank:
 
 @lru_cache(maxsize=4)
 def bank(path: str | Path | None = None) -> Bank:
-    """Load the bank of embedded lyrics (`data/lyrics_bank.npz` by default).
+    """Load the bank of embedded lyrics: by default the reader's own larger one (`data/raw/lyrics_bank.npz`, from
+    `make data GENIUS=...`) where there is one, else the committed `data/lyrics_bank.npz`.
 
     Raises FileNotFoundError when it is not there, ValueError when it is damaged.
     """
-    path = Path(path) if path else data_dir() / "lyrics_bank.npz"
+    own = data_dir() / "raw" / "lyrics_bank.npz"
+    path = Path(path) if path else own if own.exists() else data_dir() / "lyrics_bank.npz"
     if not path.exists():
         raise FileNotFoundError(f"{path}: no bank of lyrics embeddings; `python -m helpers lyrics` makes one")
     with np.load(path) as z:

@@ -6,6 +6,8 @@ scored three ways, because leaving it out flatters. Definitions and sources on t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
@@ -109,9 +111,9 @@ def scores(
         names = ("ari", "ami", "nmi", "v_measure", "purity", "accuracy")
         result |= external(genres[kept], labels[kept]) if kept.any() else dict.fromkeys(names, float("nan"))
         result["nmi_chance"] = chance(genres[kept], k, n_draws=20) if kept.any() else float("nan")
-        if not kept.all():
-            for suffix, filled in (("noise_cluster", labels), ("noise_singletons", singletons(labels))):
-                result |= {f"{name}_{suffix}": value for name, value in external(genres, filled).items()}
+        for suffix, filled in (("noise_cluster", labels), ("noise_singletons", singletons(labels))):
+            found = external(genres, filled) if not kept.all() else {name: result[name] for name in names}
+            result |= {f"{name}_{suffix}": value for name, value in found.items()}
     return result
 
 
@@ -126,21 +128,30 @@ def _resamples(groups: np.ndarray, n_resamples: int, seed: int):
 
 def bootstrap(
     genres: np.ndarray,
-    labels: np.ndarray,
+    labels: Sequence[np.ndarray],
     score=sk.normalized_mutual_info_score,
     groups: np.ndarray | None = None,
     n_resamples: int = 500,
     seed: int = 0,
     level: float = 0.95,
 ) -> tuple[float, float]:
-    """Percentile interval of `score(genres, labels)` when tracks are drawn anew (Efron 1979).
+    """Percentile interval of the mean of `score(genres, labels)` when tracks and seeds are drawn anew (Efron 1979).
 
-    genres, labels (n,); `groups` (n,) names the unit that is drawn (default: each row on its own). NMI of a resample is
-    biased upwards a little, so the interval is shifted by the difference between the score and the resamples' mean.
+    `labels`: one labelling (n,) per seed, noise (-1) left out of each score; `groups` (n,) names the unit that is drawn
+    (default: each row on its own). NMI of a resample is biased upwards a little, so the interval is shifted by the
+    difference between the score and the resamples' mean.
     """
-    groups = np.arange(len(labels)) if groups is None else groups
-    drawn = np.array([score(genres[rows], labels[rows]) for rows in _resamples(groups, n_resamples, seed)])
-    low, high = np.quantile(drawn - drawn.mean(), [(1 - level) / 2, (1 + level) / 2]) + score(genres, labels)
+    groups = np.arange(len(genres)) if groups is None else groups
+    rng = np.random.default_rng(seed)
+
+    def kept(one: np.ndarray, rows: np.ndarray) -> float:
+        rows = rows[one[rows] != -1]
+        return score(genres[rows], one[rows]) if len(rows) else float("nan")
+
+    whole = np.arange(len(genres))
+    drawn = np.array([kept(labels[rng.integers(len(labels))], r) for r in _resamples(groups, n_resamples, seed)])
+    point = np.mean([kept(one, whole) for one in labels])
+    low, high = np.quantile(drawn - drawn.mean(), [(1 - level) / 2, (1 + level) / 2]) + point
     return float(low), float(high)
 
 

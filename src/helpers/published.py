@@ -66,24 +66,12 @@ class Published:
     def interval(self, labels: np.ndarray, metric: str, n_resamples: int = 200) -> tuple[float, float]:
         """95 % interval of a score (nmi, ari, purity; noise left out) over tracks and seeds drawn anew, for labels
         (n_seeds, n)."""
-        rng = np.random.default_rng(0)
-        drawn = []
-        for _ in range(n_resamples):
-            rows, one = rng.integers(labels.shape[1], size=labels.shape[1]), labels[rng.integers(len(labels))]
-            rows = rows[one[rows] != -1]
-            drawn.append(_score(metric, self.genres[rows], one[rows]))
-        drawn = np.array(drawn)
-        point = np.mean([_score(metric, self.genres[one != -1], one[one != -1]) for one in labels])
-        low, high = np.quantile(drawn - drawn.mean(), [0.025, 0.975]) + point
-        return float(max(low, -1.0)), float(min(high, 1.0))
+        low, high = metrics.bootstrap(self.genres, labels, SCORES[metric], n_resamples=n_resamples)
+        return max(low, -1.0), min(high, 1.0)
 
 
 TOLD = "reproduced, by a model that is told the genre"
 SCORES = {"nmi": normalized_mutual_info_score, "ari": adjusted_rand_score, "purity": metrics.purity}
-
-
-def _score(metric: str, genres: np.ndarray, labels: np.ndarray) -> float:
-    return float(SCORES[metric](genres, labels)) if len(labels) else float("nan")
 
 
 def ladder(data: Published, headline: str) -> pd.DataFrame:
