@@ -39,9 +39,10 @@ def published() -> dict[str, str]:
         for clock in ("wall", "cpu"):
             minutes = sum(run[f"{clock}_s"] for run in runs.values()) / 60
             found[slug(table.parent.name, "runs", clock, "minutes")] = f"{minutes:.0f}"
-        cost = json.loads((table.parent / "collapse_provenance.json").read_text())["cost"].values()
+        grids = table.parent / "collapse_provenance.json"
+        cost = json.loads(grids.read_text()).get("cost", {}) if grids.exists() else {}
         for clock in ("wall", "cpu"):
-            minutes = sum(grid[f"{clock}_s"] for grid in cost) / 60
+            minutes = sum(grid[f"{clock}_s"] for grid in cost.values()) / 60
             found[slug(table.parent.name, "collapse", clock, "minutes")] = f"{minutes:.0f}"
         for r in results.summarise(pd.read_csv(table)).itertuples():
             variant = "" if r.variant == "full" else r.variant
