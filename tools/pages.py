@@ -44,7 +44,8 @@ def finding(drawn: bool) -> str:
 
 How well groups agree with genre when the traces of the label leave the input one by one. Groups by K-Means straight
 on the input, no network between, on {{ dataset }}; bars are means over {{ seeds }} seeds, whiskers their range, the
-grey mark is chance. In hatched bars a test found the label in the input.
+grey mark is chance. In hatched bars a test found the label in the input. The numbers in the list below are those of
+the published runs, on all thousand songs.
 ```
 """
 

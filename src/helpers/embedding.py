@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .jobs import lock, said_plainly
+from .jobs import hidden, lock, said_plainly
 
 log = logging.getLogger("helpers")
 
@@ -170,7 +170,7 @@ def embed(
     order = sorted(todo, key=lambda h: (-len(todo[h]), h))
     batches = [order[i : i + BATCH] for i in range(0, len(order), BATCH)]
     jobs = [(batch, [todo[h] for h in batch]) for batch in batches]
-    with tqdm(total=len(todo), desc="embedding", unit="text", disable=quiet or not todo) as bar:
+    with tqdm(total=len(todo), desc="embedding", unit="text", disable=hidden(quiet or not todo)) as bar:
         for batch, vectors in _encode(jobs, client):
             store.add(batch, vectors)
             bar.update(len(batch))

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from .jobs import hidden
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -54,7 +56,7 @@ def scan(
     if language is not None:
         wanted = wanted.filter(pl.col("language") == language)
     drawn: dict[str, list[tuple]] = {}  # tag: [(place, id, title, ...)], sorted, at most per_tag
-    with tqdm(desc="lyrics", unit="row", unit_scale=True, disable=quiet) as bar:
+    with tqdm(desc="lyrics", unit="row", unit_scale=True, disable=hidden(quiet)) as bar:
         for chunk in _chunks(wanted, path):
             bar.update(len(chunk))
             places = _places(chunk["id"], seed)

@@ -133,7 +133,7 @@ def run(
     faults = {key: kept["fault"] for key in items if isinstance(kept := records.done.get(key), dict)}
     stream = on_cluster(function, todo, client) if client is not None else _local(function, todo, n_jobs)
     done = len(items) - len(todo)
-    bar = tqdm(stream, total=len(items), initial=done, desc=title, unit=unit, disable=quiet or not todo)
+    bar = tqdm(stream, total=len(items), initial=done, desc=title, unit=unit, disable=hidden(quiet or not todo))
     for key, result, fault, lasting in bar:
         if fault is None or lasting:
             records.add(key, result if fault is None else {"fault": fault})
@@ -142,6 +142,12 @@ def run(
             faults[key] = fault
             bar.set_postfix(failed=len(faults))
     return {key: faults[key] for key in items if key in faults}  # in the items' order, whoever finished first
+
+
+def hidden(quiet: bool) -> bool:
+    """Whether a progress bar stays away: asked for, or by the environment variable TQDM_DISABLE, which tqdm itself only
+    reads where nothing is asked for."""
+    return quiet or bool(os.environ.get("TQDM_DISABLE"))
 
 
 def cpu_seconds() -> float:

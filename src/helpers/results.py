@@ -107,7 +107,8 @@ def verdict(paper: float, mean: float, sd: float, leaky: bool) -> str:
 
 def beside_paper(scores: pd.DataFrame, phase: int) -> pd.DataFrame:
     """The paper's table of `phase` beside ours, one row per method and metric: paper, ours (mean ± sd), difference in
-    units of our seed spread, verdict in words. On data that is not full GTZAN the verdict says so instead."""
+    units of our seed spread, verdict in words. On data that is not full GTZAN there is no difference to tell, and the
+    verdict says so."""
     summary = summarise(scores[scores.phase == phase]).set_index(["method", "metric"])
     on_gtzan = set(scores.dataset) == {"gtzan"}
     rows = []
@@ -115,7 +116,7 @@ def beside_paper(scores: pd.DataFrame, phase: int) -> pd.DataFrame:
         if (row.method, row.metric) not in summary.index:
             continue
         ours = summary.loc[(row.method, row.metric)]
-        units = (row.value - ours["mean"]) / ours.sd if np.isfinite(ours.sd) and ours.sd > 0 else float("nan")
+        units = (row.value - ours["mean"]) / ours.sd if on_gtzan and ours.sd > 0 else float("nan")
         word = verdict(row.value, ours["mean"], ours.sd, ours.leaky) if on_gtzan else "other data than the paper's"
         rows.append(
             {
