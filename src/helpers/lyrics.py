@@ -98,7 +98,7 @@ def _check_genres(genres: Sequence[str]) -> np.ndarray:
     genres = np.asarray(genres, dtype=str)
     unknown = sorted(set(genres) - set(TEMPLATES))
     if unknown:
-        raise ValueError(f"no lyrics are known for the genre {unknown[0]!r}; known: {', '.join(TEMPLATES)}")
+        raise ValueError(f"no lyrics are known for the genre {str(unknown[0])!r}; known: {', '.join(TEMPLATES)}")
     return genres
 
 
