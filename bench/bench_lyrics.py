@@ -167,17 +167,22 @@ def bench_scan(gigabytes: float) -> dict:
         for path, size in ((small, gigabytes / 4), (large, gigabytes)):
             out[f"{path.stem}_rows"] = make_table(path, size)
             out[f"{path.stem}_bytes"] = path.stat().st_size
-        for way in WAYS:
-            for path in (small, large):
-                found = measure(way, path)
-                if found:
-                    out.setdefault(way, {})[path.stem] = found
-        if out["polars"]["large"]["ids"] != out["pandas, careful"]["large"]["ids"]:
-            raise SystemExit("the two samples differ")
-    for way in WAYS:
-        if way in out:
-            for what in ("seconds", "cpu"):
-                out[way][f"{what}_over_polars"] = out[way]["large"][what] / out["polars"]["large"][what]
+        found = {way: (measure(way, large), measure(way, small)) for way in WAYS}
+    found = {way: sizes for way, sizes in found.items() if all(sizes)}
+    if found["polars"][0]["ids"] != found["pandas, careful"][0]["ids"]:
+        raise SystemExit("the two samples differ")
+    polars = found["polars"][0]
+    out["ways"] = [
+        {
+            "way": way,
+            "seconds": whole["seconds"],
+            "cpu_s": whole["cpu"],
+            "peak_mb": whole["peak_mb"],
+            "peak_mb_of_a_quarter": quarter["peak_mb"],
+            "time_over_polars": whole["seconds"] / polars["seconds"],
+        }
+        for way, (whole, quarter) in found.items()
+    ]
     return out
 
 
@@ -226,11 +231,9 @@ def main() -> None:
     scan, embedding = result["scan"], result["embed"]
     print(f"\nscan of {scan['large_bytes'] / 1e9:.2f} GB, {scan['large_rows']} rows, {PER_TAG} texts per tag")
     print(f"{'':16}{'seconds':>9}{'CPU s':>8}{'peak MB':>9}{'peak MB, 1/4 of it':>20}{'time over polars':>18}")
-    for way in WAYS:
-        if way in scan:
-            large, small = scan[way]["large"], scan[way]["small"]
-            figures = f"{large['seconds']:9.1f}{large['cpu']:8.1f}{large['peak_mb']:9.0f}{small['peak_mb']:20.0f}"
-            print(f"{way:16}{figures}{scan[way]['seconds_over_polars']:18.1f}")
+    for row in scan["ways"]:
+        figures = f"{row['seconds']:9.1f}{row['cpu_s']:8.1f}{row['peak_mb']:9.0f}{row['peak_mb_of_a_quarter']:20.0f}"
+        print(f"{row['way']:16}{figures}{row['time_over_polars']:18.1f}")
     print()
     print(
         f"{embedding['texts']} texts: one by one {embedding['one_by_one_cpu_s']:.1f} CPU s, embed "

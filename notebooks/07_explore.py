@@ -63,7 +63,7 @@ def explore(protocol, phase, method, name):
     points, labels = maps[f"{protocol}-{phase}-full/{method}"].astype(float), runs.labels(protocol, phase, method)[0]
     mark = ", LEAKY" if runs.run(protocol, phase).leaky.any() else ""
     score = results.mean_of(runs.run(protocol, phase), method, "nmi")
-    title = f"{method}, {protocol}{mark}: NMI {score:.3f} (mean over seeds)"
+    title = f"{method}, {protocol}{mark}<br>NMI {score:.3f} (mean over seeds)"
     return explorers.latent_explorer(points, labels, runs.ids, runs.genres, title, name)
 
 

@@ -26,6 +26,8 @@ CLUSTER_COLOURS = [
     "#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#ee8866", "#44bb99", "#777777", "#332288",
 ]  # fmt: skip  # Tol 2021, bright and muted
 
+BUTTONS = {"type": "buttons", "direction": "right", "x": 0, "y": 1.01, "xanchor": "left", "yanchor": "bottom"}
+
 
 def show(figure: go.Figure, name: str, fallback) -> HTML:
     """`figure` as HTML with the element id `name` (stable, so that equal builds give equal bytes) and the matplotlib
@@ -71,8 +73,8 @@ def _scale(palette: list[str]) -> dict:
 def _layout(figure: go.Figure, title: str, **more) -> go.Figure:
     bare = {"showticklabels": False, "showgrid": False, "zeroline": False}
     more |= {"xaxis": bare | {"title": "t-SNE 1"}, "yaxis": bare | {"title": "t-SNE 2"}, "showlegend": False}
-    margin = {"l": 30, "r": 10, "t": 90, "b": 40}
-    heading = {"text": title, "font": {"size": 15}}
+    margin = {"l": 30, "r": 10, "t": 115, "b": 40}  # two lines of title, and the buttons below them
+    heading = {"text": title, "font": {"size": 15}, "y": 0.98, "yanchor": "top"}
     return figure.update_layout(title=heading, template="plotly_white", height=560, margin=margin, **more)
 
 
@@ -113,7 +115,7 @@ def latent_explorer(
     for what, (colours, palette) in choices.items():
         recolour = {f"marker.{key}": [value] for key, value in _scale(palette).items()} | {"marker.color": [colours]}
         buttons.append({"label": f"by {what}", "method": "restyle", "args": [recolour]})
-    menu = {"type": "buttons", "direction": "right", "buttons": buttons, "x": 0, "y": 1.1, "xanchor": "left"}
+    menu = BUTTONS | {"buttons": buttons}
     return show(_layout(figure, title, updatemenus=[menu]), name, latent_map(points, labels, genres))
 
 
@@ -190,7 +192,7 @@ def beta_explorer(
         {"label": f"by {what}", "method": "restyle", "args": [{"visible": [other == what for other in choices]}]}
         for what in choices
     ]
-    menu = {"type": "buttons", "direction": "right", "buttons": buttons, "x": 0, "y": 1.1, "xanchor": "left"}
+    menu = BUTTONS | {"buttons": buttons}
     slider = {"active": start, "steps": steps, "currentvalue": {"prefix": "β = "}, "pad": {"t": 30}}
     _layout(figure, steps[start]["args"][1]["title.text"], sliders=[slider], updatemenus=[menu])
     edge = float(np.abs(maps.astype(float)).max()) * 1.05  # the same window for every beta
