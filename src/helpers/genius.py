@@ -61,8 +61,8 @@ def scan(
             bar.update(len(chunk))
             places = _places(chunk["id"], seed)
             last = {tag: found[-1][0] for tag, found in drawn.items() if len(found) == per_tag}
-            limit = np.array([last.get(tag, 2**64 - 1) for tag in chunk["tag"].to_list()], np.uint64)
-            rows = np.flatnonzero(places < limit)
+            limit = chunk["tag"].replace_strict(last, default=2**64 - 1, return_dtype=pl.UInt64)
+            rows = np.flatnonzero(places < limit.to_numpy())
             fresh: dict[str, list[tuple]] = {}
             # Python strings: a polars row would keep the text of its whole chunk alive
             for place, row in zip(places[rows].tolist(), chunk[rows].rows(), strict=True):
@@ -123,8 +123,9 @@ def _places(ids: pl.Series, seed: int) -> np.ndarray:
     import polars as pl
 
     number = ids.cast(pl.Int64, strict=False)
-    x = number.fill_null(0).to_numpy().astype(np.uint64)
-    for i in np.flatnonzero(number.is_null().to_numpy()):  # not a number: hash the text itself
+    strange = np.flatnonzero(number.is_null().to_numpy()) if number.null_count() else ()
+    x = (number.fill_null(0) if len(strange) else number).to_numpy().astype(np.uint64)
+    for i in strange:  # not a number: hash the text itself
         h = 0xCBF29CE484222325
         for byte in (ids[int(i)] or "").encode():
             h = ((h ^ byte) * 0x100000001B3) % 2**64
