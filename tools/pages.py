@@ -61,7 +61,7 @@ FRONT = """<!doctype html>
 <meta http-equiv="refresh" content="0; url=book/index.html"></head>
 <body><p><a href="book/index.html">{title}</a></p></body></html>
 """
-# pandas puts the same rules before each table, where HTML allows none; book.css has them once
+# pandas puts the same rules before each table, where HTML allows none; book.css has them once, and says how to align
 PANDAS_STYLE = re.compile(r"<style scoped>\s*\.dataframe.*?</style>\s*", re.DOTALL)
 
 SIDE = '<div id="pst-primary-sidebar" class="bd-sidebar-primary bd-sidebar"'
@@ -85,7 +85,8 @@ def finish(root: Path, html: Path) -> None:
         text = page.read_text().replace(*LANDMARK)
         if page.parent.name == "notebooks":  # who edits a page edits the .py
             text = re.sub(r"(/edit/[^\"]*/notebooks/[^\"]*)\.ipynb", r"\1.py", text)
-        page.write_text(PANDAS_STYLE.sub("", text))
+            text = re.sub(r'href="(\w+)\.ipynb"', r'href="\1.html"', text)  # in sentences that code wrote
+        page.write_text(PANDAS_STYLE.sub("", text).replace(' halign="left"', ""))
     template = root / "book" / "_static" / "404.html"
     if template.exists():
         (html / "404.html").write_text(template.read_text().replace("{{ base }}", base))
