@@ -25,6 +25,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 TAGS = ("pop", "rap", "rock", "rb", "misc", "country")
 PER_TAG = 1000
+ROUNDS = 5  # the median of so many runs is told: a way that asks for gigabytes is at the mercy of the memory's state
 
 
 def make_table(path: Path, gigabytes: float, seed: int = 0) -> int:
@@ -147,17 +148,15 @@ def one(way: str, path: str) -> None:
 
 
 def measure(way: str, path: Path) -> dict | None:
+    """One run in a process of its own; None, with the reason printed, where it cannot be run."""
     command = [sys.executable, __file__, "--one", way, str(path)]
     python_path = os.pathsep.join(filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, "PYTHONPATH": python_path}
-    runs = []
-    for _ in range(3):  # the best of three: what else the machine does only ever adds time
-        done = subprocess.run(command, capture_output=True, text=True, env=environment)
-        if done.returncode:
-            print(f"{way}: left out ({done.stderr.strip().splitlines()[-1]})")
-            return None
-        runs.append(json.loads(done.stdout.strip().splitlines()[-1]))
-    return {**min(runs, key=lambda run: run["seconds"]), "peak_mb": max(run["peak_mb"] for run in runs)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    if done.returncode:
+        print(f"{way}: left out ({done.stderr.strip().splitlines()[-1]})")
+        return None
+    return json.loads(done.stdout.strip().splitlines()[-1])
 
 
 def bench_scan(gigabytes: float) -> dict:
@@ -167,21 +166,23 @@ def bench_scan(gigabytes: float) -> dict:
         for path, size in ((small, gigabytes / 4), (large, gigabytes)):
             out[f"{path.stem}_rows"] = make_table(path, size)
             out[f"{path.stem}_bytes"] = path.stat().st_size
-        found = {way: (measure(way, large), measure(way, small)) for way in WAYS}
-    found = {way: sizes for way, sizes in found.items() if all(sizes)}
-    if found["polars"][0]["ids"] != found["pandas, careful"][0]["ids"]:
+        quarter = {way: found for way in WAYS if (found := measure(way, small))}
+        rounds = [{way: measure(way, large) for way in quarter} for _ in range(ROUNDS)]  # in turns
+    if rounds[0]["polars"]["ids"] != rounds[0]["pandas, careful"]["ids"]:
         raise SystemExit("the two samples differ")
-    polars = found["polars"][0]
+    seconds = {way: [run[way]["seconds"] for run in rounds] for way in quarter}
     out["ways"] = [
         {
             "way": way,
-            "seconds": whole["seconds"],
-            "cpu_s": whole["cpu"],
-            "peak_mb": whole["peak_mb"],
-            "peak_mb_of_a_quarter": quarter["peak_mb"],
-            "time_over_polars": whole["seconds"] / polars["seconds"],
+            "seconds": float(np.median(seconds[way])),
+            "fastest": min(seconds[way]),
+            "slowest": max(seconds[way]),
+            "cpu_s": float(np.median([run[way]["cpu"] for run in rounds])),
+            "peak_mb": max(run[way]["peak_mb"] for run in rounds),
+            "peak_mb_of_a_quarter": quarter[way]["peak_mb"],
+            "time_over_polars": float(np.median(seconds[way]) / np.median(seconds["polars"])),
         }
-        for way, (whole, quarter) in found.items()
+        for way in quarter
     ]
     return out
 
