@@ -3,6 +3,7 @@
 import os
 import re
 import urllib.parse
+from contextlib import suppress
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -141,7 +142,9 @@ def test_every_image_says_what_it_shows(page):
 
 @pytest.mark.parametrize("page", [p for p in PAGES if "plotly-graph-div" in (HTML / p).read_text()])
 def test_explorers_answer_to_the_mouse(driver, base, page):
+    from selenium.common.exceptions import TimeoutException
     from selenium.webdriver import ActionChains
+    from selenium.webdriver.support.ui import WebDriverWait
 
     visit(driver, base + page)
     plots = driver.find_elements("css selector", ".plotly-graph-div")
@@ -154,11 +157,16 @@ def test_explorers_answer_to_the_mouse(driver, base, page):
         buttons = plot.find_elements("css selector", ".updatemenu-button")
         assert rails or buttons, f"{name} has nothing to use"
         for control in [*rails[:1], *buttons[-1:]]:
-            driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", control)
             before = driver.execute_script(state, plot)
-            end = int(control.rect["width"] / 2) - 4  # the last step of a slider
-            ActionChains(driver).move_to_element_with_offset(control, end, 0).click().perform()
-            assert driver.execute_script(state, plot) != before, f"{name}: {control.get_attribute('class')}"
+            for _ in range(3):  # a busy machine may still be scrolling when the click comes
+                driver.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", control)
+                end = int(control.rect["width"] / 2) - 4  # the last step of a slider
+                ActionChains(driver).move_to_element_with_offset(control, end, 0).pause(0.2).click().perform()
+                with suppress(TimeoutException):
+                    WebDriverWait(driver, 3).until(lambda d, p=plot, b=before: d.execute_script(state, p) != b)
+                    break
+            else:
+                pytest.fail(f"{name}: {control.get_attribute('class')} does not answer")
 
 
 @pytest.mark.parametrize("way", ["http", "file"])
