@@ -95,6 +95,8 @@ def measured() -> dict[str, str]:
 
 def _tables(found: dict, title: str = ""):
     """(title, table) for the single values of a nested dict, together, and for each list of rows or dict in it."""
+    if "versions" in found:
+        found = found | {"versions": ", ".join(f"{name} {one}" for name, one in found["versions"].items())}
     single = {k: v for k, v in found.items() if not isinstance(v, (dict, list)) and v is not None}
     if single:
         yield title, pd.DataFrame([(_words(k), _figure(v)) for k, v in single.items()], columns=["measured", "value"])
@@ -104,6 +106,7 @@ def _tables(found: dict, title: str = ""):
             yield from _tables(part, inner)
         elif isinstance(part, list):
             rows = [{_words(k): _figure(v) for k, v in row.items()} for row in part]
+            rows = [row | {"refused": "above its limit"} if "refused" in row else row for row in rows]
             yield inner, pd.DataFrame(rows).fillna("–")
 
 
