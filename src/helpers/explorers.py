@@ -73,8 +73,8 @@ def _scale(palette: list[str]) -> dict:
 def _layout(figure: go.Figure, title: str, **more) -> go.Figure:
     bare = {"showticklabels": False, "showgrid": False, "zeroline": False}
     more |= {"xaxis": bare | {"title": "t-SNE 1"}, "yaxis": bare | {"title": "t-SNE 2"}, "showlegend": False}
-    margin = {"l": 30, "r": 10, "t": 115, "b": 40}  # two lines of title, and the buttons below them
-    heading = {"text": title, "font": {"size": 15}, "y": 0.935, "yanchor": "top"}  # below plotly's own buttons
+    margin = {"l": 30, "r": 10, "t": 125, "b": 40}  # two lines of title, and the buttons below them
+    heading = {"text": title, "font": {"size": 15}, "y": 0.915, "yanchor": "top"}  # below plotly's own buttons
     return figure.update_layout(title=heading, template="plotly_white", height=560, margin=margin, **more)
 
 
