@@ -150,7 +150,7 @@ def own_audio(tracks: Tracks) -> dict[str, Path]:
     """The reader's sound files behind `tracks`, {track id: file}: those of a folder, or for "gtzan" what lies in
     `$GTZAN_AUDIO` or was unpacked by `make data`. Empty where there are none, as with every embedded table."""
     found = {track: Path(path) for track, path in tracks.provenance.get("paths", {}).items()}
-    if not found and tracks.name == "gtzan":
+    if tracks.name == "gtzan":
         try:
             found = acquire.find_gtzan(os.environ.get("GTZAN_AUDIO") or datasets.data_dir() / "raw" / "gtzan")
         except FileNotFoundError:
