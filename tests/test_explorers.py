@@ -32,10 +32,15 @@ def test_a_map_has_its_buttons_and_names():
     assert [colour for _, colour in by_noise["marker.colorscale"][0]][:2] == [explorers.NOISE] * 2
     assert data[0]["text"][5].startswith("t5<br>genre jazz<br>cluster noise<br>near t")
     assert html.data == explorers.latent_explorer(POINTS, LABELS, IDS, GENRES, "A map", "map-a").data
+    legend = html.data[html.data.index('<p class="genres">'):]
+    for genre, colour in explorers.genre_palette(GENRES).items():
+        assert f'{colour}"></i>{genre}' in legend
 
 
 def test_without_genres_there_is_no_genre_button():
-    _, _, layout = parts(explorers.latent_explorer(POINTS, np.abs(LABELS), IDS, None, "A map", "map-a"))
+    html = explorers.latent_explorer(POINTS, np.abs(LABELS), IDS, None, "A map", "map-a")
+    _, _, layout = parts(html)
+    assert 'class="genres"' not in html.data
     assert [b["label"] for b in layout["updatemenus"][0]["buttons"]] == ["by cluster"]
 
 

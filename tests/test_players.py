@@ -55,8 +55,8 @@ def test_the_figure_has_a_bar_for_each_number():
 def test_numbers_in_their_units():
     table = players.numbers({"rock": np.arange(68) + 0.12345})
     assert table.shape == (68, 1) and list(table.index.get_level_values("number")) == list(features.FEATURES)
-    assert table.loc[("Tempo", "tempo", "beats per minute"), "rock"] == "67.1"
-    assert table.loc[("MFCC", "mfcc_01_mean", "dB"), "rock"] == "0.123"
+    assert table.loc[("Tempo (beats per minute)", "tempo"), "rock"] == "67.1"
+    assert table.loc[("MFCC (dB)", "mfcc_01_mean"), "rock"] == "0.123"
 
 
 def test_ends_of_clusters_by_hand():

@@ -77,7 +77,7 @@ def test_controls_have_their_interval(runs, protocol, phase):
     assert wanted <= {name.removesuffix(" (LEAKY)") for name in table.index}
     for name, text in table.NMI.items():
         mean = float(text.split()[0])
-        low, high = (float(v) for v in text.split("[")[1].rstrip("]").split(", "))
+        low, high = (float(v) for v in text.split("[")[1].rstrip("]").split(","))
         assert low - 0.006 <= mean <= high + 0.006  # two decimals are shown
         labels = runs.labels(protocol, phase, "Input + K-Means", name.removesuffix(" (LEAKY)"))
         again = np.mean([metrics.external(runs.genres, one)["nmi"] for one in labels])

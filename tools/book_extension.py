@@ -25,7 +25,9 @@ def _page(app, pagename, templatename, context, doctree):
     scripts = [(file, f"{file} {getattr(file, 'attributes', '')}".lower()) for file in context["script_files"]]
     context["script_files"] = [file for file, text in scripts if "thebe" not in text]
     if "body" in context:  # docutils gives the bibliography and its entries roles that browsers no longer know
-        context["body"] = re.sub(r' role="(list(?=" class="citation-list")|doc-biblioentry)"', "", context["body"])
+        body = re.sub(r' role="(list(?=" class="citation-list")|doc-biblioentry)"', "", context["body"])
+        # autodoc leaves its mark for "the last part only" in the signatures of dataclasses
+        context["body"] = re.sub(r'(?<=<span class="pre">)~(?:\w+\.)+(?=\w)', "", body)
     title = re.sub("<[^>]*>", "", context.get("title") or app.config.project)
     base, text = app.config.html_baseurl, _first_paragraph(doctree)
     facts = {

@@ -19,7 +19,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: threads that wait
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from helpers import datasets  # noqa: E402
-from tools import finding, pages, quoted, sync  # noqa: E402
+from tools import finding, measurements, pages, quoted, sync  # noqa: E402
 from tools.run_notebooks import NotebookFailed, Run, run_all  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -56,15 +56,12 @@ def layout(root: Path, stage: Path, runs: list[Run]) -> str:
     for run in runs:
         wanted[Path("notebooks") / f"{run.name}.ipynb"] = run.path.read_bytes()
     wanted[Path("_toc.yml")] = (root / "_toc.yml").read_bytes()
-    used = runs[0].parameters
-    live, files = finding.make(root, str(used["dataset"]), int(used["seeds"]))
     config = yaml.safe_load((root / "_config.yml").read_text())
-    config.setdefault("parse", {})["myst_substitutions"] = quoted.collect(root, runs, live)
+    config.setdefault("parse", {})["myst_substitutions"] = quoted.collect(root, runs)
     wanted[Path("_config.yml")] = yaml.safe_dump(config, sort_keys=False, allow_unicode=True).encode()
     wanted[Path("book/_status.md")] = pages.status(root, runs).encode()
-    wanted[Path("book/_finding.md")] = pages.finding(bool(files)).encode()
-    wanted |= {Path("book/_static") / name: raw for name, raw in files.items()}
-    wanted[Path("book/_bench.md")] = quoted.benchmarks().encode()
+    wanted |= {Path("book/_static") / name: raw for name, raw in finding.make(root).items()}
+    wanted[Path("book/_bench.md")] = measurements.markdown(root / "data" / "results" / "bench").encode()
     wanted[Path("book/_recipes.md")] = quoted.recipes().encode()
     wanted[Path("book/_static/plotly.min.js")] = pages.plotly_library()
     for path in stage.rglob("*"):

@@ -33,23 +33,6 @@ def status(root: Path, runs: list[Run]) -> str:
     return "\n".join(rows) + f"\n\nBuilt from commit `{commit}`.\n"
 
 
-def finding(drawn: bool) -> str:
-    """The figure of the opening page, or a sentence in its place."""
-    if not drawn:
-        return "The music of this build has no genre labels, so there is nothing to agree with and no figure here.\n"
-    return """\
-```{figure} _static/finding.svg
-:name: fig-finding
-:alt: Bars of agreement with genre for six inputs, high with the label in the input, lower without.
-
-How well groups agree with genre when the traces of the label leave the input one by one. Groups by K-Means straight
-on the input, no network between, on {{ dataset }}; bars are means over {{ seeds }} seeds, whiskers their range, the
-grey mark is chance. In hatched bars a test found the label in the input. The numbers in the list below are those of
-the published runs, on all thousand songs.
-```
-"""
-
-
 def plotly_library() -> bytes:
     """plotly.js as the installed plotly carries it: one copy for the site, of the version that made the figures."""
     spec = util.find_spec("plotly")
@@ -63,6 +46,26 @@ FRONT = """<!doctype html>
 """
 # pandas puts the same rules before each table, where HTML allows none; book.css has them once, and says how to align
 PANDAS_STYLE = re.compile(r"<style scoped>\s*\.dataframe.*?</style>\s*", re.DOTALL)
+
+HEAD = re.compile(r"<thead>.*?</thead>", re.DOTALL)
+ROW = re.compile(r"<tr.*?</tr>", re.DOTALL)
+NAME = re.compile(r"<th[^>]*>(.*?)</th>", re.DOTALL)
+
+
+def one_head(table_head: re.Match) -> str:
+    """pandas gives the names of a table's row labels a line of their own, else empty: move them up into the line before,
+    whose first cells are empty or name the columns."""
+    head, rows = table_head[0], ROW.findall(table_head[0])
+    names = NAME.findall(rows[-1]) if len(rows) > 1 else []
+    labels = [name for name in names if name]
+    if not labels or names != labels + [""] * (len(names) - len(labels)):
+        return head
+    cells = list(re.finditer(r"<th[^>]*>.*?</th>", rows[-2], re.DOTALL))[: len(labels)]
+    above = rows[-2]
+    for cell, label in reversed(list(zip(cells, labels))):
+        above = above[: cell.start()] + f"<th>{label}</th>" + above[cell.end():]
+    return re.sub(r"\n\s*\n", "\n", head.replace(rows[-1], "").replace(rows[-2], above))
+
 
 SIDE = '<div id="pst-primary-sidebar" class="bd-sidebar-primary bd-sidebar"'
 LANDMARK = (f"{SIDE}>", f'{SIDE} role="complementary" aria-label="Book">')  # the theme leaves logo and search in none
@@ -86,6 +89,7 @@ def finish(root: Path, html: Path) -> None:
         if page.parent.name == "notebooks":  # who edits a page edits the .py
             text = re.sub(r"(/edit/[^\"]*/notebooks/[^\"]*)\.ipynb", r"\1.py", text)
             text = re.sub(r'href="(\w+)\.ipynb"', r'href="\1.html"', text)  # in sentences that code wrote
+            text = HEAD.sub(one_head, text)
         page.write_text(PANDAS_STYLE.sub("", text).replace(' halign="left"', ""))
     template = root / "book" / "_static" / "404.html"
     if template.exists():

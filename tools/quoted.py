@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from helpers import datasets, fusion, lyrics, metrics, protocols, results
+from tools import measurements
 from tools.run_notebooks import Run
 
 QUOTED = re.compile(r"\{\{\s*(\w+)\s*\}\}")
@@ -67,16 +68,6 @@ def data() -> dict[str, str]:
     return found | {"lyrics_components": str(vectors.shape[1]), "lyrics_share": f"{100 * share:.0f} %"}
 
 
-def benchmarks() -> str:
-    """The published measurements of `make bench` as Markdown: a section a file, a table for each list of rows in it."""
-    parts = []
-    for path in sorted((datasets.data_dir() / "results" / "bench").glob("*.json")):
-        parts.append(f"### {path.stem.capitalize()}\n")
-        parts += [f"{title}\n\n{_markdown(table)}" if title else _markdown(table)
-                  for title, table in _tables(json.loads(path.read_text()))]
-    return "\n".join(parts) or "This copy holds no published measurements; `make bench` makes them.\n"
-
-
 def measured() -> dict[str, str]:
     """`bench_<file>_<path to the value>` for every published measurement; rows of a list are counted from 1."""
     found: dict[str, str] = {}
@@ -93,47 +84,23 @@ def measured() -> dict[str, str]:
     return found
 
 
-def _tables(found: dict, title: str = ""):
-    """(title, table) for the single values of a nested dict, together, and for each list of rows or dict in it."""
-    if "versions" in found:
-        found = found | {"versions": ", ".join(f"{name} {one}" for name, one in found["versions"].items())}
-    single = {k: v for k, v in found.items() if not isinstance(v, (dict, list)) and v is not None}
-    if single:
-        yield title, pd.DataFrame([(_words(k), _figure(v)) for k, v in single.items()], columns=["measured", "value"])
-    for name, part in found.items():
-        inner = f"{title}, {_words(name)}" if title else _words(name).capitalize()
-        if isinstance(part, dict):
-            yield from _tables(part, inner)
-        elif isinstance(part, list):
-            rows = [{_words(k): _figure(v) for k, v in row.items()} for row in part]
-            rows = [row | {"refused": "above its limit"} if "refused" in row else row for row in rows]
-            yield inner, pd.DataFrame(rows).fillna("–")
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
-
-
 def _figure(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) and abs(value) < 1000 else f"{value:,.0f}" if isinstance(
-        value, float) else f"{value:,}" if isinstance(value, int) and value > 9999 else str(value)
+    return measurements.figure(value) if isinstance(value, float) else f"{value:,}" if isinstance(
+        value, int) and value > 9999 else str(value)
 
 
-def _markdown(table: pd.DataFrame) -> str:
-    rows = [list(table.columns), ["---"] * table.shape[1], *table.astype(str).values.tolist()]
-    return "".join("| " + " | ".join(row) + " |\n" for row in rows)
-
-
-def collect(root: Path, runs: list[Run], live: dict[str, str]) -> dict[str, str]:
+def collect(root: Path, runs: list[Run]) -> dict[str, str]:
     """Every number that the pages in `root`/book quote. ValueError where two notebooks claim one name, and for a name
     that nobody printed, with the page that quotes it."""
-    found = paper() | published() | data() | measured() | live
+    found = paper() | published() | data() | measured()
     found |= {
         "version": metadata.version("vae-music-clustering"),
         "nmi_of_thirty_pure_clusters": f"{metrics.equal_pure_clusters(10, 3):.3f}",
         "minutes": f"{sum(run.seconds for run in runs) / 60:.1f}",
         "notebooks": str(len(runs)),
         "protocols": ", ".join(protocols.PROTOCOLS),
+        "batch_size": " or ".join(sorted({str(r.batch_size) for p in protocols.PROTOCOLS.values()
+                                          for r in p.recipes.values()})),
     }
     found |= {name: str(value) for name, value in (runs[0].parameters if runs else {}).items()}
     for run in runs:
@@ -141,22 +108,23 @@ def collect(root: Path, runs: list[Run], live: dict[str, str]) -> dict[str, str]
             raise ValueError(f"notebooks/{run.name} prints the number {', '.join(sorted(twice))}, which is taken")
         found |= run.numbers
     quoted = {name: page for page in sorted((root / "book").rglob("*.md")) for name in QUOTED.findall(page.read_text())}
-    quoted |= {name: Path("index.md") for name in ("dataset", "seeds")}  # in the figure's caption
     if unknown := sorted(quoted.keys() - found.keys()):
         places = ", ".join(f"{name} (book/{quoted[name].name})" for name in unknown)
         raise ValueError(f"the prose quotes numbers that nothing printed: {places}")
-    return {name: found[name].replace(" ± ", "\u00a0±\u00a0") for name in sorted(quoted)}
+    return {name: found[name] for name in sorted(quoted)}
 
 
 def recipes() -> str:
-    """The recipes of the protocols, one table each, as Markdown."""
+    """The recipes of the protocols as Markdown, one table for protocols that share all of theirs."""
     names = {"basic_vae": "basic VAE (phase 1)", "enhanced_vae": "enhanced VAE (phase 2)",
              "beta_vae": "Beta-VAE (phase 3)", "cvae": "CVAE (phase 3)", "ae": "autoencoder (phase 3)"}
-    lines = ["| protocol | network | hidden | d | layer | β | training |", "|---|---|---|---:|---|---|---|"]
-    alike: dict[str, list[str]] = {}  # protocols that share all their recipes share a row each
+    alike: dict[str, list[str]] = {}
     for protocol in protocols.PROTOCOLS.values():
         alike.setdefault(str(protocol.recipes), []).append(protocol.name)
+    lines = []
     for same in alike.values():
+        lines += ["", f"**{' and '.join(same)}**", "", "| network | hidden | d | layer | β | epochs | Adam |",
+                  "|---|---|---:|---|---|---:|---|"]
         for key, title in names.items():
             r = protocols.PROTOCOLS[same[0]].recipes[key]
             layer = [r.activation.replace("leaky_relu", "LeakyReLU").replace("relu", "ReLU")]
@@ -164,9 +132,8 @@ def recipes() -> str:
             layer += [f"dropout {r.dropout[0]:g}/{r.dropout[1]:g}"] * any(r.dropout)
             beta = "–" if r.kind == "ae" else f"{r.beta:g}"
             beta += f", {r.anneal} over {r.anneal_epochs} epochs" if r.anneal != "none" else ""
-            training = [f"{r.epochs} epochs", f"batch {r.batch_size}", f"Adam {r.lr:g}", f"decay {r.weight_decay:g}"]
-            training += [r.schedule] if r.clip_norm is None else [r.schedule, f"gradient norm ≤ {r.clip_norm:g}"]
-            sizes = "-".join(map(str, r.hidden))
-            lines.append(f"| {', '.join(same)} | {title} | {sizes} | {r.latent} | {', '.join(layer)} "
-                         f"| {beta} | {', '.join(training)} |")
+            adam = [f"{r.lr:g} {r.schedule}"] + [f"decay {r.weight_decay:g}"] * bool(r.weight_decay)
+            adam += [] if r.clip_norm is None else [f"gradient norm ≤ {r.clip_norm:g}"]
+            lines.append(f"| {title} | {', '.join(map(str, r.hidden))} | {r.latent} | {', '.join(layer)} "
+                         f"| {beta} | {r.epochs} | {', '.join(adam)} |")
     return "\n".join(lines) + "\n"

@@ -151,7 +151,7 @@ def remedy_table(table: pd.DataFrame | None) -> pd.DataFrame:
     table = with_start(table)
     table = table.assign(measure=table.measure.replace(same))
     grouped = table[table.measure.isin(list(columns))].groupby(["start", "remedy", "measure"], sort=False).value
-    cells = grouped.agg(lambda v: f"{v.mean():.2f} ± {v.std():.2f}")
+    cells = grouped.agg(lambda v: f"{v.mean():.2f}\u00a0±\u00a0{v.std():.2f}")
     shown = cells.unstack().reindex(columns=list(columns)).astype(object).fillna("–").rename(columns=columns)
     verdict = table[table.measure.str.startswith("verdict: ")].groupby(["start", "remedy"], sort=False).measure
     shown["Verdict"] = verdict.agg(lambda names: ", ".join(dict.fromkeys(n.removeprefix("verdict: ") for n in names)))
@@ -250,5 +250,5 @@ def factor_table(table: pd.DataFrame | None) -> pd.DataFrame:
         return pd.DataFrame({"note": [NOT_RUN]})
     shown = ["active units", "MIG", "SAP", "disentanglement", "completeness", "informativeness", "total correlation"]
     part = table[table.measure.isin(shown)]
-    cells = part.groupby(["model", "beta", "measure"]).value.agg(lambda v: f"{v.mean():.2f} ± {v.std():.2f}")
+    cells = part.groupby(["model", "beta", "measure"]).value.agg(lambda v: f"{v.mean():.2f}\u00a0±\u00a0{v.std():.2f}")
     return cells.unstack()[shown].rename_axis(["Model", "beta"])

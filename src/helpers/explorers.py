@@ -29,9 +29,9 @@ CLUSTER_COLOURS = [
 BUTTONS = {"type": "buttons", "direction": "right", "x": 0, "y": 1.01, "xanchor": "left", "yanchor": "bottom"}
 
 
-def show(figure: go.Figure, name: str, fallback) -> HTML:
-    """`figure` as HTML with the element id `name` (stable, so that equal builds give equal bytes) and the matplotlib
-    figure `fallback` for readers without JavaScript."""
+def show(figure: go.Figure, name: str, fallback, genres: np.ndarray | None = None) -> HTML:
+    """`figure` as HTML with the element id `name` (stable, so that equal builds give equal bytes), the matplotlib
+    figure `fallback` for readers without JavaScript, and below it the colours of `genres` (n,), if given."""
     picture = io.BytesIO()
     fallback.savefig(picture, format="webp", dpi=72)
     code = base64.b64encode(picture.getvalue()).decode()
@@ -45,8 +45,17 @@ def show(figure: go.Figure, name: str, fallback) -> HTML:
         config={"responsive": True, "displaylogo": False},
     )
     return HTML(
-        f'{body}<noscript><img alt="{said}" src="data:image/webp;base64,{code}"></noscript>'
+        f'{body}<noscript><img alt="{said}" src="data:image/webp;base64,{code}"></noscript>{_legend(genres)}'
     )
+
+
+def _legend(genres: np.ndarray | None) -> str:
+    """A line of text, since it wraps on a phone as plotly's own legend does not."""
+    if genres is None:
+        return ""
+    dot = "display:inline-block;width:0.7em;height:0.7em;border-radius:50%;margin:0 0.3em 0 0.8em;background:"
+    names = [f'<i style="{dot}{colour}"></i>{html.escape(str(genre))}' for genre, colour in genre_palette(genres).items()]
+    return f'<p class="genres">Colours by genre:{" ".join(names)}</p>'
 
 
 def _neighbours(points: np.ndarray, ids: np.ndarray, k: int = 3) -> list[str]:
@@ -116,7 +125,7 @@ def latent_explorer(
         recolour = {f"marker.{key}": [value] for key, value in _scale(palette).items()} | {"marker.color": [colours]}
         buttons.append({"label": f"by {what}", "method": "restyle", "args": [recolour]})
     menu = BUTTONS | {"buttons": buttons}
-    return show(_layout(figure, title, updatemenus=[menu]), name, latent_map(points, labels, genres))
+    return show(_layout(figure, title, updatemenus=[menu]), name, latent_map(points, labels, genres), genres)
 
 
 def eps_explorer(
@@ -197,7 +206,7 @@ def beta_explorer(
     _layout(figure, steps[start]["args"][1]["title.text"], sliders=[slider], updatemenus=[menu])
     edge = float(np.abs(maps.astype(float)).max()) * 1.05  # the same window for every beta
     figure.update_xaxes(range=[-edge, edge]).update_yaxes(range=[-edge, edge])
-    return show(figure, name, latent_map(maps[start].astype(float), labels[start], genres))
+    return show(figure, name, latent_map(maps[start].astype(float), labels[start], genres), genres)
 
 
 def nearest_to(candidates: np.ndarray, labels: np.ndarray) -> int:

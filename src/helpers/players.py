@@ -123,10 +123,11 @@ def _bars(axis, z: np.ndarray) -> None:
 
 
 def numbers(clips: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """The 68 numbers of each clip {name: (68,)}, one column a clip, rows by kind, feature and unit; three digits."""
+    """The 68 numbers of each clip {name: (68,)}, one column a clip, rows by kind with its unit, and feature; three
+    digits."""
     rows = pd.MultiIndex.from_tuples(
-        [(KINDS[block][0], name, KINDS[block][1]) for block, here in BLOCKS.items() for name in FEATURES[here]],
-        names=["kind", "number", "unit"],
+        [(f"{KINDS[block][0]} ({KINDS[block][1]})", name) for block, here in BLOCKS.items() for name in FEATURES[here]],
+        names=["kind (unit)", "number"],
     )
     return pd.DataFrame(dict(clips), index=rows).map(lambda v: f"{v:.0f}" if abs(v) >= 100 else f"{v:.3g}")
 

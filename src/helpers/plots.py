@@ -127,6 +127,8 @@ def project(Z: np.ndarray, seed: int = 0, start: np.ndarray | None = None) -> np
 
 
 def _scatter(axis, points: np.ndarray, names: np.ndarray, palette: dict, title: str) -> None:
+    taken: list[np.ndarray] = []
+    box_size = np.ptp(points, axis=0) * [0.13, 0.045]  # of a label
     for i, name in enumerate(palette):
         here = names == name
         axis.scatter(
@@ -142,7 +144,10 @@ def _scatter(axis, points: np.ndarray, names: np.ndarray, palette: dict, title: 
         if here.sum() > 2:  # a direct label where the group is densest spares the eye a walk to the legend
             k = min(5, int(here.sum()) - 1)
             spread = NearestNeighbors(n_neighbors=k).fit(points[here]).kneighbors()[0].mean(axis=1) if k > 3 else [0]
-            x, y = points[here][int(np.argmin(spread))]
+            places = points[here][np.argsort(spread, kind="stable")]
+            free = (place for place in places if all((np.abs(place - other) > box_size).any() for other in taken))
+            x, y = place = next(free, places[0])
+            taken.append(place)
             box = {"boxstyle": "round,pad=0.12", "fc": "white", "ec": palette[name], "alpha": 0.75, "lw": 0.8}
             axis.text(x, y, str(name), fontsize=9, ha="center", va="center", weight="bold", bbox=box)
     axis.set(title=title, xticks=[], yticks=[], xlabel="t-SNE 1", ylabel="t-SNE 2")
@@ -225,11 +230,11 @@ def eps_curve(curve: pd.DataFrame, chosen: float) -> Figure:
     """DBSCAN over eps (`curve`: eps, n_clusters, noise_share, silhouette); the dashed line is the eps that the rule
     chose."""
     panels = [("n_clusters", "Clusters"), ("noise_share", "Noise share"), ("silhouette", "Silhouette without noise")]
-    figure, axes = _grid(len(panels), height=2.2, sharex=True)
+    figure, axes = _grid(len(panels), height=1.7, columns=1, sharex=True)
     for axis, (column, title) in zip(axes, panels, strict=True):
         axis.plot(curve.eps, curve[column], marker="o", ms=3.5, color=OURS)
         axis.axvline(chosen, color=PAPER, ls="--", lw=1.5)
-        axis.set(title=title, xlabel="eps" if axis in axes[-2:] else "")
+        axis.set(title=title, xlabel="eps" if axis is axes[-1] else "")
     return _close(figure)
 
 

@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
-from . import metrics, results
+from . import experiments, fusion, metrics, results
+from .datasets import Tracks
 from .experiments import METHODS
 from .fusion import VARIANTS
 from .protocols import PROTOCOLS
@@ -36,6 +37,14 @@ LADDERS = {  # headline score -> (phase, method, [(step, protocol, variant)]): o
         ("controlled, lyrics shuffled", "controlled", "lyrics shuffled"),
     ]),
 }  # fmt: skip
+INPUTS = [  # the input as the label's traces leave it one by one: (step, protocol, phase, variant)
+    ("released input: sound, sentences, one-hot genre", "released", 3, "full"),
+    ("… without the one-hot", "released", 3, "one-hot removed"),
+    ("… real lyrics for the sentences", "released", 3, "real lyrics, no one-hot"),
+    ("controlled: sound, lyrics matched by genre", "controlled", 2, "full"),
+    ("… lyrics shuffled", "controlled", 2, "lyrics shuffled"),
+    ("sound alone", "controlled", 2, "audio alone"),
+]
 
 
 class Published:
@@ -100,6 +109,35 @@ def ladder(data: Published, headline: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def inputs(data: Published) -> pd.DataFrame:
+    """NMI of K-Means straight on the input, step by step (INPUTS), as plots.waterfall wants it: step, mean, low, high (95
+    % interval over tracks and seeds), leaky, chance. The opening page's figure."""
+    rows = []
+    for step, protocol, phase, variant in INPUTS:
+        run = data.run(protocol, phase, variant)
+        run = run[run.method == "Input + K-Means"]
+        low, high = data.interval(data.labels(protocol, phase, "Input + K-Means", variant), "nmi")
+        mean, chance = (results.mean_of(run, "Input + K-Means", metric) for metric in ("nmi", "nmi_chance"))
+        rows.append((step, mean, low, high, bool(run.leaky.any()), chance))
+    return pd.DataFrame(rows, columns=["step", "mean", "low", "high", "leaky", "chance"])
+
+
+def inputs_live(tracks: Tracks, seeds: int) -> pd.DataFrame:
+    """The same steps on `tracks`, computed now; low and high are the range over seeds. Steps that these tracks cannot
+    have (no genres, none of GTZAN's, no lyrics) are left out. Page "Leakage"."""
+    rows = []
+    for step, protocol, phase, variant in INPUTS if tracks.genres is not None else []:
+        try:
+            if "lyrics" in step and "text" not in fusion.inputs(tracks, protocol, phase, guard=False).blocks:
+                continue
+            scores, _ = experiments.controls(tracks, protocol, phase, seeds, [variant])
+        except ValueError:  # genres without a sentence of their own, or an input that the guard refuses
+            continue
+        nmi, chance = (scores[scores.metric == metric].value for metric in ("nmi", "nmi_chance"))
+        rows.append((step, nmi.mean(), nmi.min(), nmi.max(), bool(scores.leaky.any()), chance.mean()))
+    return pd.DataFrame(rows, columns=["step", "mean", "low", "high", "leaky", "chance"])
+
+
 def controls(data: Published, protocol: str, phase: int) -> pd.DataFrame:
     """K-Means straight on every input of `phase`, whole and one channel at a time: NMI and ARI as mean ± sd over seeds
     with their 95 % interval over tracks and seeds, columns of the input, chance."""
@@ -109,7 +147,7 @@ def controls(data: Published, protocol: str, phase: int) -> pd.DataFrame:
     table = results.table(s.assign(method=s.variant), ["nmi", "ari", "dims", "nmi_chance"], variants)
     for metric in ("nmi", "ari"):
         found = [data.interval(data.labels(protocol, phase, "Input + K-Means", v), metric) for v in variants]
-        table[results.LABELS[metric]] += [f" [{low:.2f}, {high:.2f}]" for low, high in found]
+        table[results.LABELS[metric]] += [results.interval_cell(*pair) for pair in found]
     return table.rename_axis("Input")
 
 
@@ -154,8 +192,8 @@ def compare(data: Published, phase: int) -> pd.DataFrame:
             ours = summary[protocol].loc[(row.method, row.metric)]
             text = results.cell(ours["mean"], ours.sd, row.metric)
             if row.metric in ("nmi", "ari", "purity"):
-                low, high = data.interval(data.labels(protocol, phase, row.method), row.metric, 100)
-                text += f" [{low:.2f}, {high:.2f}]"
+                found = data.interval(data.labels(protocol, phase, row.method), row.metric, 100)
+                text += results.interval_cell(*found)
             cells[protocol + (" (LEAKY)" if ours.leaky else "")] = text
         ours = summary["released"].loc[(row.method, row.metric)]
         cells["(Paper − released) / sd"] = f"{(row.value - ours['mean']) / ours.sd:+.1f}" if ours.sd > 0 else "–"

@@ -64,16 +64,24 @@ def summarise(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def cell(mean: float, sd: float, metric: str = "") -> str:
-    """One table cell: `0.105 ± 0.004`; an undefined score is a dash, never a zero."""
+    """One table cell: `0.105 ± 0.004`, with spaces that no line breaks at; an undefined score is a dash, never a zero;
+    a count that is the same for every seed is a whole number."""
     if not np.isfinite(mean):
         return "–"
+    if metric in ("n", "k", "dims") and not sd > 0 and mean == round(mean):
+        return f"{mean:.0f}"
     digits = {"calinski_harabasz": 1, "n": 0, "dims": 1, "k": 1}.get(metric, 3)
-    text = f"{mean:.{digits}f}"
-    return text if not np.isfinite(sd) or (sd == 0 and metric in ("n", "k", "dims")) else f"{text} ± {sd:.{digits}f}"
+    return f"{mean:.{digits}f}" + (f"\u00a0±\u00a0{sd:.{digits}f}" if np.isfinite(sd) else "")
+
+
+def interval_cell(low: float, high: float) -> str:
+    """A 95 % interval behind a score in a table, on the next line where the cell is narrow."""
+    return f" [{low:.2f},\u00a0{high:.2f}]"
 
 
 def table(scores: pd.DataFrame, metrics: list[str] | None = None, methods: list[str] | None = None) -> pd.DataFrame:
-    """Methods by metrics, each cell mean ± sd over seeds; a method whose input leaks the genre is marked LEAKY.
+    """Methods by metrics, each cell mean ± sd over seeds, the chance level its mean alone; a method whose input leaks the
+    genre is marked LEAKY.
 
     `scores` of one run; `metrics` and `methods` choose and order (default: everything that is there).
     """
@@ -87,7 +95,8 @@ def table(scores: pd.DataFrame, metrics: list[str] | None = None, methods: list[
             continue
         name = f"{method} (LEAKY)" if part.leaky.any() else method
         rows[name] = {
-            LABELS.get(m, m): cell(part["mean"][m], part["sd"][m], m) if m in part.index else "–" for m in metrics
+            LABELS.get(m, m): cell(part["mean"][m], np.nan if m == "nmi_chance" else part["sd"][m], m)
+            if m in part.index else "–" for m in metrics
         }
     return pd.DataFrame(rows).T.rename_axis("Method")
 
@@ -106,9 +115,8 @@ def verdict(paper: float, mean: float, sd: float, leaky: bool) -> str:
 
 
 def beside_paper(scores: pd.DataFrame, phase: int) -> pd.DataFrame:
-    """The paper's table of `phase` beside ours, one row per method and metric: paper, ours (mean ± sd), difference in
-    units of our seed spread, verdict in words. On data that is not full GTZAN there is no difference to tell, and the
-    verdict says so."""
+    """The paper's table of `phase` beside ours, one row per method and metric: paper, ours (mean ± sd), and on full GTZAN
+    the difference in units of our seed spread and the verdict in words; on other data there is none to tell."""
     summary = summarise(scores[scores.phase == phase]).set_index(["method", "metric"])
     on_gtzan = set(scores.dataset) == {"gtzan"}
     rows = []
@@ -116,18 +124,17 @@ def beside_paper(scores: pd.DataFrame, phase: int) -> pd.DataFrame:
         if (row.method, row.metric) not in summary.index:
             continue
         ours = summary.loc[(row.method, row.metric)]
-        units = (row.value - ours["mean"]) / ours.sd if on_gtzan and ours.sd > 0 else float("nan")
-        word = verdict(row.value, ours["mean"], ours.sd, ours.leaky) if on_gtzan else "other data than the paper's"
-        rows.append(
-            {
-                "Method": row.method,
-                "Metric": LABELS[row.metric],
-                "Paper": cell(row.value, float("nan"), row.metric),
-                "Ours": cell(ours["mean"], ours.sd, row.metric),
-                "(Paper − ours) / sd": f"{units:+.1f}" if np.isfinite(units) else "–",
-                "Verdict": word,
-            }
-        )
+        units = (row.value - ours["mean"]) / ours.sd if ours.sd > 0 else float("nan")
+        cells = {
+            "Method": row.method,
+            "Metric": LABELS[row.metric],
+            "Paper" if on_gtzan else "Paper, on all of GTZAN": cell(row.value, float("nan"), row.metric),
+            "Ours" if on_gtzan else "Ours, on these data": cell(ours["mean"], ours.sd, row.metric),
+        }
+        if on_gtzan:
+            cells["(Paper − ours) / sd"] = f"{units:+.1f}" if np.isfinite(units) else "–"
+            cells["Verdict"] = verdict(row.value, ours["mean"], ours.sd, ours.leaky)
+        rows.append(cells)
     return pd.DataFrame(rows).set_index(["Method", "Metric"])
 
 
@@ -186,13 +193,31 @@ def read_confusion(genres: np.ndarray | None, labels: np.ndarray) -> str:
     counts = metrics.confusion(genres, labels)
     share = counts.max(axis=1) / counts.sum(axis=1)
     best, worst = share.idxmax(), share.idxmin()
-    home = counts.idxmax(axis=1)
-    pairs = [(int(counts.loc[g, home[h]]), g, h) for g in counts.index for h in counts.index if g != h]
-    n, guest, host = max(pairs)
-    return (
-        f"*{best}* holds together best ({share[best]:.0%} in one cluster), *{worst}* least ({share[worst]:.0%}). "
-        f"The most frequent mix-up: {n} rows of *{guest}* in the main cluster of *{host}*."
+    host = counts.idxmax(axis=0)  # of each cluster, the genre that it holds most of
+    strangers = [(int(counts.loc[g, c]), g, host[c]) for c in counts.columns for g in counts.index if g != host[c]]
+    n, guest, home = max(strangers, default=(0, "", ""))
+    mixed = (
+        f"The most frequent mix-up: {n} rows of *{guest}* in a cluster that is first of all *{home}*."
+        if n else "No cluster holds more than one genre."
     )
+    return (
+        f"*{best}* holds together best ({share[best]:.0%} in one cluster), *{worst}* least ({share[worst]:.0%}). {mixed}"
+    )
+
+
+def read_columns(made: Inputs) -> str:
+    """How many columns of a fused input hold what: "68 columns of sound, 74 of text"."""
+    words = {"audio": "sound", "text": "text", "label": "the one-hot genre"}
+    counts = {name: block.stop - block.start for name, block in made.blocks.items()}
+    return ", ".join(f"{n}{' columns' * (i == 0)} of {words.get(name, name)}" for i, (name, n) in enumerate(counts.items()))
+
+
+def lyrics_table(report: pd.DataFrame) -> pd.DataFrame:
+    """What `fusion.inputs` reports on the lyrics it drew (`Inputs.lyrics_report`), by genre, with a reader's headings."""
+    names = {"genre": "Genre", "tag": "Its Genius tag", "n_tracks": "Tracks", "n_texts": "Different texts",
+             "n_from_tag": "Texts of the tag", "n_from_rest": "Texts of other tags", "n_reused": "Used twice"}
+    shown = report.assign(tag=report.tag.replace("", "none"))
+    return shown[[name for name in names if name in shown]].rename(columns=names).set_index("Genre")
 
 
 def read_guard(made: Inputs) -> str:

@@ -1,0 +1,124 @@
+"""The published measurements of `make bench` (data/results/bench) as the tables of the page "Is it fast?"."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+CLUSTERING = {  # as the benchmark writes it -> as the page says it
+    "kmeans": "K-Means", "ward": "Ward", "dbscan": "DBSCAN", "hdbscan": "HDBSCAN", "spectral": "Spectral",
+    "dbscan_eps": "eps for DBSCAN, by the knee", "silhouette": "silhouette, sampled where large",
+    "exact silhouette": "silhouette, exact",
+}
+BLOCKS = {"mfcc": "MFCC, dB", "chroma": "chroma", "spectral": "centroid, bandwidth, rolloff, Hz",
+          "contrast": "contrast, dB", "zcr": "zero-crossing rate", "rms": "RMS", "tempo": "tempo, beats per minute"}
+WAYS = {"polars": "`helpers.lyrics.scan` (polars, streaming)", "pandas": "pandas in chunks, as commonly written",
+        "pandas, careful": "pandas in chunks, keeping no more rows than it must", "duckdb": "DuckDB"}
+
+
+def figure(value: float) -> str:
+    """Three digits, two below 1; thousands apart."""
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if abs(value) >= 1 else f"{value:.2g}"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A Markdown table, its first column words, the others numbers."""
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "".join(f"| {' | '.join(map(str, line))} |\n" for line in lines) + "\n"
+
+
+def _extract(found: dict) -> str:
+    plain, ours = found["plain_cpu_s"], found["ours_cpu_s"]
+    plain_decode, ours_decode = found["plain_decode_cpu_s"], found["ours_decode_cpu_s"]
+    rows = [("68 features", plain, ours), ("decoding the file", plain_decode, ours_decode),
+            ("both", plain + plain_decode, ours + ours_decode)]
+    agree = [(BLOCKS[name], f"{value:.1g}") for name, value in found["largest_difference"].items()]
+    return (
+        f"CPU milliseconds a track on one thread, over {found['tracks']} {found['material']} of half a minute. *Plain* "
+        "calls librosa once for each feature, as tutorials do.\n\n"
+        + table(["a track", "plain, ms", "ours, ms", "times less"],
+                [(name, figure(1000 * a), figure(1000 * b), figure(a / b)) for name, a, b in rows])
+        + f"A thousand tracks take {figure(found['table_1_projected_s_for_1000'])} seconds with one process and "
+        f"{figure(found['table_2_projected_s_for_1000'])} with two, files read and table written. The numbers are the "
+        "same up to rounding; the largest difference over all tracks:\n\n"
+        + table(["feature", "largest difference"], agree)
+    )
+
+
+def _lyrics(found: dict) -> str:
+    scan, embed = found["scan"], found["embed"]
+    rows = [(WAYS.get(w["way"], w["way"]), figure(w["seconds"]), f"{figure(w['fastest'])} – {figure(w['slowest'])}",
+             figure(w["peak_mb"]), figure(w["time_over_polars"])) for w in scan["ways"]]
+    return (
+        f"A sample of {scan['per_tag']:,} lyrics a tag out of {scan['large_rows']:,} in a CSV of "
+        f"{scan['large_bytes'] / 1e9:.1f} GB: the median of five runs taken in turns, each in a process of its own.\n\n"
+        + table(["way", "seconds", "fastest – slowest", "peak MB", "times ours"], rows)
+        + f"The embedding is the encoder's work: {figure(embed['texts_per_cpu_second'])} texts a CPU second; a "
+        f"batch is {figure(embed['times_faster'])} times as fast as texts one by one. Those that were embedded before come "
+        f"from disk, {embed['texts']} of them in {figure(1000 * embed['embed_again_cpu_s'])} ms.\n\n"
+    )
+
+
+def _training(found: dict) -> str:
+    fits = [(f["recipe"], figure(f["ours_s_per_200_epochs"]), figure(f["paper_s_per_200_epochs"]), figure(f["ratio"]),
+             figure(f["paper_default_threads_s_per_200_epochs"]), figure(f["ratio_default_threads"]))
+            for f in found["one_fit"]]
+    parts = [(s["recipe"], figure(s["step_us"]), figure(s["forward_us"]), figure(s["backward_us"]),
+              figure(s["optimiser_us"]), figure(s["floor_products_us"] + s["floor_adam_us"]), figure(s["paper_step_us"]))
+             for s in found["split"]]
+    ten = found["ten_seeds"]
+    text = (
+        "CPU seconds of one fit: 200 epochs of a table of 1000 × 100 in batches of 32. *As commonly written* is the loop "
+        "of a tutorial, with a data loader, autograd and torch's own Adam.\n\n"
+        + table(["network", "ours", "as commonly written", "times less", "with torch's own threads", "times less"], fits)
+        + "Where a step's microseconds go, measured part by part; the floor is the step's matrix products and Adam's pass "
+        "over the weights, and nothing else:\n\n"
+        + table(["network", "our step", "forward", "backward", "optimiser", "floor", "as commonly written"], parts)
+        + "What else was tried, in CPU time relative to what is used:\n\n"
+        + table(["way", "CPU time"], [(t["what"], figure(t["relative_cpu"])) for t in found["tried"]])
+        + f"Ten seeds of {ten['epochs']} epochs on two cores take {figure(ten['ours_wall_s'])} seconds, and "
+        f"{figure(ten['paper_wall_s'])} as commonly written ({figure(ten['ratio'])} times). The losses agree: "
+        f"{ten['ours_loss_mean']:.1f} ± {ten['ours_loss_sd']:.1f} against {ten['paper_loss_mean']:.1f} ± "
+        f"{ten['paper_loss_sd']:.1f} over seeds"
+        + ("; a fit in the pool equals the same fit alone to the bit.\n\n" if ten["pool_equals_alone"] else ".\n\n")
+    )
+    if found.get("pythae"):
+        other = found["pythae"]
+        text += (f"Beside a library: the BetaVAE trainer of pythae takes {figure(other['pythae_s_per_200_epochs'])} "
+                 f"seconds where ours takes {figure(other['ours_s_per_200_epochs'])} ({figure(other['ratio'])} times).\n\n")
+    rows = [(f"{g['rows']:,}", figure(g["epoch_s"])) for g in found["growth"]["rows"]]
+    return text + "An epoch of larger tables:\n\n" + table(["rows", "CPU seconds an epoch"], rows)
+
+
+def _clustering(found: dict) -> str:
+    sizes = sorted({row["rows"] for row in found["rows"]})
+    cells = {(r["method"], r["rows"]): "refuses" if "refused" in r else f"{figure(r['wall_s'])} s, {r['peak_gb']:.1f} GB"
+             for r in found["rows"]}
+    rows = [(title, *[cells.get((name, size), "–") for size in sizes]) for name, title in CLUSTERING.items()]
+    return (
+        "Seconds on a clock and peak memory of the process, for rows of 32 columns drawn from ten Gaussian clusters. A "
+        "method that would need memory or time growing with the square of the rows *refuses* above its limit, and names "
+        "what to take instead.\n\n" + table(["method", *[f"{size:,} rows" for size in sizes]], rows)
+    )
+
+
+SECTIONS: dict[str, tuple[str, Callable[[dict], str]]] = {
+    "extract": ("Features of a track", _extract),
+    "lyrics": ("A sample of lyrics", _lyrics),
+    "training": ("Training", _training),
+    "clustering": ("Clustering at size", _clustering),
+}
+
+
+def markdown(folder: Path) -> str:
+    """All sections that `folder` holds measurements for."""
+    parts = []
+    for name, (title, write) in SECTIONS.items():
+        path = folder / f"{name}.json"
+        if path.exists():
+            found = json.loads(path.read_text())
+            where = ", ".join(filter(None, [found.get("date"), found.get("machine"),
+                                            *(f"{k} {v}" for k, v in found.get("versions", {}).items())]))
+            parts.append(f"### {title}\n\n{write(found)}" + (f"*Measured {where}.*\n\n" if where else ""))
+    return "".join(parts) or "This copy holds no published measurements; `make bench` makes them.\n"
