@@ -44,7 +44,8 @@ if os.environ.get("COLAB_RELEASE_TAG"):  # in Colab only: add to its packages, r
 import pandas as pd
 from IPython.display import Markdown
 
-from helpers import clustering, collection, datasets, experiments, metrics, plots, protocols, results, training
+from helpers import clustering, collection, datasets, experiments, metrics
+from helpers import plots, protocols, results, training
 from sklearn.decomposition import PCA
 
 plots.use_style()
@@ -61,6 +62,8 @@ seeds = 3
 
 # %%
 tracks = datasets.load(dataset)
+
+# %% tags=["remove-input"]
 genres = "no genre labels" if tracks.genres is None else f"{len(tracks.genre_names)} genres"
 left_out = [f"*{name}* ({reason})" for name, reason in tracks.provenance.get("faults", [])]
 Markdown(f"**{tracks.name}**: {tracks.n} rows from {len(set(tracks.groups))} tracks, {genres}, {tracks.features.shape[1]} features; "
@@ -68,7 +71,8 @@ Markdown(f"**{tracks.name}**: {tracks.n} rows from {len(set(tracks.groups))} tra
          + (f"\n\n{len(left_out)} files were left out: {'; '.join(left_out)}." if left_out else ""))
 
 # %%
-tracks.features.iloc[:5, [0, 1, 26, 50, 56, 63, 65, 67]].round(2).assign(genre=None if tracks.genres is None else tracks.genres[:5])
+some = [0, 26, 50, 56, 65, 67]  # one of each larger kind
+tracks.features.iloc[:5, some].round(2)
 
 # %% [markdown]
 # ## Training
@@ -76,10 +80,13 @@ tracks.features.iloc[:5, [0, 1, 26, 50, 56, 63, 65, 67]].round(2).assign(genre=N
 # over latent dimensions, both in nats up to a constant ([Method](../book/method.md)).
 
 # %%
-run = experiments.run(tracks, protocol, phase=1, seeds=seeds, extras=["spaces"])
+run = experiments.run(
+    tracks, protocol, phase=1, seeds=seeds, extras=["spaces"]
+)
 
 # %% mystnb={"figure": {"caption": "Training of the basic VAE, one line a seed: reconstruction error and KL divergence per epoch, averaged over the rows.", "name": "fig-easy-training"}, "image": {"alt": "Two line plots: reconstruction error falls and KL settles over the epochs, one line per seed."}}
-plots.training_curves({f"seed {seed}": fits["basic_vae"] for seed, fits in run.fits.items()})
+vaes = {f"seed {s}": fits["basic_vae"] for s, fits in run.fits.items()}
+plots.training_curves(vaes)
 
 # %% [markdown]
 # Where a curve is level at its right end, more epochs would change little; where the lines lie on each other, so would another seed.
@@ -91,7 +98,10 @@ shown = [*results.PAPER_METRICS[1], "k", "dims", "nmi_chance"]
 results.table(run.scores, shown, list(experiments.METHODS[1]))
 
 # %% mystnb={"figure": {"caption": "Table 1 and Figure 1 of the paper, rerun: bars are means over seeds with one standard deviation, diamonds the paper's values on full GTZAN.", "name": "fig-easy"}, "image": {"alt": "Bar charts of silhouette, Calinski-Harabasz, ARI and NMI for VAE and PCA, each with the paper's value as a diamond."}}
-plots.metric_bars(run.scores, results.PAPER_METRICS[1], experiments.METHODS[1], results.paper_tables().query("phase == 1"))
+paper = results.paper_tables().query("phase == 1")
+plots.metric_bars(
+    run.scores, results.PAPER_METRICS[1], experiments.METHODS[1], paper
+)
 
 # %% tags=["remove-input"]
 Markdown(results.read_contrast(run.scores, "VAE + K-Means", "PCA + K-Means", ["silhouette", "nmi", "ari"])
@@ -104,20 +114,33 @@ Markdown(results.read_contrast(run.scores, "VAE + K-Means", "PCA + K-Means", ["s
 # fewer dimensions the same groups look tighter. So PCA gets the same favour: as many components as the VAE has active units.
 
 # %%
-names = ["VAE + K-Means", "VAE + K-Means (active units)", "VAE + K-Means (PCA, as many dims)", "PCA + K-Means", "Input + K-Means",
-         "VAE + K-Means (sampled z)"]
-results.table(run.scores, ["dims", "silhouette", "silhouette_common", "nmi", "ari"], names)
+names = [
+    "VAE + K-Means",
+    "VAE + K-Means (active units)",
+    "VAE + K-Means (PCA, as many dims)",
+    "PCA + K-Means",
+    "Input + K-Means",
+    "VAE + K-Means (sampled z)",
+]
+columns = ["dims", "silhouette", "silhouette_common", "nmi", "ari"]
+results.table(run.scores, columns, names)
 
 # %% mystnb={"figure": {"caption": "PCA + K-Means with more and more components (first seed). The marked points are the VAE, at its full size and at its number of active units.", "name": "fig-easy-dims"}, "image": {"alt": "Line plot of silhouette and NMI of PCA plus K-Means against the number of components, with the VAE marked."}}
 first = run.fits[min(run.fits)]["basic_vae"]
-X, k = run.inputs[first.seed].X, experiments.n_clusters(tracks, protocols.get(protocol))
+X = run.inputs[first.seed].X
+k = experiments.n_clusters(tracks, protocols.get(protocol))
 by_dims = []
 for dims in (d for d in (2, 4, 8, 16, 32, 64) if d <= min(X.shape)):
     Z = PCA(dims, random_state=0).fit_transform(X)
-    found = metrics.scores(clustering.cluster(Z, "kmeans", k, seed=0), Z, genres=tracks.genres)
-    by_dims.append({"dims": dims, "silhouette": found["silhouette"], "nmi": found.get("nmi")})
+    labels = clustering.cluster(Z, "kmeans", k, seed=0)
+    found = metrics.scores(labels, Z, genres=tracks.genres)
+    by_dims.append({"dims": dims} | found)
 vae = results.mean_of(run.scores, "VAE + K-Means", "silhouette")
-plots.silhouette_by_dims(pd.DataFrame(by_dims), {"VAE, 32 latent dims": (first.mu.shape[1], vae), "VAE, at its active units": (max(len(first.active), 1), vae)})
+marked = {
+    "VAE, all latent dimensions": (first.mu.shape[1], vae),
+    "VAE, at its active units": (max(len(first.active), 1), vae),
+}
+plots.silhouette_by_dims(pd.DataFrame(by_dims), marked)
 
 # %% tags=["remove-input"]
 Markdown(f"The VAE of seed {first.seed} keeps {len(first.active)} of {first.mu.shape[1]} dimensions. "
@@ -130,7 +153,8 @@ Markdown(f"The VAE of seed {first.seed} keeps {len(first.active)} of {first.mu.s
 
 # %% mystnb={"figure": {"caption": "t-SNE map of the VAE's latent means (first seed), by genre where labels exist and by cluster. The map is for looking only; no score is taken on it.", "name": "fig-easy-map"}, "image": {"alt": "Two scatter plots of the latent space, coloured by genre and by cluster."}}
 method = "VAE + K-Means"
-plots.latent_map(plots.project(run.spaces[first.seed][method]), run.labels[first.seed][method], tracks.genres)
+labels, space = run.labels[first.seed][method], run.spaces[first.seed][method]
+plots.latent_map(plots.project(space), labels, tracks.genres)
 
 # %% [markdown]
 # A genre in one piece is one that 68 averages over time can tell apart; genres that share a region differ in something else.
@@ -149,7 +173,6 @@ Markdown(results.read_interval(tracks.genres, tracks.groups, run.labels, "VAE + 
 # writes a playlist for every cluster, to listen to what was found.
 
 # %%
-labels, space = run.labels[first.seed][method], run.spaces[first.seed][method]
 results.by_cluster(tracks.ids, labels, space)
 
 # %% tags=["remove-input"]

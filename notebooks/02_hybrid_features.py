@@ -44,7 +44,8 @@ if os.environ.get("COLAB_RELEASE_TAG"):  # in Colab only: add to its packages, r
 # %%
 from IPython.display import Markdown
 
-from helpers import clustering, datasets, experiments, fusion, metrics, plots, protocols, results
+from helpers import clustering, datasets, experiments, fusion
+from helpers import metrics, plots, protocols, results
 
 plots.use_style()
 
@@ -61,12 +62,14 @@ seeds = 3
 # %%
 tracks = datasets.load(dataset)
 made = fusion.inputs(tracks, protocol, phase=2, seed=0)
-made.lyrics_report if made.lyrics_report is not None else Markdown("This channel draws no Genius texts.")
 
-# %%
-widths = {name: block.stop - block.start for name, block in made.blocks.items()}
+# %% tags=["remove-input"]
+drawn = made.lyrics_report
+Markdown("This channel draws no Genius texts.") if drawn is None else results.lyrics_table(drawn)
+
+# %% tags=["remove-input"]
 note = f" ({tracks.provenance['note']})" if tracks.provenance.get("note") else ""
-Markdown(f"**{tracks.name}**, {tracks.n} rows{note}, protocol **{protocol}**: input columns {widths}. "
+Markdown(f"**{tracks.name}**, {tracks.n} rows{note}, protocol **{protocol}**: {results.read_columns(made)}. "
          + results.read_weights(made, "text" in made.blocks and fusion.weights_survive(tracks, protocol, 2)) + " " + results.read_guard(made))
 
 # %% [markdown]
@@ -74,20 +77,26 @@ Markdown(f"**{tracks.name}**, {tracks.n} rows{note}, protocol **{protocol}**: in
 # The enhanced VAE: residual connections and batch normalisation under `written` and `controlled`, the released network under `released`.
 
 # %%
-run = experiments.run(tracks, protocol, phase=2, seeds=seeds, extras=["spaces"])
+run = experiments.run(
+    tracks, protocol, phase=2, seeds=seeds, extras=["spaces"]
+)
 
 # %% mystnb={"figure": {"caption": "Training of the enhanced VAE on the fused input, one line a seed.", "name": "fig-medium-training"}, "image": {"alt": "Two line plots of reconstruction error and KL divergence over the epochs, one line per seed."}}
-plots.training_curves({f"seed {seed}": fits["enhanced_vae"] for seed, fits in run.fits.items()})
+vaes = {f"seed {s}": fits["enhanced_vae"] for s, fits in run.fits.items()}
+plots.training_curves(vaes)
 
 # %% [markdown]
 # ## Table 2: three clustering methods on the latent space
 
 # %%
-shown = [*results.PAPER_METRICS[2], "purity", "k", "noise_share", "nmi_chance"]
+shown = [*results.PAPER_METRICS[2], "k", "noise_share", "nmi_chance"]
 results.table(run.scores, shown, list(experiments.METHODS[2]))
 
 # %% mystnb={"figure": {"caption": "Table 2 and Figure 2 of the paper, rerun: bars are means over seeds with one standard deviation, diamonds the paper's values on full GTZAN. Noise is left out of every score here, as in the paper.", "name": "fig-medium"}, "image": {"alt": "Bar charts of silhouette, Davies-Bouldin, ARI and NMI for K-Means, Ward and DBSCAN with the paper's values."}}
-plots.metric_bars(run.scores, results.PAPER_METRICS[2], experiments.METHODS[2], results.paper_tables().query("phase == 2"))
+paper = results.paper_tables().query("phase == 2")
+plots.metric_bars(
+    run.scores, results.PAPER_METRICS[2], experiments.METHODS[2], paper
+)
 
 # %% tags=["remove-input"]
 Markdown(results.read_contrast(run.scores, "DBSCAN", "K-Means", ["silhouette", "nmi", "ari"])
@@ -113,8 +122,10 @@ plots.eps_curve(clustering.eps_curve(latent), chosen)
 # cluster per row.
 
 # %%
-noise = [name for name in ("nmi", "nmi_noise_cluster", "nmi_noise_singletons", "ari", "ari_noise_cluster", "ari_noise_singletons")]
-results.table(run.scores, noise, ["DBSCAN"]) if tracks.genres is not None else Markdown("No genres, no NMI.")
+ways = ["", "_noise_cluster", "_noise_singletons"]
+noise = [score + way for score in ("nmi", "ari") for way in ways]
+table = results.table(run.scores, noise, ["DBSCAN"])
+Markdown("No genres, no NMI.") if tracks.genres is None else table
 
 # %% [markdown]
 # ## What do the lyrics add?
@@ -125,7 +136,8 @@ results.table(run.scores, noise, ["DBSCAN"]) if tracks.genres is not None else M
 variants = ["full", "lyrics shuffled", "lyrics alone", "audio alone"]
 control, _ = experiments.controls(tracks, protocol, 2, seeds, variants)
 named = control.assign(method=control.variant)
-results.table(named, ["nmi", "ari", "silhouette", "dims", "nmi_chance"], variants)
+columns = ["nmi", "ari", "silhouette", "dims", "nmi_chance"]
+results.table(named, columns, variants)
 
 # %% tags=["remove-input"]
 Markdown(results.read_contrast(named, "full", "audio alone", ["nmi", "ari"]) + " "
@@ -135,7 +147,8 @@ Markdown(results.read_contrast(named, "full", "audio alone", ["nmi", "ari"]) + "
 # ## What the clusters look like
 
 # %% mystnb={"figure": {"caption": "t-SNE map of the enhanced VAE's latent means (first seed), by genre where labels exist and by DBSCAN's clusters; noise is grey.", "name": "fig-medium-map"}, "image": {"alt": "Two scatter plots of the hybrid latent space, coloured by genre and by DBSCAN cluster."}}
-plots.latent_map(plots.project(latent), run.labels[first]["DBSCAN"], tracks.genres)
+labels = run.labels[first]["DBSCAN"]
+plots.latent_map(plots.project(latent), labels, tracks.genres)
 
 # %% [markdown]
 # ## Paper and ours

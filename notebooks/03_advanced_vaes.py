@@ -55,10 +55,13 @@ seeds = 3
 
 # %%
 tracks = datasets.load(dataset)
+
+# %% tags=["remove-input"]
 recipes = protocols.get(protocol).recipes
 Markdown(f"**{tracks.name}**, {tracks.n} rows, protocol **{protocol}**, {seeds} seeds. Epochs: "
-         + ", ".join(f"{name} {recipes[name].epochs}" for name in experiments.RECIPES[3])
-         + f". Network {'-'.join(map(str, recipes['beta_vae'].hidden))}, latent {recipes['beta_vae'].latent}, β {recipes['beta_vae'].beta:g}.")
+         + ", ".join(f"{recipes[name].epochs} for the {experiments.SCORED_RECIPES[name].split(' + ')[0]}" for name in experiments.RECIPES[3])
+         + f". Hidden layers of {', '.join(map(str, recipes['beta_vae'].hidden))} units, {recipes['beta_vae'].latent} latent dimensions, "
+         f"β = {recipes['beta_vae'].beta:g} for the Beta-VAE.")
 
 # %% [markdown]
 # ## Training
@@ -66,12 +69,16 @@ Markdown(f"**{tracks.name}**, {tracks.n} rows, protocol **{protocol}**, {seeds} 
 # %%
 run = experiments.run(tracks, protocol, phase=3, seeds=seeds)
 first = min(run.fits)
+
+# %% tags=["remove-input"]
 made = run.inputs[first]
-Markdown(f"Input columns: { {name: block.stop - block.start for name, block in made.blocks.items()} }. "
-         + results.read_guard(made))
+Markdown(f"The input: {results.read_columns(made)}. {results.read_guard(made)}")
 
 # %% mystnb={"figure": {"caption": "Training of the advanced models (first seed): reconstruction error and KL divergence per epoch. The autoencoder has no KL.", "name": "fig-hard-training"}, "image": {"alt": "Two line plots of reconstruction error and KL divergence per epoch for Beta-VAE, CVAE and AE."}}
-plots.training_curves({experiments.SCORED_RECIPES[name]: fit for name, fit in run.fits[first].items()})
+names = experiments.SCORED_RECIPES
+plots.training_curves(
+    {names[name]: fit for name, fit in run.fits[first].items()}
+)
 
 # %% [markdown]
 # The weight β pays for a short code with a worse reconstruction; [page 4](04_cvae_collapse.ipynb) shows the exchange over many β. The CVAE's β
@@ -80,11 +87,14 @@ plots.training_curves({experiments.SCORED_RECIPES[name]: fit for name, fit in ru
 # ## Table 3: five methods
 
 # %%
-shown = [*results.PAPER_METRICS[3], "ami", "accuracy", "k", "nmi_chance"]
+shown = [*results.PAPER_METRICS[3], "accuracy", "nmi_chance"]
 results.table(run.scores, shown, list(experiments.METHODS[3]))
 
 # %% mystnb={"figure": {"caption": "Table 3 and Figure 3 of the paper, rerun: bars are means over seeds with one standard deviation, diamonds the paper's values on full GTZAN.", "name": "fig-hard"}, "image": {"alt": "Bar charts of silhouette, NMI, ARI, purity and Davies-Bouldin for five methods with the paper's values."}}
-plots.metric_bars(run.scores, results.PAPER_METRICS[3], experiments.METHODS[3], results.paper_tables().query("phase == 3"))
+paper = results.paper_tables().query("phase == 3")
+plots.metric_bars(
+    run.scores, results.PAPER_METRICS[3], experiments.METHODS[3], paper
+)
 
 # %% tags=["remove-input"]
 Markdown(results.read_contrast(run.scores, "Beta-VAE", "PCA + K-Means", ["silhouette", "nmi", "ari"]) + " "
@@ -95,14 +105,16 @@ Markdown(results.read_contrast(run.scores, "Beta-VAE", "PCA + K-Means", ["silhou
 # Each method's silhouette above is taken in its own space. Here all are measured in the standardised audio features.
 
 # %%
-results.table(run.scores, ["dims", "silhouette", "silhouette_common"], list(experiments.METHODS[3]))
+columns = ["dims", "silhouette", "silhouette_common"]
+results.table(run.scores, columns, list(experiments.METHODS[3]))
 
 # %% [markdown]
 # ## The latent space of the Beta-VAE
 
 # %% mystnb={"figure": {"caption": "Figure 4 of the paper, rerun: t-SNE map of the Beta-VAE's latent means (first seed), by genre where labels exist and by cluster.", "name": "fig-hard-map"}, "image": {"alt": "Two scatter plots of the Beta-VAE latent space, coloured by genre and by cluster."}}
 labels = run.labels[first]["Beta-VAE"]
-plots.latent_map(plots.project(run.spaces[first]["Beta-VAE"]), labels, tracks.genres)
+space = run.spaces[first]["Beta-VAE"]
+plots.latent_map(plots.project(space), labels, tracks.genres)
 
 # %% mystnb={"figure": {"caption": "Figure 5 of the paper, rerun: genres against the Beta-VAE's clusters (first seed), clusters ordered to match genres. Without genres: the sizes of the clusters.", "name": "fig-hard-confusion"}, "image": {"alt": "Heat map of genres against clusters with counts."}}
 kinds = tracks.genres if tracks.genres is not None else ["all"] * tracks.n

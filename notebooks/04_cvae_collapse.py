@@ -42,19 +42,21 @@ if os.environ.get("COLAB_RELEASE_TAG"):  # in Colab only: add to its packages, r
 # the scale question and beta. The end shows what a conditional model is good for, and how to diagnose your own.
 #
 # ## The theory in five lines
-# 1. The loss is squared error + β · KL(q(z|x,c) ‖ p(z)); the KL is what it costs to say z.
-# 2. On average over tracks, KL = I(z;c) + I(z;x|c) + KL(q(z) ‖ p(z)).
-# 3. The decoder has c already, so I(z;c) is pure cost: the best z is independent of the genre.
-# 4. I(z;x|c), everything but the genre, does pay: a linear VAE keeps direction i of the data if its variance λᵢ exceeds σ² = β/2.
-# 5. Collapse is another thing: then I(z;x|c) is zero too, and the decoder does not notice when z is exchanged.
+# 1. The loss is squared error plus $\beta\,\mathrm{KL}\bigl(q(z \mid x, c) \,\|\, p(z)\bigr)$, with $c$ the genre; the KL is what it costs to say $z$.
+# 2. On average over tracks it has three parts ([Method](../book/method.md) derives them): $I(z; c)$, the genre in the code;
+#    $I(z; x \mid c)$, everything else in it; and the misfit $\mathrm{KL}\bigl(q(z) \,\|\, p(z)\bigr)$.
+# 3. The decoder has $c$ already, so $I(z; c)$ is pure cost: the best $z$ is independent of the genre.
+# 4. $I(z; x \mid c)$ does pay: a linear VAE keeps direction $i$ of the data if its variance $\lambda_i$ exceeds $\sigma^2 = \beta/2$.
+# 5. Collapse is another thing: then $I(z; x \mid c)$ is zero too, and the decoder does not notice when $z$ is exchanged.
 
 # %%
 import numpy as np
 import pandas as pd
 from IPython.display import Markdown
 
-from helpers import collapse, collapse_readings, collapse_study, datasets, plots, plots_collapse, training, transfer
+from helpers import collapse, collapse_readings, collapse_study, datasets
 from helpers import experiments_collapse as grids
+from helpers import plots, plots_collapse, training, transfer
 
 plots.use_style()
 
@@ -71,14 +73,26 @@ seeds = 3
 # %%
 known, data = {}, collapse.planted(1000)
 for name, (recipe, expected) in collapse.CASES.items():
-    fit = training.fit(data.X, recipe, seed=0, c=data.genre if recipe.kind == "cvae" else None)
-    found = collapse.diagnose(fit.model(), data.X, data.genre, {"style": data.style}, n_boot=0)
-    shown = {k: found.values[k] for k in ("KL", "MSE", "MSE, z shuffled", "probe of c, sampled z", "probe of style, sampled z")}
-    known[name] = {"expected": expected, "verdict": found.verdict, "active units": len(found.active)} | shown
+    told = data.genre if recipe.kind == "cvae" else None
+    fit = training.fit(data.X, recipe, seed=0, c=told)
+    found = collapse.diagnose(
+        fit.model(), data.X, data.genre, {"style": data.style}, n_boot=0
+    )
+    known[name] = {
+        "expected": expected,
+        "found": found.verdict,
+        "units": len(found.active),
+        "KL": found.values["KL"],
+        "MSE": found.values["MSE"],
+        "z shuffled": found.values["MSE, z shuffled"],
+        "genre": found.values["probe of c, sampled z"],
+        "style": found.values["probe of style, sampled z"],
+    }
 pd.DataFrame(known).T.infer_objects().round(2)
 
 # %% [markdown]
-# Expected and found verdict stand side by side. A test of this book repeats it for five seeds. *Collapsed*: no active unit, hardly any KL,
+# Expected and found verdict stand side by side; then active units, KL in nats, the squared error as trained and with z exchanged between
+# tracks, and how often a probe of z gets genre and style right. A test of this book repeats it for five seeds. *Collapsed*: no active unit, hardly any KL,
 # z exchanged without notice, every probe at chance. *By design*: encoder and decoder use the genre, z matters, and a probe of the genre gets
 # less than half of the skill that it has on the data. *Keeps c*: it gets more. *Informative*: z matters, and the genre is not used. *Encoder
 # only*, *decoder only*: the other half makes no use of it. *Undecided*: the measures contradict each other. Note the two probes: a CVAE that
@@ -125,14 +139,18 @@ Markdown(collapse_readings.claim(study))
 
 # %% [markdown]
 # ## The paper's own data
-# The battery on full GTZAN, features and texts as the released code fuses them, and features alone under *controlled*; each network also
-# with the condition given to one half only, and the CVAE with KL annealing and without. *Texts redrawn* is the trained network on the same
-# tracks with the noise of the released text channel drawn anew: what it had learned by heart shows there.
-# A dash is a measure that the model or the protocol does not have.
+# The battery on full GTZAN. First `released`: features and texts as the released code fuses them. *Texts redrawn* is the trained network on
+# the same tracks with the noise of the text channel drawn anew: what it had learned by heart shows there.
 
-# %% tags=["remove-input"]
+# %%
 battery = grids.published("gtzan", "battery")
-collapse_readings.battery_table(battery)
+collapse_readings.battery_table(battery, "released")
+
+# %% [markdown]
+# Then `controlled`: features alone, the CVAE with KL annealing and without, and with the condition given to one half of it only.
+
+# %%
+collapse_readings.battery_table(battery, "controlled")
 
 # %% [markdown]
 # ## KL annealing against none
@@ -171,7 +189,7 @@ Markdown(collapse_readings.read_scale(scale))
 # %% [markdown]
 # ## Beta, and why the silhouette rises as dimensions die
 # A VAE of GTZAN at β from 0.1 to 40. The dotted lines are not fitted: they are the linear VAE's optimum, computed from the eigenvalues of the
-# data's covariance (Lucas et al. 2019).
+# data's covariance ([Lucas et al. 2019](../book/references.md)).
 
 # %% mystnb={"figure": {"caption": "The beta sweep on GTZAN: active units, rate and distortion with the pPCA prediction, silhouette and genre NMI of K-Means on the posterior means; mean and range over seeds.", "name": "fig-beta"}, "image": {"alt": "Four line plots against beta on a log scale; units, rate and distortion with the prediction dotted."}}
 sweep = grids.published("gtzan", "beta")
@@ -203,7 +221,10 @@ collapse_readings.dependence(study)
 # **Genre transfer.** Keep a track's z, swap the genre that the decoder is told, and ask a classifier of real tracks what it hears.
 
 # %% mystnb={"figure": {"caption": "Share of tracks that a classifier of real tracks takes for the genre they were decoded under (first seed); the diagonal is decoding under the track's own genre.", "name": "fig-transfer"}, "image": {"alt": "Heat map of source genre against target genre, share taken for the target."}}
-swap = None if study.c is None else transfer.transfer(study.fits[own][0].model(), study.X[0], study.c, tracks.genre_names)
+swap = None
+if study.c is not None:
+    model = study.fits[own][0].model()
+    swap = transfer.transfer(model, study.X[0], study.c, tracks.genre_names)
 plots_collapse.transfer_heatmap(swap)
 
 # %% tags=["remove-input"]
@@ -214,11 +235,15 @@ Markdown("There is no condition to swap." if swap is None else f"{swap.success:.
 # **Styles within a genre.** K-Means on the z of one genre's tracks makes groups of what is not genre; the figure shows in what they differ.
 
 # %% mystnb={"figure": {"caption": "Up to three styles within the largest genre (first seed): means of features that have a word, in standard deviations of that genre.", "name": "fig-styles"}, "image": {"alt": "Heat map of three styles against brightness, loudness, dynamics, noisiness and tempo."}}
-fit, classes = study.fits[own][0], np.zeros(tracks.n, dtype=int) if study.c is None else study.c
-rows = np.flatnonzero(classes == np.bincount(classes).argmax())
-features = tracks.features[list(transfer.READABLE)].rename(columns=transfer.READABLE)
+fit = study.fits[own][0]
 Z = fit.mu[:, fit.active] if len(fit.active) else fit.mu
-plots_collapse.style_heatmap(transfer.style_profile(Z, features, rows, k=min(3, len(rows))), "these tracks" if study.c is None else tracks.genres[rows[0]])
+c = np.zeros(tracks.n, dtype=int) if study.c is None else study.c
+rows = np.flatnonzero(c == np.bincount(c).argmax())
+words = transfer.READABLE
+features = tracks.features[list(words)].rename(columns=words)
+profile = transfer.style_profile(Z, features, rows, k=min(3, len(rows)))
+whose = "these tracks" if study.c is None else tracks.genres[rows[0]]
+plots_collapse.style_heatmap(profile, whose)
 
 # %% [markdown]
 # ## Diagnose your own model
@@ -228,15 +253,20 @@ plots_collapse.style_heatmap(transfer.style_profile(Z, features, rows, k=min(3, 
 # %%
 class Own:
     def __init__(self, X, d=8):
-        self.mean, (_, s, rotation) = X.mean(0), np.linalg.svd(X - X.mean(0), full_matrices=False)
+        self.mean = X.mean(0)
+        _, s, rotation = np.linalg.svd(X - self.mean, full_matrices=False)
         self.W = rotation[:d].T * s[:d] / np.sqrt(len(X))
+
     def encode(self, x):
         mu = (x.numpy() - self.mean) @ np.linalg.pinv(self.W).T
         return mu, np.full_like(mu, -3.0)
+
     def decode(self, z):
         return z.numpy() @ self.W.T + self.mean
 
-print(collapse.diagnose(Own(study.X[0]), study.X[0], study.c, study.factors, n_boot=0))
+
+X = study.X[0]
+print(collapse.diagnose(Own(X), X, study.c, study.factors, n_boot=0))
 
 # %% [markdown]
 # ## Paper and ours

@@ -55,6 +55,8 @@ seeds = 10
 
 # %%
 runs = published.Published("gtzan")
+
+# %% tags=["remove-input"]
 record = runs.record
 Markdown(f"**{record['dataset']}**, N = {record['n']}, {record['seeds']} seeds, {len(record['runs'])} runs, computed {record['date']}; "
          f"versions {', '.join(f'{name} {version}' for name, version in record['versions'].items())}. "
@@ -89,10 +91,13 @@ Markdown(published.read_verdicts(runs))
 # The number of clusters, the share of noise and the chance level belong to every score.
 
 # %%
-results.table(runs.run("released", 2), ["nmi", "nmi_noise_cluster", "nmi_noise_singletons", "k", "noise_share", "nmi_chance"], list(experiments.METHODS[2]))
+ways = ["nmi", "nmi_noise_cluster", "nmi_noise_singletons"]
+shown = [*ways, "k", "noise_share", "nmi_chance"]
+methods = list(experiments.METHODS[2])
+results.table(runs.run("released", 2), shown, methods)
 
 # %%
-results.table(runs.run("controlled", 2), ["nmi", "nmi_noise_cluster", "nmi_noise_singletons", "k", "noise_share", "nmi_chance"], list(experiments.METHODS[2]))
+results.table(runs.run("controlled", 2), shown, methods)
 
 # %% [markdown]
 # The first table is `released`, the second `controlled`: noise left out, as one cluster, as singletons.
@@ -105,7 +110,8 @@ results.table(runs.run("controlled", 2), ["nmi", "nmi_noise_cluster", "nmi_noise
 # of its scores; VaDE is a VAE whose prior is a mixture of Gaussians, one a cluster.
 
 # %%
-fair = ["dims", "silhouette", "silhouette_common", "nmi", "ami", "ari", "accuracy", "k", "noise_share"]
+spaces = ["dims", "silhouette", "silhouette_common"]
+fair = [*spaces, "nmi", "ami", "ari", "accuracy"]
 results.table(runs.run(protocol, 1), fair)
 
 # %%
@@ -113,7 +119,8 @@ results.table(runs.run(protocol, 3), fair)
 
 # %% mystnb={"figure": {"caption": "Phase 3 on full GTZAN, `controlled` unless the parameters say otherwise: the paper's methods and three modern baselines by NMI, ARI and silhouette in the common space; mean and sd over seeds.", "name": "fig-fair"}, "image": {"alt": "Bar charts of NMI, ARI and common-space silhouette for eight methods."}}
 methods = [*experiments.METHODS[3], "UMAP + K-Means", "HDBSCAN", "VaDE"]
-plots.metric_bars(runs.run(protocol, 3), ["nmi", "ari", "silhouette_common"], methods)
+shown = ["nmi", "ari", "silhouette_common"]
+plots.metric_bars(runs.run(protocol, 3), shown, methods)
 
 # %% [markdown]
 # ## Differences with intervals
@@ -126,13 +133,15 @@ published.differences(runs)
 
 # %% [markdown]
 # ## GTZAN's faults
-# Sturm (2013) found repeated, distorted and mislabelled tracks in GTZAN. Exact and near copies show in the features themselves.
+# [Sturm (2013)](../book/references.md) found repeated, distorted and mislabelled tracks in GTZAN. Exact and near copies show in the features themselves.
 
 # %%
 scores, found = published.faults(runs)
+
+# %% tags=["remove-input"]
 across = ", ".join(" ≈ ".join(pair) for pair in found["across_genres"]) or "none"
 Markdown(f"{found['tracks_with_a_near_neighbour']} of {found['n']} tracks have a near copy ({found['near_pairs']} pairs, {found['exact_pairs']} exact); "
-         f"across genres: {across}. The fault-filtered selection (Kereliuk, Sturm & Larsen 2015) keeps {found['filtered_n']} tracks that decode.")
+         f"across genres: {across}. The fault-filtered selection ([Kereliuk, Sturm & Larsen 2015](../book/references.md)) keeps {found['filtered_n']} tracks that decode.")
 
 # %%
 named = scores.assign(method=scores.dataset + ": " + scores.method)

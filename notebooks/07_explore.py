@@ -14,8 +14,8 @@
 # %% [markdown]
 # # What does the map look like from close up?
 #
-# Each point is a track of GTZAN at its place in a model's latent space. Point at one to see which it is; the buttons colour by genre,
-# by cluster, or by noise, and sliders move a VAE's beta and DBSCAN's eps.
+# Each point is a track of GTZAN at its place in a model's latent space. Point at one to see which it is; the buttons colour by genre
+# or by cluster, and sliders move a VAE's beta and DBSCAN's eps.
 
 # %% tags=["colab", "remove-cell", "skip-execution"]
 import os
@@ -60,11 +60,15 @@ maps = runs.archive("maps")
 
 def explore(protocol, phase, method, name):
     """One map: colours to choose, names on hover."""
-    points, labels = maps[f"{protocol}-{phase}-full/{method}"].astype(float), runs.labels(protocol, phase, method)[0]
-    mark = ", LEAKY" if runs.run(protocol, phase).leaky.any() else ""
-    score = results.mean_of(runs.run(protocol, phase), method, "nmi")
+    points = maps[f"{protocol}-{phase}-full/{method}"].astype(float)
+    labels = runs.labels(protocol, phase, method)[0]
+    run = runs.run(protocol, phase)
+    mark = ", LEAKY" if run.leaky.any() else ""
+    score = results.mean_of(run, method, "nmi")
     title = f"{method}, {protocol}{mark}<br>NMI {score:.3f} (mean over seeds)"
-    return explorers.latent_explorer(points, labels, runs.ids, runs.genres, title, name)
+    return explorers.latent_explorer(
+        points, labels, runs.ids, runs.genres, title, name
+    )
 
 
 # %% [markdown]
@@ -103,9 +107,14 @@ explore("controlled", 3, "Beta-VAE", "map-beta-controlled")
 
 # %%
 sweep = runs.archive("collapse_maps")
-scores = {"active units": sweep["active"], "silhouette": sweep["silhouette"], "NMI": sweep["nmi"]}
-start = int(np.argmin(np.abs(sweep["beta"] - 1)))
-explorers.beta_explorer(sweep["beta"], sweep["map"], sweep["labels"], scores, runs.ids, runs.genres, start, "VAE of GTZAN", "beta-vae")
+names = {"active": "active units", "silhouette": "silhouette", "nmi": "NMI"}
+scores = {word: sweep[name] for name, word in names.items()}
+beta = sweep["beta"]
+start = int(np.argmin(np.abs(beta - 1)))
+explorers.beta_explorer(
+    beta, sweep["map"], sweep["labels"], scores,
+    runs.ids, runs.genres, start, "VAE of GTZAN", "beta-vae",
+)
 
 # %% tags=["remove-input"]
 first, last = ({name: column[at] for name, column in scores.items()} for at in (0, -1))
@@ -117,25 +126,29 @@ Markdown(f"From β = {sweep['beta'][0]:g} to β = {sweep['beta'][-1]:g}: active 
 # Phase 2 as released. Move eps: somewhere on the way the sentences appear as clusters, three to a genre, and beyond it they melt into one.
 
 # %%
-key = "released-2-full"
-eps, found = maps[f"{key}/eps"][::2], maps[f"{key}/eps_labels"][::2].astype(int)
-points = maps[f"{key}/K-Means"].astype(float)
-start = explorers.nearest_to(found, runs.labels("released", 2, "DBSCAN")[0])
-explorers.eps_explorer(points, eps, found, runs.ids, runs.genres, start, "DBSCAN, released, LEAKY", "eps-released")
+def explore_eps(protocol, title):
+    """DBSCAN's eps on a slider that opens at the published run's clusters."""
+    key = f"{protocol}-2-full"
+    eps = maps[f"{key}/eps"][::2]
+    found = maps[f"{key}/eps_labels"][::2].astype(int)
+    points = maps[f"{key}/K-Means"].astype(float)
+    own = runs.labels(protocol, 2, "DBSCAN")[0]
+    return explorers.eps_explorer(
+        points, eps, found, runs.ids, runs.genres,
+        explorers.nearest_to(found, own), title, f"eps-{protocol}",
+    )
 
-# %% tags=["remove-input"]
-Markdown(f"The slider opens at the eps whose clusters are closest to those of the published run ({eps[start]:.2f}).")
+
+explore_eps("released", "DBSCAN, released, LEAKY")
 
 # %% [markdown]
+# The slider opens at the eps whose clusters are closest to those of the published run.
+#
 # ## The same slider without the leak
 # Phase 2, controlled: real lyrics, weights that count.
 
 # %%
-key = "controlled-2-full"
-eps, found = maps[f"{key}/eps"][::2], maps[f"{key}/eps_labels"][::2].astype(int)
-points = maps[f"{key}/K-Means"].astype(float)
-start = explorers.nearest_to(found, runs.labels("controlled", 2, "DBSCAN")[0])
-explorers.eps_explorer(points, eps, found, runs.ids, runs.genres, start, "DBSCAN, controlled", "eps-controlled")
+explore_eps("controlled", "DBSCAN, controlled")
 
 # %% [markdown]
 # ## Summary

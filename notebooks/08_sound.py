@@ -57,8 +57,9 @@ seeds = 3
 
 # %%
 tracks = datasets.load(dataset)
-styles, seconds = sorted(synth.STYLES), players.SECONDS
-clips = {style: synth.clip(style, seed=0, seconds=seconds, spread=0.0) for style in styles}
+length = {"seconds": players.SECONDS, "spread": 0.0}
+styles = sorted(synth.STYLES)
+clips = {style: synth.clip(style, seed=0, **length) for style in styles}
 values = {style: features.extract(y) for style, y in clips.items()}
 
 
@@ -190,9 +191,13 @@ paths = players.own_audio(tracks)
 if paths:
     run = experiments.run(tracks, protocol, phase=1, seeds=1)
     method = "VAE + K-Means"
-    shown = players.listen(tracks, run.spaces[0][method], run.labels[0][method], paths)
+    space, labels = run.spaces[0][method], run.labels[0][method]
+    shown = players.listen(tracks, space, labels, paths)
 else:
-    shown = Markdown(f"There is nothing to hear in this build: **{tracks.name}** comes as a table of numbers, without sound.")
+    shown = Markdown(
+        f"There is nothing to hear in this build: **{tracks.name}** "
+        "comes as a table of numbers, without sound."
+    )
 shown
 
 # %% [markdown]

@@ -176,11 +176,14 @@ def test_readings_of_grids_and_of_none():
     battery = battery.query("beta == 1")
     battery.loc[(battery.model == models[0]) & (battery.measure == read.ACTIVE), "value"] += 1
     assert "active units +1.00 [+1.00, +1.00], KL +0.00" in read.read_annealing(battery)
-    table = read.battery_table(battery)
-    assert table.loc["verdict", ("controlled", models[0])] == "by design (3 seeds)" and table.shape == (4, 4)
+    battery.loc[battery.data.str.endswith("released") & (battery.measure == "KL"), "value"] = 2.0
+    table = read.battery_table(battery, "controlled")
+    assert table.loc["verdict", models[0]] == "by design (3 seeds)" and table.shape == (4, 2)
+    assert table.loc["KL", models[1]].startswith("1.010")
+    assert read.battery_table(battery, "released").loc["KL", models[1]].startswith("2.000")
     for function in (read.read_scale, read.read_beta, read.read_annealing):
         assert function(None) == read.NOT_RUN
     for function in (plots_collapse.scale, plots_collapse.beta_sweep, plots_collapse.remedies):
         assert function(None).axes
-    for function in (read.remedy_table, read.battery_table, read.factor_table):
-        assert function(None).iloc[0, 0] == read.NOT_RUN
+    for table in (read.remedy_table(None), read.battery_table(None, "released"), read.factor_table(None)):
+        assert table.iloc[0, 0] == read.NOT_RUN

@@ -4,11 +4,12 @@ import ast
 import re
 
 import nbformat
+import pandas as pd
 import pytest
 import yaml
 
 from tests.conftest import ROOT
-from tools import quoted
+from tools import measurements, pages, quoted
 from tools.run_notebooks import PARAMETERS, defaults
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -47,6 +48,13 @@ def test_cells_are_short_and_nothing_needs_a_notebook_server(page):
     code = [cell.source for cell in page.cells if cell.cell_type == "code"]
     assert max(len([line for line in source.splitlines() if line.strip()]) for source in code) <= 20
     assert not re.search(r"tqdm\.notebook|ipywidgets|^\s*[%!]", "\n".join(code), re.MULTILINE)
+
+
+def test_code_that_is_shown_fits_its_column(page):
+    """Longer lines would end behind the edge of the page's column."""
+    shown = [c for c in page.cells if c.cell_type == "code" and not {"remove-cell", "remove-input"} & set(
+        c.metadata.get("tags", ()))]
+    assert [line for cell in shown for line in cell.source.splitlines() if len(line) > 79] == []
 
 
 def test_figures_have_a_caption_a_name_and_alt_text(page):
@@ -105,3 +113,33 @@ def test_closed_forms_and_paper_values_are_there_to_quote():
 def test_the_api_page_has_every_module():
     shown = set(re.findall(r"automodule:: helpers\.(\w+)", (ROOT / "book" / "api.md").read_text()))
     assert shown == {path.stem for path in (ROOT / "src/helpers").glob("*.py") if not path.stem.startswith("__")}
+
+
+@pytest.mark.parametrize(
+    ("table", "head"),
+    [
+        (pd.DataFrame({"A": [1]}, index=pd.Index(["x"], name="Method")), [["Method", "A"]]),
+        (pd.DataFrame({"A": [1]}).rename_axis("Seed").rename_axis("measure", axis=1), [["Seed", "A"]]),
+        (pd.DataFrame({"A": [1]}), [["", "A"]]),
+        (pd.DataFrame({"A": [1]}, index=pd.MultiIndex.from_tuples([("a", "b")], names=["K", "L"])), [["K", "L", "A"]]),
+        (pd.DataFrame({("p", "A"): [1], ("p", "B"): [2]}).rename_axis("K"), [["", "p"], ["K", "A", "B"]]),
+    ],
+    ids=["one name", "columns named", "no name", "two names", "two heads"],
+)
+def test_tables_have_no_head_line_of_row_names_alone(table, head):
+    found = pages.HEAD.sub(pages.one_head, table.to_html())
+    rows = pages.ROW.findall(pages.HEAD.search(found)[0])
+    assert [pages.NAME.findall(row) for row in rows] == head
+    assert found[found.index("<tbody>"):] == table.to_html()[table.to_html().index("<tbody>"):]
+
+
+def test_the_measurements_are_told():
+    text = measurements.markdown(ROOT / "data" / "results" / "bench")
+    assert [line for line in text.splitlines() if line.startswith("### ")] == [
+        f"### {title}" for title, _ in measurements.SECTIONS.values()]
+    found = quoted.measured()
+    assert f"| {found['bench_extract_ratio']} |" in text and found["bench_lyrics_scan_ways_1_seconds"] in text
+
+
+def test_without_measurements_the_page_says_so(tmp_path):
+    assert "make bench" in measurements.markdown(tmp_path)

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from helpers import metrics, published, results
+from helpers import datasets, metrics, published, results
 from helpers.experiments import METHODS
+from tools import quoted
 
 pytestmark = pytest.mark.skipif(
     not (results.published() / "scores.csv.gz").exists(), reason="no published runs in this copy (make results)"
@@ -105,3 +106,25 @@ def test_faults(runs):
     assert found["tracks_with_a_near_neighbour"] == 28 and ["metal.00058", "rock.00016"] in found["across_genres"]
     assert found["filtered_n"] == 929 and set(scores.seed) == set(range(runs.record["seeds"]))
     assert published.read_faults(scores).startswith("Without the faults: by NMI")
+
+
+def test_the_opening_figure_is_its_list(runs):
+    """Each bar is the mean that the page quotes, inside its interval; inputs that carry the label are marked."""
+    steps = published.inputs(runs)
+    found = quoted.published()
+    for row, (_, protocol, phase, variant) in zip(steps.itertuples(), published.INPUTS, strict=True):
+        name = quoted.slug("gtzan", protocol, phase, "" if variant == "full" else variant, "Input + K-Means", "nmi")
+        assert found[name].startswith(f"{row.mean:.3f}") and row.low < row.mean < row.high
+    assert steps.leaky.tolist() == [True, True, False, False, False, False]
+
+
+def test_the_same_steps_live():
+    tracks = datasets.load("gtzan-mini-tracks")
+    steps = published.inputs_live(tracks, 1)
+    assert steps.step.tolist() == [step for step, *_ in published.INPUTS]
+    assert steps.leaky.tolist() == [True, True, False, False, False, False]
+    assert steps["mean"][0] > steps["mean"][5] > steps.chance[5]
+    foreign = np.array([f"own {genre}" for genre in tracks.genres])
+    own, bare = (datasets.Tracks("own", tracks.ids, g, tracks.groups, tracks.features) for g in (foreign, None))
+    assert published.inputs_live(own, 1).step.tolist() == ["sound alone"]  # none of GTZAN's genres, no lyrics
+    assert published.inputs_live(bare, 1).empty

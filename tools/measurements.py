@@ -55,8 +55,8 @@ def _lyrics(found: dict) -> str:
         f"{scan['large_bytes'] / 1e9:.1f} GB: the median of five runs taken in turns, each in a process of its own.\n\n"
         + table(["way", "seconds", "fastest – slowest", "peak MB", "times ours"], rows)
         + f"The embedding is the encoder's work: {figure(embed['texts_per_cpu_second'])} texts a CPU second; a "
-        f"batch is {figure(embed['times_faster'])} times as fast as texts one by one. Those that were embedded before come "
-        f"from disk, {embed['texts']} of them in {figure(1000 * embed['embed_again_cpu_s'])} ms.\n\n"
+        f"batch is {figure(embed['times_faster'])} times as fast as texts one by one. Those that were embedded before "
+        f"come from disk, {embed['texts']} of them in {figure(1000 * embed['embed_again_cpu_s'])} ms.\n\n"
     )
 
 
@@ -64,16 +64,19 @@ def _training(found: dict) -> str:
     fits = [(f["recipe"], figure(f["ours_s_per_200_epochs"]), figure(f["paper_s_per_200_epochs"]), figure(f["ratio"]),
              figure(f["paper_default_threads_s_per_200_epochs"]), figure(f["ratio_default_threads"]))
             for f in found["one_fit"]]
-    parts = [(s["recipe"], figure(s["step_us"]), figure(s["forward_us"]), figure(s["backward_us"]),
-              figure(s["optimiser_us"]), figure(s["floor_products_us"] + s["floor_adam_us"]), figure(s["paper_step_us"]))
-             for s in found["split"]]
+    parts = [
+        (s["recipe"], *[figure(s[f"{part}_us"]) for part in ("step", "forward", "backward", "optimiser")],
+         figure(s["floor_products_us"] + s["floor_adam_us"]), figure(s["paper_step_us"]))
+        for s in found["split"]
+    ]
     ten = found["ten_seeds"]
     text = (
-        "CPU seconds of one fit: 200 epochs of a table of 1000 × 100 in batches of 32. *As commonly written* is the loop "
-        "of a tutorial, with a data loader, autograd and torch's own Adam.\n\n"
-        + table(["network", "ours", "as commonly written", "times less", "with torch's own threads", "times less"], fits)
-        + "Where a step's microseconds go, measured part by part; the floor is the step's matrix products and Adam's pass "
-        "over the weights, and nothing else:\n\n"
+        "CPU seconds of one fit: 200 epochs of a table of 1000 × 100 in batches of 32. *As commonly written* is the "
+        "loop of a tutorial, with a data loader, autograd and torch's own Adam.\n\n"
+        + table(["network", "ours", "as commonly written", "times less", "with torch's own threads", "times less"],
+                fits)
+        + "Where a step's microseconds go, measured part by part; the floor is the step's matrix products and Adam's "
+        "pass over the weights, and nothing else:\n\n"
         + table(["network", "our step", "forward", "backward", "optimiser", "floor", "as commonly written"], parts)
         + "What else was tried, in CPU time relative to what is used:\n\n"
         + table(["way", "CPU time"], [(t["what"], figure(t["relative_cpu"])) for t in found["tried"]])
@@ -85,21 +88,24 @@ def _training(found: dict) -> str:
     )
     if found.get("pythae"):
         other = found["pythae"]
-        text += (f"Beside a library: the BetaVAE trainer of pythae takes {figure(other['pythae_s_per_200_epochs'])} "
-                 f"seconds where ours takes {figure(other['ours_s_per_200_epochs'])} ({figure(other['ratio'])} times).\n\n")
+        theirs, ours = figure(other["pythae_s_per_200_epochs"]), figure(other["ours_s_per_200_epochs"])
+        text += (f"Beside a library: the BetaVAE trainer of pythae takes {theirs} seconds where ours takes {ours} "
+                 f"({figure(other['ratio'])} times).\n\n")
     rows = [(f"{g['rows']:,}", figure(g["epoch_s"])) for g in found["growth"]["rows"]]
     return text + "An epoch of larger tables:\n\n" + table(["rows", "CPU seconds an epoch"], rows)
 
 
 def _clustering(found: dict) -> str:
     sizes = sorted({row["rows"] for row in found["rows"]})
-    cells = {(r["method"], r["rows"]): "refuses" if "refused" in r else f"{figure(r['wall_s'])} s, {r['peak_gb']:.1f} GB"
-             for r in found["rows"]}
+    cells = {}
+    for row in found["rows"]:
+        cost = f"{figure(row['wall_s'])}\u00a0s, {row['peak_gb']:.1f}\u00a0GB" if "refused" not in row else "refuses"
+        cells[row["method"], row["rows"]] = cost
     rows = [(title, *[cells.get((name, size), "–") for size in sizes]) for name, title in CLUSTERING.items()]
     return (
-        "Seconds on a clock and peak memory of the process, for rows of 32 columns drawn from ten Gaussian clusters. A "
-        "method that would need memory or time growing with the square of the rows *refuses* above its limit, and names "
-        "what to take instead.\n\n" + table(["method", *[f"{size:,} rows" for size in sizes]], rows)
+        "Seconds on a clock and peak memory of the process, for rows of 32 columns drawn from ten Gaussian clusters. "
+        "A method that would need memory or time growing with the square of the rows *refuses* above its limit, and "
+        "names what to take instead.\n\n" + table(["method", *[f"{size:,} rows" for size in sizes]], rows)
     )
 
 

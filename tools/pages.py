@@ -24,13 +24,15 @@ def commit_time(root: Path) -> str:
 def status(root: Path, runs: list[Run]) -> str:
     """The table of the pages that were run: when, on what, how long."""
     commit = git(root, "log", "-1", "--format=%h") or "no commit"
-    rows = ["| page | data | protocol | seeds | run took | run on |", "|---|---|---|---:|---:|---|"]
+    days = sorted({run.date for run in runs})
+    rows = ["| page | data | protocol | seeds | run took |" + " run on |" * (len(days) > 1),
+            "|---|---|---|---:|---:|" + "---|" * (len(days) > 1)]
     for run in runs:
-        data = Path(str(run.parameters["dataset"])).name
         used = run.parameters
-        rows.append(f"| [](../notebooks/{run.name}) | {data} | {used['protocol']} | {used['seeds']} "
-                    f"| {run.seconds:.0f} s | {run.date} |")
-    return "\n".join(rows) + f"\n\nBuilt from commit `{commit}`.\n"
+        rows.append(f"| [](../notebooks/{run.name}) | `{Path(str(used['dataset'])).name}` | {used['protocol']} "
+                    f"| {used['seeds']} | {run.seconds:.0f} s |" + f" {run.date} |" * (len(days) > 1))
+    when = f"Run on {days[0]}, built" if len(days) == 1 else "Built"
+    return "\n".join(rows) + f"\n\n{when} from commit `{commit}`.\n"
 
 
 def plotly_library() -> bytes:
@@ -49,12 +51,13 @@ PANDAS_STYLE = re.compile(r"<style scoped>\s*\.dataframe.*?</style>\s*", re.DOTA
 
 HEAD = re.compile(r"<thead>.*?</thead>", re.DOTALL)
 ROW = re.compile(r"<tr.*?</tr>", re.DOTALL)
+UNBROKEN = re.compile(r"(K|Beta|BN)-(Means|VAE)")  # names of methods that no line should break
 NAME = re.compile(r"<th[^>]*>(.*?)</th>", re.DOTALL)
 
 
 def one_head(table_head: re.Match) -> str:
-    """pandas gives the names of a table's row labels a line of their own, else empty: move them up into the line before,
-    whose first cells are empty or name the columns."""
+    """pandas gives the names of a table's row labels a line of their own, else empty: move them up into the line
+    before, whose first cells are empty or name the columns."""
     head, rows = table_head[0], ROW.findall(table_head[0])
     names = NAME.findall(rows[-1]) if len(rows) > 1 else []
     labels = [name for name in names if name]
@@ -90,6 +93,7 @@ def finish(root: Path, html: Path) -> None:
             text = re.sub(r"(/edit/[^\"]*/notebooks/[^\"]*)\.ipynb", r"\1.py", text)
             text = re.sub(r'href="(\w+)\.ipynb"', r'href="\1.html"', text)  # in sentences that code wrote
             text = HEAD.sub(one_head, text)
+            text = re.sub(r"<th>[^<]*</th>", lambda cell: UNBROKEN.sub("\\1\u2011\\2", cell[0]), text)
         page.write_text(PANDAS_STYLE.sub("", text).replace(' halign="left"', ""))
     template = root / "book" / "_static" / "404.html"
     if template.exists():

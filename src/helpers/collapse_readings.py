@@ -141,7 +141,8 @@ def with_start(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def remedy_table(table: pd.DataFrame | None) -> pd.DataFrame:
-    """Start and remedy by measure, mean ± sd over seeds, of the remedies grid; None (not computed) gives a note."""
+    """Start and remedy by measure, mean ± sd over seeds (seconds: mean), of the remedies grid; None (not computed)
+    gives a note."""
     if table is None:
         return pd.DataFrame({"note": [NOT_RUN]})
     columns = {ACTIVE: "Active units", KL: "KL (nats)", "MSE": "Squared error", "probe of c, sampled z": "Genre probe",
@@ -151,7 +152,10 @@ def remedy_table(table: pd.DataFrame | None) -> pd.DataFrame:
     table = with_start(table)
     table = table.assign(measure=table.measure.replace(same))
     grouped = table[table.measure.isin(list(columns))].groupby(["start", "remedy", "measure"], sort=False).value
-    cells = grouped.agg(lambda v: f"{v.mean():.2f}\u00a0±\u00a0{v.std():.2f}")
+    digits = {ACTIVE: 1, KL: 1}
+    cells = grouped.agg(["mean", "std"]).apply(
+        lambda v: f"{v['mean']:.1f}" if v.name[2] == "seconds"
+        else "{0:.{2}f}\u00a0±\u00a0{1:.{2}f}".format(*v, digits.get(v.name[2], 2)), axis=1)
     shown = cells.unstack().reindex(columns=list(columns)).astype(object).fillna("–").rename(columns=columns)
     verdict = table[table.measure.str.startswith("verdict: ")].groupby(["start", "remedy"], sort=False).measure
     shown["Verdict"] = verdict.agg(lambda names: ", ".join(dict.fromkeys(n.removeprefix("verdict: ") for n in names)))
@@ -159,15 +163,15 @@ def remedy_table(table: pd.DataFrame | None) -> pd.DataFrame:
     return shown.loc[order].rename_axis(["Start", "Remedy"])
 
 
-def battery_table(table: pd.DataFrame | None) -> pd.DataFrame:
-    """Measures by protocol and model, mean ± sd over seeds, of the battery grid, the verdicts with how many seeds gave
-    them last; None (not computed) gives a note."""
+def battery_table(table: pd.DataFrame | None, protocol: str) -> pd.DataFrame:
+    """Measures by model under `protocol`, mean ± sd over seeds, of the battery grid, the verdicts with how many seeds
+    gave them last; None (not computed) gives a note."""
     if table is None:
         return pd.DataFrame({"note": [NOT_RUN]})
-    table = table.assign(protocol=table.data.str.split(", ").str[-1])
+    table = table[table.data.str.endswith(protocol)]
     verdict = table.measure.str.startswith("verdict: ")
-    keys = ["protocol", "model", "measure"]
-    cells = table[~verdict].groupby(keys, sort=False).value.agg(list).unstack([0, 1])
+    keys = ["model", "measure"]
+    cells = table[~verdict].groupby(keys, sort=False).value.agg(list).unstack(0)
     order = [m for m in table.measure.unique() if not m.startswith(("verdict: ", "chance, ", "seconds"))]
     shown = cells.reindex(order).apply(
         lambda column: [show(m, np.array(v)) if isinstance(v, list) else "–" for m, v in column.items()])

@@ -54,7 +54,8 @@ def _legend(genres: np.ndarray | None) -> str:
     if genres is None:
         return ""
     dot = "display:inline-block;width:0.7em;height:0.7em;border-radius:50%;margin:0 0.3em 0 0.8em;background:"
-    names = [f'<i style="{dot}{colour}"></i>{html.escape(str(genre))}' for genre, colour in genre_palette(genres).items()]
+    palette = genre_palette(genres)
+    names = [f'<i style="{dot}{colour}"></i>{html.escape(str(genre))}' for genre, colour in palette.items()]
     return f'<p class="genres">Colours by genre:{" ".join(names)}</p>'
 
 

@@ -201,7 +201,7 @@ def silhouette_by_dims(by_dims: pd.DataFrame, points: dict[str, tuple[float, flo
     other methods as `points` {name: (dims, silhouette)}."""
     figure, axis = plt.subplots(figsize=(WIDTH, 3.8))
     axis.plot(by_dims.dims, by_dims.silhouette, marker="o", color=OURS, label="silhouette, PCA + K-Means")
-    if by_dims.nmi.notna().any():
+    if "nmi" in by_dims and by_dims.nmi.notna().any():
         axis.plot(by_dims.dims, by_dims.nmi, marker="s", color="#029e73", ls="--", label="NMI, PCA + K-Means")
     for i, (name, (dims, value)) in enumerate(points.items()):
         axis.scatter(

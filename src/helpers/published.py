@@ -110,8 +110,8 @@ def ladder(data: Published, headline: str) -> pd.DataFrame:
 
 
 def inputs(data: Published) -> pd.DataFrame:
-    """NMI of K-Means straight on the input, step by step (INPUTS), as plots.waterfall wants it: step, mean, low, high (95
-    % interval over tracks and seeds), leaky, chance. The opening page's figure."""
+    """NMI of K-Means straight on the input, step by step (INPUTS), as plots.waterfall wants it: step, mean, low, high
+    (95 % interval over tracks and seeds), leaky, chance. The opening page's figure."""
     rows = []
     for step, protocol, phase, variant in INPUTS:
         run = data.run(protocol, phase, variant)

@@ -80,8 +80,8 @@ def interval_cell(low: float, high: float) -> str:
 
 
 def table(scores: pd.DataFrame, metrics: list[str] | None = None, methods: list[str] | None = None) -> pd.DataFrame:
-    """Methods by metrics, each cell mean ± sd over seeds, the chance level its mean alone; a method whose input leaks the
-    genre is marked LEAKY.
+    """Methods by metrics, each cell mean ± sd over seeds, the chance level its mean alone; a method whose input leaks
+    the genre is marked LEAKY.
 
     `scores` of one run; `metrics` and `methods` choose and order (default: everything that is there).
     """
@@ -115,8 +115,8 @@ def verdict(paper: float, mean: float, sd: float, leaky: bool) -> str:
 
 
 def beside_paper(scores: pd.DataFrame, phase: int) -> pd.DataFrame:
-    """The paper's table of `phase` beside ours, one row per method and metric: paper, ours (mean ± sd), and on full GTZAN
-    the difference in units of our seed spread and the verdict in words; on other data there is none to tell."""
+    """The paper's table of `phase` beside ours, one row per method and metric: paper, ours (mean ± sd), and on full
+    GTZAN the difference in units of our seed spread and the verdict in words; on other data there is none to tell."""
     summary = summarise(scores[scores.phase == phase]).set_index(["method", "metric"])
     on_gtzan = set(scores.dataset) == {"gtzan"}
     rows = []
@@ -201,7 +201,8 @@ def read_confusion(genres: np.ndarray | None, labels: np.ndarray) -> str:
         if n else "No cluster holds more than one genre."
     )
     return (
-        f"*{best}* holds together best ({share[best]:.0%} in one cluster), *{worst}* least ({share[worst]:.0%}). {mixed}"
+        f"*{best}* holds together best ({share[best]:.0%} in one cluster), *{worst}* least ({share[worst]:.0%}). "
+        f"{mixed}"
     )
 
 
@@ -209,11 +210,12 @@ def read_columns(made: Inputs) -> str:
     """How many columns of a fused input hold what: "68 columns of sound, 74 of text"."""
     words = {"audio": "sound", "text": "text", "label": "the one-hot genre"}
     counts = {name: block.stop - block.start for name, block in made.blocks.items()}
-    return ", ".join(f"{n}{' columns' * (i == 0)} of {words.get(name, name)}" for i, (name, n) in enumerate(counts.items()))
+    parts = [f"{n} of {words.get(name, name)}" for name, n in counts.items()]
+    return ", ".join(parts).replace(" of ", " columns of ", 1)
 
 
 def lyrics_table(report: pd.DataFrame) -> pd.DataFrame:
-    """What `fusion.inputs` reports on the lyrics it drew (`Inputs.lyrics_report`), by genre, with a reader's headings."""
+    """What `fusion.inputs` reports on the lyrics it drew (`Inputs.lyrics_report`), by genre, in a reader's words."""
     names = {"genre": "Genre", "tag": "Its Genius tag", "n_tracks": "Tracks", "n_texts": "Different texts",
              "n_from_tag": "Texts of the tag", "n_from_rest": "Texts of other tags", "n_reused": "Used twice"}
     shown = report.assign(tag=report.tag.replace("", "none"))
