@@ -23,7 +23,7 @@ def test_summary_by_hand():
 
 def test_cells():
     assert results.cell(0.1054, 0.0041) == "0.105\u00a0±\u00a00.004"
-    assert results.cell(float("nan"), 0.1) == "–"
+    assert results.cell(float("nan"), 0.1) == "–" and results.cell(-0.0004, 0.0) == "0.000\u00a0±\u00a00.000"
     assert results.cell(93.03, 1.26, "calinski_harabasz") == "93.0\u00a0±\u00a01.3"
     assert results.cell(10, 0.0, "k") == results.cell(10, float("nan"), "k") == "10"
     assert results.cell(9.5, 0.0, "k").startswith("9.5") and results.cell(10, 0.5, "k") == "10.0\u00a0±\u00a00.5"

@@ -51,6 +51,7 @@ PANDAS_STYLE = re.compile(r"<style scoped>\s*\.dataframe.*?</style>\s*", re.DOTA
 
 HEAD = re.compile(r"<thead>.*?</thead>", re.DOTALL)
 ROW = re.compile(r"<tr.*?</tr>", re.DOTALL)
+WIDE = re.compile(r'(<table border="1") class="dataframe"(>\s*<thead>\s*<tr[^>]*>(?:\s*<th[^>]*>[^<]*</th>){10})')
 UNBROKEN = re.compile(r"(K|Beta|BN)-(Means|VAE)")  # names of methods that no line should break
 NAME = re.compile(r"<th[^>]*>(.*?)</th>", re.DOTALL)
 
@@ -91,9 +92,11 @@ def finish(root: Path, html: Path) -> None:
         text = page.read_text().replace(*LANDMARK)
         if page.parent.name == "notebooks":  # who edits a page edits the .py
             text = re.sub(r"(/edit/[^\"]*/notebooks/[^\"]*)\.ipynb", r"\1.py", text)
-            text = re.sub(r'href="(\w+)\.ipynb"', r'href="\1.html"', text)  # in sentences that code wrote
+            text = re.sub(r'href="((?:\.\./book/)?\w+)\.(?:ipynb|md)"', r'href="\1.html"', text)  # code wrote them
             text = HEAD.sub(one_head, text)
-            text = re.sub(r"<th>[^<]*</th>", lambda cell: UNBROKEN.sub("\\1\u2011\\2", cell[0]), text)
+            text = re.sub(r"<td>(?=[^<]{25})", '<td class="words">', text)  # a sentence wants more room than a number
+            text = WIDE.sub(r'\1 class="dataframe wide"\2', text)
+            text = re.sub(r"<th[^>]*>[^<]*</th>", lambda cell: UNBROKEN.sub("\\1\u2011\\2", cell[0]), text)
         page.write_text(PANDAS_STYLE.sub("", text).replace(' halign="left"', ""))
     template = root / "book" / "_static" / "404.html"
     if template.exists():

@@ -53,10 +53,12 @@ def _legend(genres: np.ndarray | None) -> str:
     """A line of text, since it wraps on a phone as plotly's own legend does not."""
     if genres is None:
         return ""
-    dot = "display:inline-block;width:0.7em;height:0.7em;border-radius:50%;margin:0 0.3em 0 0.8em;background:"
-    palette = genre_palette(genres)
-    names = [f'<i style="{dot}{colour}"></i>{html.escape(str(genre))}' for genre, colour in palette.items()]
-    return f'<p class="genres">Colours by genre:{" ".join(names)}</p>'
+    dot = "display:inline-block;width:0.7em;height:0.7em;border-radius:50%;margin-right:0.3em;background:"
+    names = [
+        f'<span style="white-space:nowrap"><i style="{dot}{colour}"></i>{html.escape(str(genre))}</span>'
+        for genre, colour in genre_palette(genres).items()
+    ]
+    return f'<p class="genres">Colours by genre: {" &ensp;".join(names)}</p>'
 
 
 def _neighbours(points: np.ndarray, ids: np.ndarray, k: int = 3) -> list[str]:

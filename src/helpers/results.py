@@ -71,11 +71,13 @@ def cell(mean: float, sd: float, metric: str = "") -> str:
     if metric in ("n", "k", "dims") and not sd > 0 and mean == round(mean):
         return f"{mean:.0f}"
     digits = {"calinski_harabasz": 1, "n": 0, "dims": 1, "k": 1}.get(metric, 3)
+    mean = round(mean, digits) + 0.0  # no minus before a zero
     return f"{mean:.{digits}f}" + (f"\u00a0±\u00a0{sd:.{digits}f}" if np.isfinite(sd) else "")
 
 
 def interval_cell(low: float, high: float) -> str:
     """A 95 % interval behind a score in a table, on the next line where the cell is narrow."""
+    low, high = (round(edge, 2) + 0.0 for edge in (low, high))
     return f" [{low:.2f},\u00a0{high:.2f}]"
 
 
