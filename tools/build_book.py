@@ -69,7 +69,7 @@ def layout(root: Path, stage: Path, runs: list[Run]) -> str:
             path.unlink()
     for path, content in wanted.items():
         put(stage / path, content)
-    total = hashlib.sha256(sys.version.encode())
+    total = hashlib.sha256(sys.version.encode() + Path(__file__).read_bytes() + Path(pages.__file__).read_bytes())
     for path in sorted(wanted):
         total.update(f"{path}\0".encode() + hashlib.sha256(wanted[path]).digest())
     return total.hexdigest()
@@ -78,10 +78,12 @@ def layout(root: Path, stage: Path, runs: list[Run]) -> str:
 def typeset(root: Path, stage: Path) -> None:
     """jupyter-book from `stage` to _build/html, which is replaced only when all went well."""
     out = root / "_build" / "sphinx"
-    frame = hashlib.sha256(b"".join((root / name).read_bytes() for name in
-                                    ("_config.yml", "_toc.yml", "tools/book_extension.py"))).hexdigest()
+    parts = [root / name for name in ("_config.yml", "_toc.yml", "tools/book_extension.py")]
+    parts += sorted(p for p in (stage / "book" / "_static").rglob("*") if p.is_file())
+    frame = hashlib.sha256(b"".join(path.read_bytes() for path in parts)).hexdigest()
     stamp = out / "frame"
-    if not (stamp.exists() and stamp.read_text() == frame):  # Sphinx would leave pages that are no longer made
+    # Sphinx would leave pages that are no longer made, and static files as they were where no page has changed
+    if not (stamp.exists() and stamp.read_text() == frame):
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)
         stamp.write_text(frame)
