@@ -173,12 +173,11 @@ def look(phase):
 
 Markdown("\n".join(f"- Phase {n}. {look(n)}" for n in (1, 2, 3)))
 
-# %% mystnb={"figure": {"caption": "The opening page's figure on the data of this build: NMI of K-Means straight on the input; bars are means over the seeds of this page, whiskers their range, the grey tick is chance.", "name": "fig-leak-live"}, "image": {"alt": "Horizontal bars of NMI for up to six inputs, with the label in the input and without."}}
-steps = published.inputs_live(tracks, seeds)
-title = f"The same on {tracks.name}"
-plots.waterfall(steps, "nmi", title) if len(steps) else plots_collapse.missing(
-    "These tracks have no genre labels to agree with."
-)
+# %% mystnb={"figure": {"caption": "The opening page's figure on the data of this build, without the network: bars are means over the seeds of this page, whiskers their range, the grey tick is chance.", "name": "fig-leak-live"}, "image": {"alt": "Horizontal bars of NMI for up to six inputs, with the label in the input and without."}}
+live = published.inputs_live(tracks, seeds)
+none = "These tracks have no genre labels to agree with."
+drawn = plots.agreement(live, f"On {tracks.name}") if len(live) else None
+drawn or plots_collapse.missing(none)
 
 # %% [markdown]
 # ## Summary

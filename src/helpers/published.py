@@ -37,13 +37,13 @@ LADDERS = {  # headline score -> (phase, method, [(step, protocol, variant)]): o
         ("controlled, lyrics shuffled", "controlled", "lyrics shuffled"),
     ]),
 }  # fmt: skip
-INPUTS = [  # the input as the label's traces leave it one by one: (step, protocol, phase, variant)
-    ("released input: sound, sentences, one-hot genre", "released", 3, "full"),
-    ("… without the one-hot", "released", 3, "one-hot removed"),
-    ("… real lyrics for the sentences", "released", 3, "real lyrics, no one-hot"),
-    ("controlled: sound, lyrics matched by genre", "controlled", 2, "full"),
-    ("… lyrics shuffled", "controlled", 2, "lyrics shuffled"),
-    ("sound alone", "controlled", 2, "audio alone"),
+INPUTS = [  # six inputs of phase 3, the first three with ever less of the label: (name, protocol, variant)
+    ("as released: sound, texts, one-hot genre", "released", "full"),
+    ("as released, without the one-hot", "released", "one-hot removed"),
+    ("… and real lyrics for the sentences", "released", "real lyrics, no one-hot"),
+    ("controlled: sound, real lyrics by genre", "controlled", "full"),
+    ("controlled, lyrics shuffled", "controlled", "lyrics shuffled"),
+    ("sound alone", "controlled", "audio alone"),
 ]
 
 
@@ -109,33 +109,38 @@ def ladder(data: Published, headline: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+COLUMNS = ["input", "method", "mean", "low", "high", "leaky", "chance"]
+
+
 def inputs(data: Published) -> pd.DataFrame:
-    """NMI of K-Means straight on the input, step by step (INPUTS), as plots.waterfall wants it: step, mean, low, high
-    (95 % interval over tracks and seeds), leaky, chance. The opening page's figure."""
+    """NMI of K-Means straight on each of INPUTS, and on the Beta-VAE's latent space of it, as plots.agreement wants it:
+    input, method, mean, low, high (95 % interval over tracks and seeds), leaky, chance. The opening page's figure."""
     rows = []
-    for step, protocol, phase, variant in INPUTS:
-        run = data.run(protocol, phase, variant)
-        run = run[run.method == "Input + K-Means"]
-        low, high = data.interval(data.labels(protocol, phase, "Input + K-Means", variant), "nmi")
-        mean, chance = (results.mean_of(run, "Input + K-Means", metric) for metric in ("nmi", "nmi_chance"))
-        rows.append((step, mean, low, high, bool(run.leaky.any()), chance))
-    return pd.DataFrame(rows, columns=["step", "mean", "low", "high", "leaky", "chance"])
+    for name, protocol, variant in INPUTS:
+        for method in ("Input + K-Means", "Beta-VAE"):
+            run = data.run(protocol, 3, variant)
+            run = run[run.method == method]
+            low, high = data.interval(data.labels(protocol, 3, method, variant), "nmi")
+            mean, chance = (results.mean_of(run, method, metric) for metric in ("nmi", "nmi_chance"))
+            rows.append((name, method, mean, low, high, bool(run.leaky.any()), chance))
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def inputs_live(tracks: Tracks, seeds: int) -> pd.DataFrame:
-    """The same steps on `tracks`, computed now; low and high are the range over seeds. Steps that these tracks cannot
-    have (no genres, none of GTZAN's, no lyrics) are left out. Page "Leakage"."""
+    """The same of `tracks`, computed now, without the network; low and high are the range over seeds. Inputs that these
+    tracks cannot have (no genres, none of GTZAN's, no lyrics) are left out. Page "Leakage"."""
     rows = []
-    for step, protocol, phase, variant in INPUTS if tracks.genres is not None else []:
+    for name, protocol, variant in INPUTS if tracks.genres is not None else []:
         try:
-            if "lyrics" in step and "text" not in fusion.inputs(tracks, protocol, phase, guard=False).blocks:
+            if "lyrics" in name and "text" not in fusion.inputs(tracks, protocol, 3, guard=False).blocks:
                 continue
-            scores, _ = experiments.controls(tracks, protocol, phase, seeds, [variant])
+            scores, _ = experiments.controls(tracks, protocol, 3, seeds, [variant])
         except ValueError:  # genres without a sentence of their own, or an input that the guard refuses
             continue
         nmi, chance = (scores[scores.metric == metric].value for metric in ("nmi", "nmi_chance"))
-        rows.append((step, nmi.mean(), nmi.min(), nmi.max(), bool(scores.leaky.any()), chance.mean()))
-    return pd.DataFrame(rows, columns=["step", "mean", "low", "high", "leaky", "chance"])
+        leaky = bool(scores.leaky.any())
+        rows.append((name, "Input + K-Means", nmi.mean(), nmi.min(), nmi.max(), leaky, chance.mean()))
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def controls(data: Published, protocol: str, phase: int) -> pd.DataFrame:
