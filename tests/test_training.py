@@ -89,29 +89,41 @@ def test_training_equals_autograd_and_plain_adam(name, X, c):
     np.testing.assert_allclose(fit.mu, mu, atol=1e-2 if recipe.batch_norm or recipe.bn_gamma else 1e-5)
 
 
+@pytest.mark.parametrize("n", [1, 2])
 @pytest.mark.parametrize("dropout", [0.0, 0.25])
 @pytest.mark.parametrize("name", RECIPES)
-def test_gradients_equal_autograds(name, dropout, X, c, monkeypatch):
+def test_gradients_equal_autograds(name, dropout, n, X, c, monkeypatch):
+    """Of a single network, and of two that are stepped together on rows of their own."""
     recipe = RECIPES[name].but(dropout=(dropout, dropout))
-    net = models.build(recipe, X.shape[1], 3 if recipe.kind == "cvae" else 0).double().train()
-    twin = models.build(recipe, X.shape[1], 3 if recipe.kind == "cvae" else 0).double().train()
-    twin.load_state_dict(net.state_dict())
-    stack = Stack([net])
-    x, noise = torch.from_numpy(X[:20]).double(), torch.randn(20, recipe.latent, dtype=torch.float64)
-    given = training.one_hot(c[:20], 3).double() if recipe.kind == "cvae" else None
-    bits = random_bits(20 * sum(stack.dropped), torch.Generator().manual_seed(0)) if dropout else None
-    stack.forward(x, noise, given, bits, 0.7)
+    classes = 3 if recipe.kind == "cvae" else 0
+    nets, twins = ([models.build(recipe, X.shape[1], classes).double().train() for _ in range(n)] for _ in range(2))
+    for net, twin in zip(nets, twins):
+        twin.load_state_dict(net.state_dict())
+    stack = Stack(nets)
+    rows = [slice(20 * i, 20 * i + 20) for i in range(n)]
+    x = torch.stack([torch.from_numpy(X[r]).double() for r in rows])
+    noise = torch.randn(n, 20, recipe.latent, dtype=torch.float64)
+    given = torch.stack([training.one_hot(c[r], 3).double() for r in rows]) if classes else None
+    drawn = [random_bits(20 * sum(stack.dropped), torch.Generator().manual_seed(i)) for i in range(n)]
+    batch = (x, noise, given, torch.stack(drawn) if dropout else None)
+    stack.forward(*(part if n > 1 or part is None else part[0] for part in batch), 0.7)
     stack.backward()
 
-    masks = iter([layer.mask for layer in stack.encoder + stack.decoder] if dropout else [])
-    monkeypatch.setattr(torch.nn.Dropout, "forward", lambda self, h: h * next(masks))
-    mu, logvar = twin.encode(x, given)
-    z = mu if logvar is None else mu + noise * torch.exp(0.5 * logvar)
-    loss = models.elbo(x, twin.decode(z, given), mu, logvar, recipe, 0.7)[0]
-    (loss * {"mean": 1, "sum": 20, "elements": 1 / X.shape[1]}[recipe.reduction]).backward()
-    for key, parameter in twin.named_parameters():
-        if parameter.requires_grad:
-            torch.testing.assert_close(stack.views[key][1], parameter.grad, rtol=1e-6, atol=1e-7)
+    def gradient(key: str, i: int) -> torch.Tensor:
+        return stack.views[key][1][i] if n > 1 else stack.views[key][1]
+
+    for i, twin in enumerate(twins):
+        layers = stack.encoder + stack.decoder if dropout else []
+        masks = iter([layer.mask[i] if n > 1 else layer.mask for layer in layers])
+        monkeypatch.setattr(torch.nn.Dropout, "forward", lambda self, h, masks=masks: h * next(masks))
+        own = None if given is None else given[i]
+        mu, logvar = twin.encode(x[i], own)
+        z = mu if logvar is None else mu + noise[i] * torch.exp(0.5 * logvar)
+        loss = models.elbo(x[i], twin.decode(z, own), mu, logvar, recipe, 0.7)[0]
+        (loss * {"mean": 1, "sum": 20, "elements": 1 / X.shape[1]}[recipe.reduction]).backward()
+        for key, parameter in twin.named_parameters():
+            if parameter.requires_grad:
+                torch.testing.assert_close(gradient(key, i), parameter.grad, rtol=1e-6, atol=1e-7)
 
 
 def test_dropout_keeps_the_asked_share_and_the_mean():
