@@ -300,6 +300,7 @@ def agreement(inputs: pd.DataFrame, title: str, paper: float | None = None) -> F
              "Beta-VAE": (PAPER, "K-Means on the Beta-VAE's code")}
     names, methods = list(dict.fromkeys(inputs.input)), list(dict.fromkeys(inputs.method))
     step = 0.8 / len(methods)
+    ground = {"fc": "white", "ec": "none", "pad": 0.5}  # no grid through the numbers
     figure, axis = plt.subplots(figsize=(4.8, 1.5 + (0.45 + 0.12 * len(methods)) * len(names)))
     for n, method in enumerate(methods):
         part = inputs[inputs.method == method].set_index("input").reindex(names)
@@ -311,17 +312,16 @@ def agreement(inputs: pd.DataFrame, title: str, paper: float | None = None) -> F
         axis.errorbar(part["mean"], y, xerr=whisker, fmt="none", ecolor="#333333", capsize=2, lw=1)
         axis.plot(part.chance, y, ls="", marker="|", ms=32 * step, mew=2, color="#222222")
         for place, mean, high in zip(y, part["mean"], part.high, strict=True):
-            axis.text(high + 0.02, place, f"{mean:.3f}", va="center", fontsize=8.5)
+            axis.text(high + 0.02, place, f"{mean:.3f}", va="center", fontsize=8.5, bbox=ground)
     marks = [plt.Rectangle((0, 0), 1, 1, color=looks[method][0], label=looks[method][1]) for method in methods]
     if paper is not None:
         diamond = {"marker": "D", "color": "white", "edgecolor": "black"}
         axis.scatter([paper], [-0.4 + step * 1.5], s=34, zorder=6, **diamond)
-        marks.append(axis.scatter([], [], s=34, label="the same, as the paper has it", **diamond))
+        marks.append(axis.scatter([], [], s=34, label=f"the latter in the paper, {paper:.3f}", **diamond))
     hatched = {"fc": "#777777", "ec": "white", "hatch": "////"}
-    marks.append(plt.Rectangle((0, 0), 1, 1, label="the label is in the input", **hatched))
-    leaks = inputs.groupby("input").leaky.any()
-    words = [textwrap.fill(f"{name} (LEAKY)" if leaks[name] else name, 21) for name in names]
-    axis.set_yticks(range(len(names)), words, fontsize=9)
+    marks.append(plt.Rectangle((0, 0), 1, 1, label="the label is in the input (leaky)", **hatched))
+    marks.append(plt.Line2D([], [], ls="", marker="|", ms=10, mew=2, color="#222222", label="chance"))
+    axis.set_yticks(range(len(names)), [textwrap.fill(name, 21) for name in names], fontsize=9)
     axis.invert_yaxis()
     axis.set(xlabel="agreement with genre (NMI)", xlim=(0, 1.0))
     figure.suptitle(title, fontsize=11, x=0.01, ha="left")

@@ -39,10 +39,10 @@ LADDERS = {  # headline score -> (phase, method, [(step, protocol, variant)]): o
 }  # fmt: skip
 INPUTS = [  # six inputs of phase 3, the first three with ever less of the label: (name, protocol, variant)
     ("as released: sound, texts, one-hot genre", "released", "full"),
-    ("as released, without the one-hot", "released", "one-hot removed"),
-    ("… and real lyrics for the sentences", "released", "real lyrics, no one-hot"),
+    ("the same without the one-hot", "released", "one-hot removed"),
+    ("real lyrics for the sentences, too", "released", "real lyrics, no one-hot"),
     ("controlled: sound, real lyrics by genre", "controlled", "full"),
-    ("controlled, lyrics shuffled", "controlled", "lyrics shuffled"),
+    ("the same, lyrics shuffled", "controlled", "lyrics shuffled"),
     ("sound alone", "controlled", "audio alone"),
 ]
 
