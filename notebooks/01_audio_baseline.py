@@ -68,7 +68,7 @@ genres = "no genre labels" if tracks.genres is None else f"{len(tracks.genre_nam
 left_out = [f"*{name}* ({reason})" for name, reason in tracks.provenance.get("faults", [])]
 Markdown(f"**{tracks.name}**: {tracks.n} rows from {len(set(tracks.groups))} tracks, {genres}, {tracks.features.shape[1]} features; "
          f"{seeds} seeds, protocol **{protocol}** ({protocols.get(protocol).title})."
-         + (f"\n\n{len(left_out)} files were left out: {'; '.join(left_out)}." if left_out else ""))
+         + (f"\n\nFiles that were left out, {len(left_out)} in number: {'; '.join(left_out)}." if left_out else ""))
 
 # %%
 some = [0, 26, 50, 56, 67]  # one of each larger kind

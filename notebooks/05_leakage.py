@@ -171,9 +171,9 @@ def look(phase):
         return f"not checked: {error}"
 
 
-Markdown("\n".join(f"- Phase {n}. {look(n)}" for n in (1, 2, 3)))
+Markdown("\n".join(f"- Phase {n}: {look(n)}" for n in (1, 2, 3)))
 
-# %% mystnb={"figure": {"caption": "The opening page's figure on the data of this build, without the network: bars are means over the seeds of this page, whiskers their range, the grey tick is chance.", "name": "fig-leak-live"}, "image": {"alt": "Horizontal bars of NMI for up to six inputs, with the label in the input and without."}}
+# %% mystnb={"figure": {"caption": "The opening page's figure on the data of this build, without the network: bars are means over the seeds of this page, whiskers their range, the black mark is chance.", "name": "fig-leak-live"}, "image": {"alt": "Horizontal bars of NMI for up to six inputs, with the label in the input and without."}}
 live = published.inputs_live(tracks, seeds)
 none = "These tracks have no genre labels to agree with."
 drawn = plots.agreement(live, f"On {tracks.name}") if len(live) else None

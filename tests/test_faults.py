@@ -49,6 +49,7 @@ def broken(folder: Path) -> dict[str, str]:
     (folder / "cut_in_header.wav").write_bytes(whole.read_bytes()[:20])
     sf.write(folder / "zero_length.wav", np.zeros(0), SR)
     sf.write(folder / "too_short.wav", y[:500], SR)
+    (folder / "noise.mp3").write_bytes(b"no frames in here" * 100)
     (folder / "phone.m4a").write_bytes(b"\x00\x00\x00\x18ftypM4A " + bytes(100))
     return {
         "empty": "empty",
@@ -57,6 +58,7 @@ def broken(folder: Path) -> dict[str, str]:
         "cut_in_header": "not audio that can be decoded",
         "zero_length": "no audio samples",
         "too_short": "shorter than one frame",
+        "noise": "noise.mp3: not audio that can be decoded here;",  # libsndfile says of it that there is no such file
         "phone": "convert other formats",
     }
 

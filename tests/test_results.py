@@ -100,7 +100,7 @@ def test_by_cluster():
     space = np.array([[0.0], [1.0], [5.0], [9.0], [9.0], [50.0]])
     table = results.by_cluster(ids, np.array([0, 0, 0, 1, 1, -1]), space)
     assert table.index.tolist() == [0, 1, "noise"] and table["Rows"].tolist() == [3, 2, 1]
-    assert table.loc[0, "Closest to its centre"] == "b, a, c" and table.loc[0, "Farthest"] == "c"
+    assert table.loc[0, "Closest to its centre"] == "b; a; c" and table.loc[0, "Farthest"] == "c"
 
 
 def test_a_failed_write_leaves_nothing(tmp_path):

@@ -32,8 +32,10 @@ def load_audio(path: str | Path, duration: float | None = SECONDS) -> tuple[np.n
             native = sound.samplerate
             y = sound.read(-1 if duration is None else int(duration * native), dtype="float32", always_2d=True)
     except sf.LibsndfileError as error:
+        said = str(error.error_string).strip().rstrip(".")
+        why = "" if "not a regular file" in said else f" ({said})"  # said of a broken mp3: the file is there
         raise ValueError(
-            f"{path.name}: not audio that can be decoded here ({str(error.error_string).strip().rstrip('.')}); "
+            f"{path.name}: not audio that can be decoded here{why}; "
             "wav, au, flac, ogg and mp3 are read, convert other formats first"
         ) from None
     if not len(y):

@@ -254,7 +254,7 @@ def by_cluster(ids: np.ndarray, labels: np.ndarray, space: np.ndarray) -> pd.Dat
         here = np.flatnonzero(labels == label)
         order = here[np.argsort(np.linalg.norm(space[here] - space[here].mean(axis=0), axis=1), kind="stable")]
         rows["noise" if label == -1 else label] = {
-            "Rows": len(here), "Closest to its centre": ", ".join(ids[order[:3]]), "Farthest": ids[order[-1]],
+            "Rows": len(here), "Closest to its centre": "; ".join(ids[order[:3]]), "Farthest": ids[order[-1]],
         }  # fmt: skip
     return pd.DataFrame(rows).T.rename_axis("Cluster")
 
