@@ -1,10 +1,14 @@
 # ---
 # jupyter:
 #   jupytext:
+#     cell_metadata_filter: tags,mystnb,-all
 #     formats: ipynb,py:percent
+#     notebook_metadata_filter: kernelspec,jupytext,-all
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -39,7 +43,7 @@ if os.environ.get("COLAB_RELEASE_TAG"):  # in Colab only: add to its packages, r
 # This page reads our published runs of the paper's own data set, GTZAN, in full: every method, three protocols, several seeds
 # ([how they were made](../book/reproduce.md)). Nothing is trained here. Nothing is meant as blame either: the author published the code, and
 # without it none of this could be known. The lesson is general.
-# Before this page: the four phases, [from audio](01_audio_baseline.ipynb) to [the CVAE](04_cvae_collapse.ipynb).
+# Before this page: phase by phase, [from audio](01_audio_baseline.ipynb) to [the CVAE](04_cvae_collapse.ipynb).
 
 # %%
 import pandas as pd

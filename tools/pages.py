@@ -36,7 +36,8 @@ def status(root: Path, runs: list[Run]) -> str:
         rows.append(f"| [{titles[run.name]}](../notebooks/{run.name}) | {data} | {used['protocol']} "
                     f"| {used['seeds']} | {run.seconds:.0f} s |" + f" {run.date} |" * (len(days) > 1))
     when = f"Run on {days[0]}, built" if len(days) == 1 else "Built"
-    stored = "Pages 5 to 7 show stored runs of full GTZAN, which no build computes anew."
+    stored = ("Pages 5 to 7 read stored runs of full GTZAN, which no build computes anew; the data of page 5 are those "
+              "of its live check.")
     return "\n".join(rows) + f"\n\n{when} from commit `{commit}`. {stored}\n"
 
 

@@ -40,8 +40,8 @@ LADDERS = {  # headline score -> (phase, method, [(step, protocol, variant)]): o
 INPUTS = [  # six inputs of phase 3, the first three with ever less of the label: (name, protocol, variant)
     ("as released: sound, texts, one-hot genre", "released", "full"),
     ("the same without the one-hot", "released", "one-hot removed"),
-    ("real lyrics for the sentences, too", "released", "real lyrics, no one-hot"),
-    ("controlled: sound, real lyrics by genre", "controlled", "full"),
+    ("the same, real lyrics for the sentences", "released", "real lyrics, no one-hot"),
+    ("real lyrics, weighted (controlled)", "controlled", "full"),
     ("the same, lyrics shuffled", "controlled", "lyrics shuffled"),
     ("sound alone", "controlled", "audio alone"),
 ]
