@@ -26,7 +26,7 @@ def _show(study: Study, model: str, measure: str) -> str:
 
 
 def verdicts(study: Study, model: str) -> str:
-    """The verdicts of one model over the seeds in words: "**by design** for 3 of 3 seeds"."""
+    """The verdicts of one model over the seeds in words, as "by design for 3 of 3 seeds", the verdict in bold."""
     found = [d.verdict for d in study.diagnoses[model]]
     return ", ".join(f"**{v}** for {found.count(v)} of {len(found)} seeds" for v in dict.fromkeys(found))
 

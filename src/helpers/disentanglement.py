@@ -3,7 +3,7 @@
 These scores need several independent, known factors: planted data have them. GTZAN has one label, and with a single
 factor the gap between the best and the second-best dimension says only how the label is spread, so none of MIG, DCI
 or SAP is computed there. Page "CVAE: collapse or by design?".
-`Z` (n, d) are posterior means of the *active* dimensions: the means of a dead one are tiny, but binning and trees do
+`Z` (n, d) are posterior means of the active dimensions: the means of a dead one are tiny, but binning and trees do
 not see size. `factors` maps names to (n,) arrays: integers are categories, floats continuous.
 """
 

@@ -1,7 +1,7 @@
 """Every figure of phases 1 to 3 and of the leakage page; matplotlib and seaborn, one style, one palette.
 
 A function takes numbers that are already computed and returns a Figure. Widths suit a phone: small multiples stack two
-abreast, text is 10 points or more on a figure 6.4 inches wide.
+abreast, and figures are `WIDTH` wide, so that their text shrinks little at 390 pixels.
 """
 
 from __future__ import annotations

@@ -102,7 +102,7 @@ def within(values: np.ndarray, c: np.ndarray, bins: int = 3) -> np.ndarray:
     """A factor that says nothing about c: the quantile bin of `values` (n,) among the rows of the same class, (n,) int.
 
     With bins=3: 0 the lowest third of the class, 2 the highest; ties are broken by row order. For real tracks, where
-    no second label exists, this makes one (bright or dark *for its genre*).
+    no second label exists, this makes one (bright or dark for its genre).
     """
     values, c = np.asarray(values, dtype=float), np.asarray(c)
     out = np.zeros(len(values), dtype=int)
