@@ -152,10 +152,10 @@ def remedy_table(table: pd.DataFrame | None) -> pd.DataFrame:
     table = with_start(table)
     table = table.assign(measure=table.measure.replace(same))
     grouped = table[table.measure.isin(list(columns))].groupby(["start", "remedy", "measure"], sort=False).value
-    digits = {ACTIVE: 1, KL: 1}
+    digits = {ACTIVE: 1, KL: 1, "seconds": 1}
     cells = grouped.agg(["mean", "std"]).apply(
-        lambda v: f"{v['mean']:.1f}" if v.name[2] == "seconds"
-        else "{0:.{2}f}\u00a0±\u00a0{1:.{2}f}".format(*v, digits.get(v.name[2], 2)), axis=1)
+        lambda v: cell(v["mean"], np.nan if v.name[2] == "seconds" else v["std"], digits=digits.get(v.name[2], 2)),
+        axis=1)
     shown = cells.unstack().reindex(columns=list(columns)).astype(object).fillna("–").rename(columns=columns)
     verdict = table[table.measure.str.startswith("verdict: ")].groupby(["start", "remedy"], sort=False).measure
     shown["Verdict"] = verdict.agg(lambda names: ", ".join(dict.fromkeys(n.removeprefix("verdict: ") for n in names)))
@@ -254,5 +254,5 @@ def factor_table(table: pd.DataFrame | None) -> pd.DataFrame:
         return pd.DataFrame({"note": [NOT_RUN]})
     shown = ["active units", "MIG", "SAP", "disentanglement", "completeness", "informativeness", "total correlation"]
     part = table[table.measure.isin(shown)]
-    cells = part.groupby(["model", "beta", "measure"]).value.agg(lambda v: f"{v.mean():.2f}\u00a0±\u00a0{v.std():.2f}")
+    cells = part.groupby(["model", "beta", "measure"]).value.agg(lambda v: cell(v.mean(), v.std(), digits=2))
     return cells.unstack()[shown].rename_axis(["Model", "beta"])

@@ -132,7 +132,7 @@ def inputs_live(tracks: Tracks, seeds: int) -> pd.DataFrame:
     rows = []
     for name, protocol, variant in INPUTS if tracks.genres is not None else []:
         try:
-            if "lyrics" in name and "text" not in fusion.inputs(tracks, protocol, 3, guard=False).blocks:
+            if variant != "audio alone" and "text" not in fusion.inputs(tracks, protocol, 3, guard=False).blocks:
                 continue
             scores, _ = experiments.controls(tracks, protocol, 3, seeds, [variant])
         except ValueError:  # genres without a sentence of their own, or an input that the guard refuses

@@ -63,14 +63,16 @@ def summarise(scores: pd.DataFrame) -> pd.DataFrame:
     ).reset_index()
 
 
-def cell(mean: float, sd: float, metric: str = "") -> str:
+def cell(mean: float, sd: float, metric: str = "", digits: int | None = None) -> str:
     """One table cell: `0.105 ± 0.004`, with spaces that no line breaks at; an undefined score is a dash, never a zero;
-    a count that is the same for every seed is a whole number."""
+    a count that is the same for every seed is a whole number. `digits` after the point
+    default to those of the metric."""
     if not np.isfinite(mean):
         return "–"
     if metric in ("n", "k", "dims") and not sd > 0 and mean == round(mean):
         return f"{mean:.0f}"
-    digits = {"calinski_harabasz": 1, "n": 0, "dims": 1, "k": 1}.get(metric, 3)
+    if digits is None:
+        digits = {"calinski_harabasz": 1, "n": 0, "dims": 1, "k": 1}.get(metric, 3)
     mean = round(mean, digits) + 0.0  # no minus before a zero
     return f"{mean:.{digits}f}" + (f"\u00a0±\u00a0{sd:.{digits}f}" if np.isfinite(sd) else "")
 
