@@ -27,13 +27,14 @@ import numpy as np  # noqa: E402
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 
-from helpers import collection, features, synth  # noqa: E402
+from helpers import features
+from helpers.corpus import audio, fast_features, folders, synth
 
 
 def plain_load(path: Path) -> np.ndarray:
     import librosa
 
-    return librosa.load(path, sr=features.SR, duration=features.SECONDS)[0]
+    return librosa.load(path, sr=features.SR, duration=audio.SECONDS)[0]
 
 
 def cpu(function, items: list) -> tuple[float, list]:
@@ -55,12 +56,12 @@ def measure(paths: dict[str, Path]) -> dict:
     from test_features import plain_librosa
 
     files = list(paths.values())
-    clips = [features.load_audio(p)[0] for p in files]
+    clips = [audio.load_audio(p)[0] for p in files]
     plain_librosa(clips[0]), features.extract(clips[0]), plain_load(files[0])  # compile
     plain_s, plain = cpu(plain_librosa, clips)
     ours_s, ours = cpu(features.extract, clips)
     plain_decode, theirs = cpu(plain_load, files)
-    ours_decode, read = cpu(features.load_audio, files)
+    ours_decode, read = cpu(audio.load_audio, files)
     out = {
         "tracks": len(files),
         "plain_cpu_s": plain_s,
@@ -78,9 +79,9 @@ def measure(paths: dict[str, Path]) -> dict:
     many = {f"{track}-{copy}": path for copy in range(max(1, 300 // len(files))) for track, path in paths.items()}
     for jobs in (1, 2):
         if jobs > 1:  # start the processes and compile in them before the clock runs
-            features.extract_table(dict(list(many.items())[:4]), n_jobs=jobs, quiet=True)
+            fast_features.extract_table(dict(list(many.items())[:4]), n_jobs=jobs, quiet=True)
         start = time.perf_counter()
-        table, _ = features.extract_table(many, n_jobs=jobs, quiet=True)
+        table, _ = fast_features.extract_table(many, n_jobs=jobs, quiet=True)
         seconds = time.perf_counter() - start
         out[f"table_{jobs}_wall_s_per_track"] = seconds / len(table)
         out[f"table_{jobs}_projected_s_for_1000"] = 1000 * seconds / len(table)
@@ -98,7 +99,7 @@ def main() -> None:
         if not folder.is_dir():
             folder, what = Path(made), "synthetic clips"
             make_clips(folder, args.tracks)
-        found = collection.find_audio(folder)
+        found = folders.find_audio(folder)
         paths = dict(list(found.items())[:: max(1, len(found) // args.tracks)][: args.tracks])
         result = {"material": what, **measure(paths)}
     print(f"{result['tracks']} {what} of 30 s, CPU milliseconds a track, one thread")

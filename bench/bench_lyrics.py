@@ -69,7 +69,7 @@ def make_table(path: Path, gigabytes: float, seed: int = 0) -> int:
 
 
 def with_helpers(path: str):
-    from helpers.genius import scan
+    from helpers.corpus.genius import scan
 
     return scan(path, per_tag=PER_TAG, seed=1, quiet=True)
 
@@ -91,7 +91,7 @@ def with_pandas_careful(path: str):
     import pandas as pd
     import polars as pl
 
-    from helpers.genius import COLUMNS, _places
+    from helpers.corpus.genius import COLUMNS, _places
 
     best = None
     for chunk in pd.read_csv(path, chunksize=50_000, usecols=list(COLUMNS), dtype={"id": str}):
@@ -191,7 +191,7 @@ def bench_embed(n: int) -> dict:
     import torch
 
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-    from helpers.embedding import embed, load_model
+    from helpers.corpus.embedding import embed, load_model
 
     rng = np.random.default_rng(0)
     words = ["love", "night", "road", "river", "dance", "fire", "rain", "heart", "gone", "home", "light", "blue"]

@@ -24,9 +24,9 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 from helpers import models, training
-from helpers.loop import batch_edges, fused_adam, single_thread
+from helpers.training import batch_edges, fused_adam, single_thread
 from helpers.protocols import PROTOCOLS, Recipe
-from helpers.stack import Stack, random_bits
+from helpers.training import Stack, random_bits
 
 OUT = Path(__file__).resolve().parents[1] / "data" / "results" / "bench" / "training.json"
 SOURCE = str(Path(__file__).resolve().parents[1] / "src")
@@ -266,7 +266,6 @@ from pythae.models.nn import BaseEncoder, BaseDecoder
 from pythae.models.base.base_utils import ModelOutput
 from pythae.trainers import BaseTrainer, BaseTrainerConfig
 from pythae.data.datasets import BaseDataset
-from helpers import models
 from helpers.protocols import PROTOCOLS
 recipe = PROTOCOLS["written"].recipes["basic_vae"]
 X = np.random.default_rng(0).standard_normal((1000, 100)).astype("float32")

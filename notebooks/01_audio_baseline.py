@@ -44,8 +44,8 @@ if os.environ.get("COLAB_RELEASE_TAG"):  # in Colab only: add to its packages, r
 import pandas as pd
 from IPython.display import Markdown
 
-from helpers import clustering, collection, datasets, experiments, metrics
-from helpers import plots, protocols, results, training
+from helpers import clustering, datasets, metrics, phases, plots, protocols, tables, training
+from helpers.corpus import folders
 from sklearn.decomposition import PCA
 
 plots.use_style()
@@ -80,7 +80,7 @@ tracks.features.iloc[:5, some].round(2)
 # over latent dimensions, both in nats up to a constant ([Method](../book/method.md)).
 
 # %%
-run = experiments.run(
+run = phases.run(
     tracks, protocol, phase=1, seeds=seeds, extras=["spaces"]
 )
 
@@ -94,17 +94,17 @@ plots.training_curves(vaes)
 # ## Table 1: VAE against PCA
 
 # %%
-shown = [*results.PAPER_METRICS[1], "k", "dims", "nmi_chance"]
-results.table(run.scores, shown, list(experiments.METHODS[1]))
+shown = [*tables.PAPER_METRICS[1], "k", "dims", "nmi_chance"]
+tables.table(run.scores, shown, list(phases.METHODS[1]))
 
 # %% mystnb={"figure": {"caption": "Table 1 and Figure 1 of the paper, rerun: bars are means over seeds with one standard deviation, diamonds the paper's values on full GTZAN.", "name": "fig-easy"}, "image": {"alt": "Bar charts of silhouette, Calinski-Harabasz, ARI and NMI for VAE and PCA, each with the paper's value as a diamond."}}
-paper = results.paper_tables().query("phase == 1")
+paper = tables.paper_tables().query("phase == 1")
 plots.metric_bars(
-    run.scores, results.PAPER_METRICS[1], experiments.METHODS[1], paper
+    run.scores, tables.PAPER_METRICS[1], phases.METHODS[1], paper
 )
 
 # %% tags=["remove-input"]
-Markdown(results.read_contrast(run.scores, "VAE + K-Means", "PCA + K-Means", ["silhouette", "nmi", "ari"])
+Markdown(tables.read_contrast(run.scores, "VAE + K-Means", "PCA + K-Means", ["silhouette", "nmi", "ari"])
          + " *Level* says that the means differ by no more than the larger standard deviation over seeds.")
 
 # %% [markdown]
@@ -123,19 +123,19 @@ names = [
     "VAE + K-Means (sampled z)",
 ]
 columns = ["dims", "silhouette", "silhouette_common", "nmi", "ari"]
-results.table(run.scores, columns, names)
+tables.table(run.scores, columns, names)
 
 # %% mystnb={"figure": {"caption": "PCA + K-Means with more and more components (first seed). The marked points are the VAE, at its full size and at its number of active units.", "name": "fig-easy-dims"}, "image": {"alt": "Line plot of silhouette and NMI of PCA plus K-Means against the number of components, with the VAE marked."}}
 first = run.fits[min(run.fits)]["basic_vae"]
 X = run.inputs[first.seed].X
-k = experiments.n_clusters(tracks, protocols.get(protocol))
+k = phases.n_clusters(tracks, protocols.get(protocol))
 by_dims = []
 for dims in (d for d in (2, 4, 8, 16, 32, 64) if d <= min(X.shape)):
     Z = PCA(dims, random_state=0).fit_transform(X)
     labels = clustering.cluster(Z, "kmeans", k, seed=0)
     found = metrics.scores(labels, Z, genres=tracks.genres)
     by_dims.append({"dims": dims} | found)
-vae = results.mean_of(run.scores, "VAE + K-Means", "silhouette")
+vae = tables.mean_of(run.scores, "VAE + K-Means", "silhouette")
 marked = {
     "VAE, all latent dimensions": (first.mu.shape[1], vae),
     "VAE, at its active units": (max(len(first.active), 1), vae),
@@ -144,7 +144,7 @@ plots.silhouette_by_dims(pd.DataFrame(by_dims), marked)
 
 # %% tags=["remove-input"]
 Markdown(f"The VAE of seed {first.seed} keeps {len(first.active)} of {first.mu.shape[1]} dimensions. "
-         + results.read_contrast(run.scores, "VAE + K-Means (PCA, as many dims)", "VAE + K-Means", ["silhouette", "nmi"])
+         + tables.read_contrast(run.scores, "VAE + K-Means (PCA, as many dims)", "VAE + K-Means", ["silhouette", "nmi"])
          + " The column *Silhouette, common space* measures every clustering in the same standardised audio features: one ruler for all, "
          "though one that favours methods which cluster close to these features.")
 
@@ -162,10 +162,10 @@ plots.latent_map(plots.project(space), labels, tracks.genres)
 # ## Paper and ours
 
 # %%
-results.beside_paper(run.scores, 1)
+tables.beside_paper(run.scores, 1)
 
 # %% tags=["remove-input"]
-Markdown(results.read_interval(tracks.genres, tracks.groups, run.labels, "VAE + K-Means", "PCA + K-Means"))
+Markdown(tables.read_interval(tracks.genres, tracks.groups, run.labels, "VAE + K-Means", "PCA + K-Means"))
 
 # %% [markdown]
 # ## The tracks in their clusters
@@ -173,12 +173,12 @@ Markdown(results.read_interval(tracks.genres, tracks.groups, run.labels, "VAE + 
 # writes a playlist for every cluster, to listen to what was found.
 
 # %%
-results.by_cluster(tracks.ids, labels, space)
+tables.by_cluster(tracks.ids, labels, space)
 
 # %% tags=["remove-input"]
 paths = tracks.provenance.get("paths")
 folder = training.cache_dir().parent / "playlists" / tracks.name
-lists = collection.write_playlists(labels, tracks.ids, paths, folder) if paths else []
+lists = folders.write_playlists(labels, tracks.ids, paths, folder) if paths else []
 Markdown(f"{len(lists)} playlists and a table of all tracks are in `{folder}`." if lists
          else "These tracks come without sound files, so there is nothing to play; [the sound page](08_sound.ipynb) has clips to listen to.")
 

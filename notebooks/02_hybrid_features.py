@@ -44,8 +44,7 @@ if os.environ.get("COLAB_RELEASE_TAG"):  # in Colab only: add to its packages, r
 # %%
 from IPython.display import Markdown
 
-from helpers import clustering, datasets, experiments, fusion
-from helpers import metrics, plots, protocols, results
+from helpers import clustering, datasets, inputs, metrics, phases, plots, protocols, tables
 
 plots.use_style()
 
@@ -61,23 +60,23 @@ seeds = 3
 
 # %%
 tracks = datasets.load(dataset)
-made = fusion.inputs(tracks, protocol, phase=2, seed=0)
+made = inputs.prepare(tracks, protocol, phase=2, seed=0)
 
 # %% tags=["remove-input"]
 drawn = made.lyrics_report
-Markdown("This channel draws no Genius texts.") if drawn is None else results.lyrics_table(drawn)
+Markdown("This channel draws no Genius texts.") if drawn is None else tables.lyrics_table(drawn)
 
 # %% tags=["remove-input"]
 note = f" ({tracks.provenance['note']})" if tracks.provenance.get("note") else ""
-Markdown(f"**{tracks.name}**, {tracks.n} rows{note}, protocol **{protocol}**: {results.read_columns(made)}. "
-         + results.read_weights(made, "text" in made.blocks and fusion.weights_survive(tracks, protocol, 2)) + " " + results.read_guard(made))
+Markdown(f"**{tracks.name}**, {tracks.n} rows{note}, protocol **{protocol}**: {tables.read_columns(made)}. "
+         + tables.read_weights(made, "text" in made.blocks and inputs.weights_survive(tracks, protocol, 2)) + " " + tables.read_guard(made))
 
 # %% [markdown]
 # ## Training
 # The enhanced VAE: residual connections and batch normalisation under `written` and `controlled`, the released network under `released`.
 
 # %%
-run = experiments.run(
+run = phases.run(
     tracks, protocol, phase=2, seeds=seeds, extras=["spaces"]
 )
 
@@ -89,19 +88,19 @@ plots.training_curves(vaes)
 # ## Table 2: three clustering methods on the latent space
 
 # %%
-shown = [*results.PAPER_METRICS[2], "k", "noise_share", "nmi_chance"]
-results.table(run.scores, shown, list(experiments.METHODS[2]))
+shown = [*tables.PAPER_METRICS[2], "k", "noise_share", "nmi_chance"]
+tables.table(run.scores, shown, list(phases.METHODS[2]))
 
 # %% mystnb={"figure": {"caption": "Table 2 and Figure 2 of the paper, rerun: bars are means over seeds with one standard deviation, diamonds the paper's values on full GTZAN. Noise is left out of every score here, as in the paper.", "name": "fig-medium"}, "image": {"alt": "Bar charts of silhouette, Davies-Bouldin, ARI and NMI for K-Means, Ward and DBSCAN with the paper's values."}}
-paper = results.paper_tables().query("phase == 2")
+paper = tables.paper_tables().query("phase == 2")
 plots.metric_bars(
-    run.scores, results.PAPER_METRICS[2], experiments.METHODS[2], paper
+    run.scores, tables.PAPER_METRICS[2], phases.METHODS[2], paper
 )
 
 # %% tags=["remove-input"]
-Markdown(results.read_contrast(run.scores, "DBSCAN", "K-Means", ["silhouette", "nmi", "ari"])
-         + f" DBSCAN found {results.mean_of(run.scores, 'DBSCAN', 'k'):.1f} clusters on average and called "
-         + f"{results.mean_of(run.scores, 'DBSCAN', 'noise_share'):.1%} of the rows noise.")
+Markdown(tables.read_contrast(run.scores, "DBSCAN", "K-Means", ["silhouette", "nmi", "ari"])
+         + f" DBSCAN found {tables.mean_of(run.scores, 'DBSCAN', 'k'):.1f} clusters on average and called "
+         + f"{tables.mean_of(run.scores, 'DBSCAN', 'noise_share'):.1%} of the rows noise.")
 
 # %% [markdown]
 # ## DBSCAN's eps decides
@@ -124,7 +123,7 @@ plots.eps_curve(clustering.eps_curve(latent), chosen)
 # %%
 ways = ["", "_noise_cluster", "_noise_singletons"]
 noise = [score + way for score in ("nmi", "ari") for way in ways]
-table = results.table(run.scores, noise, ["DBSCAN"])
+table = tables.table(run.scores, noise, ["DBSCAN"])
 Markdown("No genres, no NMI.") if tracks.genres is None else table
 
 # %% [markdown]
@@ -134,14 +133,14 @@ Markdown("No genres, no NMI.") if tracks.genres is None else table
 
 # %%
 variants = ["full", "lyrics shuffled", "lyrics alone", "audio alone"]
-control, _ = experiments.controls(tracks, protocol, 2, seeds, variants)
+control, _ = phases.controls(tracks, protocol, 2, seeds, variants)
 named = control.assign(method=control.variant)
 columns = ["nmi", "ari", "silhouette", "dims", "nmi_chance"]
-results.table(named, columns, variants)
+tables.table(named, columns, variants)
 
 # %% tags=["remove-input"]
-Markdown(results.read_contrast(named, "full", "audio alone", ["nmi", "ari"]) + " "
-         + results.read_contrast(named, "full", "lyrics shuffled", ["nmi", "ari"]))
+Markdown(tables.read_contrast(named, "full", "audio alone", ["nmi", "ari"]) + " "
+         + tables.read_contrast(named, "full", "lyrics shuffled", ["nmi", "ari"]))
 
 # %% [markdown]
 # ## What the clusters look like
@@ -154,10 +153,10 @@ plots.latent_map(plots.project(latent), labels, tracks.genres)
 # ## Paper and ours
 
 # %%
-results.beside_paper(run.scores, 2)
+tables.beside_paper(run.scores, 2)
 
 # %% tags=["remove-input"]
-paper = results.paper_tables().query("method == 'DBSCAN' and metric == 'nmi'").value.item()
+paper = tables.paper_tables().query("method == 'DBSCAN' and metric == 'nmi'").value.item()
 Markdown(f"The paper's NMI of {paper:.3f} has a simple source: if each of ten genres splits into three equal pure clusters, NMI is "
          f"{metrics.equal_pure_clusters(10, 3):.5f} whatever the music. Three sentences for each genre can give just that; "
          "[page 5](05_leakage.ipynb) counts the clusters found on full GTZAN.")

@@ -44,7 +44,7 @@ if os.environ.get("COLAB_RELEASE_TAG"):  # in Colab only: add to its packages, r
 # %%
 from IPython.display import Markdown
 
-from helpers import datasets, experiments, metrics, plots, protocols, results
+from helpers import datasets, metrics, phases, plots, protocols, tables
 
 plots.use_style()
 
@@ -59,7 +59,7 @@ tracks = datasets.load(dataset)
 # %% tags=["remove-input"]
 recipes = protocols.get(protocol).recipes
 Markdown(f"**{tracks.name}**, {tracks.n} rows, protocol **{protocol}**, {seeds} seeds. Epochs: "
-         + ", ".join(f"{recipes[name].epochs} for the {experiments.SCORED_RECIPES[name].split(' + ')[0]}" for name in experiments.RECIPES[3])
+         + ", ".join(f"{recipes[name].epochs} for the {phases.SCORED_RECIPES[name].split(' + ')[0]}" for name in phases.RECIPES[3])
          + f". Hidden layers of {', '.join(map(str, recipes['beta_vae'].hidden))} units, {recipes['beta_vae'].latent} latent dimensions, "
          f"β = {recipes['beta_vae'].beta:g} for the Beta-VAE.")
 
@@ -67,15 +67,15 @@ Markdown(f"**{tracks.name}**, {tracks.n} rows, protocol **{protocol}**, {seeds} 
 # ## Training
 
 # %%
-run = experiments.run(tracks, protocol, phase=3, seeds=seeds)
+run = phases.run(tracks, protocol, phase=3, seeds=seeds)
 first = min(run.fits)
 
 # %% tags=["remove-input"]
 made = run.inputs[first]
-Markdown(f"The input: {results.read_columns(made)}. {results.read_guard(made)}")
+Markdown(f"The input: {tables.read_columns(made)}. {tables.read_guard(made)}")
 
 # %% mystnb={"figure": {"caption": "Training of the advanced models (first seed): reconstruction error and KL divergence per epoch. The autoencoder has no KL.", "name": "fig-hard-training"}, "image": {"alt": "Two line plots of reconstruction error and KL divergence per epoch for Beta-VAE, CVAE and AE."}}
-names = experiments.SCORED_RECIPES
+names = phases.SCORED_RECIPES
 plots.training_curves(
     {names[name]: fit for name, fit in run.fits[first].items()}
 )
@@ -87,18 +87,18 @@ plots.training_curves(
 # ## Table 3: five methods
 
 # %%
-shown = [*results.PAPER_METRICS[3], "accuracy", "nmi_chance"]
-results.table(run.scores, shown, list(experiments.METHODS[3]))
+shown = [*tables.PAPER_METRICS[3], "accuracy", "nmi_chance"]
+tables.table(run.scores, shown, list(phases.METHODS[3]))
 
 # %% mystnb={"figure": {"caption": "Table 3 and Figure 3 of the paper, rerun: bars are means over seeds with one standard deviation, diamonds the paper's values on full GTZAN.", "name": "fig-hard"}, "image": {"alt": "Bar charts of silhouette, NMI, ARI, purity and Davies-Bouldin for five methods with the paper's values."}}
-paper = results.paper_tables().query("phase == 3")
+paper = tables.paper_tables().query("phase == 3")
 plots.metric_bars(
-    run.scores, results.PAPER_METRICS[3], experiments.METHODS[3], paper
+    run.scores, tables.PAPER_METRICS[3], phases.METHODS[3], paper
 )
 
 # %% tags=["remove-input"]
-Markdown(results.read_contrast(run.scores, "Beta-VAE", "PCA + K-Means", ["silhouette", "nmi", "ari"]) + " "
-         + results.read_contrast(run.scores, "Beta-VAE", "AE + K-Means", ["silhouette", "nmi", "ari"]))
+Markdown(tables.read_contrast(run.scores, "Beta-VAE", "PCA + K-Means", ["silhouette", "nmi", "ari"]) + " "
+         + tables.read_contrast(run.scores, "Beta-VAE", "AE + K-Means", ["silhouette", "nmi", "ari"]))
 
 # %% [markdown]
 # ## The same clusterings in one space
@@ -106,7 +106,7 @@ Markdown(results.read_contrast(run.scores, "Beta-VAE", "PCA + K-Means", ["silhou
 
 # %%
 columns = ["dims", "silhouette", "silhouette_common"]
-results.table(run.scores, columns, list(experiments.METHODS[3]))
+tables.table(run.scores, columns, list(phases.METHODS[3]))
 
 # %% [markdown]
 # ## The latent space of the Beta-VAE
@@ -121,7 +121,7 @@ kinds = tracks.genres if tracks.genres is not None else ["all"] * tracks.n
 plots.confusion_heatmap(metrics.confusion(kinds, labels))
 
 # %% tags=["remove-input"]
-Markdown(results.read_confusion(tracks.genres, labels))
+Markdown(tables.read_confusion(tracks.genres, labels))
 
 # %% [markdown]
 # ## Where the score comes from
@@ -130,7 +130,7 @@ Markdown(results.read_confusion(tracks.genres, labels))
 # `released` has these sentences: under another protocol the two columns merely compare two sets of genres.
 
 # %%
-results.by_text_kind(tracks.genres, run.labels, list(experiments.METHODS[3]))
+tables.by_text_kind(tracks.genres, run.labels, list(phases.METHODS[3]))
 
 # %% [markdown]
 # ## The CVAE stands apart
@@ -140,10 +140,10 @@ results.by_text_kind(tracks.genres, run.labels, list(experiments.METHODS[3]))
 # ## Paper and ours
 
 # %%
-results.beside_paper(run.scores, 3)
+tables.beside_paper(run.scores, 3)
 
 # %% tags=["remove-input"]
-Markdown(results.read_interval(tracks.genres, tracks.groups, run.labels, "Beta-VAE", "PCA + K-Means"))
+Markdown(tables.read_interval(tracks.genres, tracks.groups, run.labels, "Beta-VAE", "PCA + K-Means"))
 
 # %% [markdown]
 # ## Summary

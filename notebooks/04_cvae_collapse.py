@@ -54,9 +54,8 @@ import numpy as np
 import pandas as pd
 from IPython.display import Markdown
 
-from helpers import collapse, collapse_readings, collapse_study, datasets
-from helpers import experiments_collapse as grids
-from helpers import plots, plots_collapse, training, transfer
+from helpers import datasets, plots, training
+from helpers.collapse import battery, figures, grids, planted, study, transfer, words
 
 plots.use_style()
 
@@ -71,11 +70,11 @@ seeds = 3
 # whose decoder alone is told the genre, and one made to collapse by a large beta. The battery sees the models only.
 
 # %%
-known, data = {}, collapse.planted(1000)
-for name, (recipe, expected) in collapse.CASES.items():
+known, data = {}, planted.draw(1000)
+for name, (recipe, expected) in planted.CASES.items():
     told = data.genre if recipe.kind == "cvae" else None
     fit = training.fit(data.X, recipe, seed=0, c=told)
-    found = collapse.diagnose(
+    found = battery.diagnose(
         fit.model(), data.X, data.genre, {"style": data.style}, n_boot=0
     )
     known[name] = {
@@ -106,9 +105,9 @@ pd.DataFrame(known).T.infer_objects().round(2)
 
 # %%
 tracks = datasets.load(dataset)
-study = collapse_study.study(tracks, protocol, seeds)
+study = study.run(tracks, protocol, seeds)
 own = next(iter(study.fits))
-Markdown(collapse_readings.answer(study))
+Markdown(words.answer(study))
 
 # %%
 study.table()
@@ -119,23 +118,23 @@ study.table()
 # A probe may even fall below chance: where z has lost its genre's mean, leaving a track out moves the others of its genre away from it.
 
 # %% mystnb={"figure": {"caption": "KL of every latent dimension, sorted, for the first seed. The dotted line is what probabilistic PCA foretells for the first model from the covariance of the data alone.", "name": "fig-kl-units"}, "image": {"alt": "Line plot of KL per latent dimension for each model against the pPCA prediction."}}
-plots_collapse.kl_per_unit(study)
+figures.kl_per_unit(study)
 
 # %% [markdown]
 # Units to the left of the place where a line meets zero carry something. Where a line lies below the dotted one, training has switched off
 # units that a linear model would keep.
 
 # %% mystnb={"figure": {"caption": "Squared error of the reconstruction as trained, and with z or the condition exchanged between rows or z set to zero; mean and range over seeds.", "name": "fig-shuffles"}, "image": {"alt": "Dot plot: squared error per model, as trained, with z shuffled, with z zero, with the condition shuffled."}}
-plots_collapse.shuffles(study)
+figures.shuffles(study)
 
 # %% [markdown]
 # Where the marks of a model lie on one another, its decoder ignores what was exchanged.
 
 # %% mystnb={"figure": {"caption": "Cross-validated probes of z: balanced accuracy for the genre and for brightness within the genre; mean and range over seeds. Dashed: chance. Dotted: the same probe on the data themselves.", "name": "fig-probes"}, "image": {"alt": "Dot plots of probe accuracy for genre and brightness, per model, with chance level and the level of the data."}}
-plots_collapse.probes(study)
+figures.probes(study)
 
 # %% tags=["remove-input"]
-Markdown(collapse_readings.claim(study))
+Markdown(words.claim(study))
 
 # %% [markdown]
 # ## The paper's own data
@@ -144,20 +143,20 @@ Markdown(collapse_readings.claim(study))
 
 # %%
 battery = grids.published("gtzan", "battery")
-collapse_readings.battery_table(battery, "released")
+words.battery_table(battery, "released")
 
 # %% [markdown]
 # Then `controlled`: features alone, the CVAE with KL annealing and without, and with the condition given to one half of it only.
 
 # %%
-collapse_readings.battery_table(battery, "controlled")
+words.battery_table(battery, "controlled")
 
 # %% [markdown]
 # ## KL annealing against none
 # The paper anneals its CVAE; the released code does not.
 
 # %% tags=["remove-input"]
-Markdown("On the same network: " + collapse_readings.read_annealing(battery) + ".")
+Markdown("On the same network: " + words.read_annealing(battery) + ".")
 
 # %% [markdown]
 # ## Remedies, and what they do to a model that is not ill
@@ -167,10 +166,10 @@ Markdown("On the same network: " + collapse_readings.read_annealing(battery) + "
 
 # %%
 remedies = grids.published("gtzan", "remedies")
-collapse_readings.remedy_table(remedies)
+words.remedy_table(remedies)
 
 # %% mystnb={"figure": {"caption": "Active units under each remedy, from three starts; mean and range over seeds.", "name": "fig-remedies"}, "image": {"alt": "Dot plot of active units for each remedy and start."}}
-plots_collapse.remedies(remedies)
+figures.remedies(remedies)
 
 # %% [markdown]
 # A remedy can raise the KL and the units; it is a cure only if the style is back as well. More KL with a probe at chance is noise at a price.
@@ -181,10 +180,10 @@ plots_collapse.remedies(remedies)
 
 # %% mystnb={"figure": {"caption": "A hundred times more tracks, the same number of updates: active units, KL, K-Means NMI of the genre and probe of the style on unseen planted tracks; mean and range over seeds.", "name": "fig-scale"}, "image": {"alt": "Four line plots against the number of tracks on a log scale, one line per model."}}
 scale = grids.published("gtzan", "scale")
-plots_collapse.scale(scale)
+figures.scale(scale)
 
 # %% tags=["remove-input"]
-Markdown(collapse_readings.read_scale(scale))
+Markdown(words.read_scale(scale))
 
 # %% [markdown]
 # ## Beta, and why the silhouette rises as dimensions die
@@ -193,10 +192,10 @@ Markdown(collapse_readings.read_scale(scale))
 
 # %% mystnb={"figure": {"caption": "The beta sweep on GTZAN: active units, rate and distortion with the pPCA prediction, silhouette and genre NMI of K-Means on the posterior means; mean and range over seeds.", "name": "fig-beta"}, "image": {"alt": "Four line plots against beta on a log scale; units, rate and distortion with the prediction dotted."}}
 sweep = grids.published("gtzan", "beta")
-plots_collapse.beta_sweep(sweep)
+figures.beta_sweep(sweep)
 
 # %% tags=["remove-input"]
-Markdown(collapse_readings.read_beta(sweep))
+Markdown(words.read_beta(sweep))
 
 # %% [markdown]
 # ## Disentanglement, where it can be measured
@@ -206,7 +205,7 @@ Markdown(collapse_readings.read_beta(sweep))
 # the factors predicted? All but the total correlation lie between 0 and 1, and more is better:
 
 # %%
-collapse_readings.factor_table(grids.published("gtzan", "factors"))
+words.factor_table(grids.published("gtzan", "factors"))
 
 # %% [markdown]
 # GTZAN has one label. With one factor every dimension holds at most that one, a gap between the best and the second-best dimension says only
@@ -214,7 +213,7 @@ collapse_readings.factor_table(grids.published("gtzan", "factors"))
 # how dependent the dimensions are (total correlation, 0 for independent ones) beside what they carry:
 
 # %%
-collapse_readings.dependence(study)
+words.dependence(study)
 
 # %% [markdown]
 # ## What a conditional model is good for
@@ -224,8 +223,8 @@ collapse_readings.dependence(study)
 swap = None
 if study.c is not None:
     model = study.fits[own][0].model()
-    swap = transfer.transfer(model, study.X[0], study.c, tracks.genre_names)
-plots_collapse.transfer_heatmap(swap)
+    swap = transfer.swap(model, study.X[0], study.c, tracks.genre_names)
+figures.transfer_heatmap(swap)
 
 # %% tags=["remove-input"]
 Markdown("There is no condition to swap." if swap is None else f"{swap.success:.0%} of the swapped rows are taken for the target (chance {swap.chance:.0%}), "
@@ -243,7 +242,7 @@ words = transfer.READABLE
 features = tracks.features[list(words)].rename(columns=words)
 profile = transfer.style_profile(Z, features, rows, k=min(3, len(rows)))
 whose = "these tracks" if study.c is None else tracks.genres[rows[0]]
-plots_collapse.style_heatmap(profile, whose)
+figures.style_heatmap(profile, whose)
 
 # %% [markdown]
 # ## Diagnose your own model
@@ -266,13 +265,13 @@ class Own:
 
 
 X = study.X[0]
-print(collapse.diagnose(Own(X), X, study.c, study.factors, n_boot=0))
+print(battery.diagnose(Own(X), X, study.c, study.factors, n_boot=0))
 
 # %% [markdown]
 # ## Paper and ours
 
 # %%
-collapse_readings.paper_and_ours(study, battery)
+words.paper_and_ours(study, battery)
 
 # %% [markdown]
 # ## Summary

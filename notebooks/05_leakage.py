@@ -49,8 +49,9 @@ if os.environ.get("COLAB_RELEASE_TAG"):  # in Colab only: add to its packages, r
 import pandas as pd
 from IPython.display import Markdown
 
-from helpers import datasets, experiments, fusion, metrics
-from helpers import plots, plots_collapse, published, results
+from helpers import datasets, inputs, metrics, phases, plots, tables
+from helpers.collapse import figures
+from helpers.published import leakage, store, verdicts
 
 plots.use_style()
 
@@ -60,7 +61,7 @@ protocol = "released"
 seeds = 3
 
 # %%
-runs = published.Published("gtzan")
+runs = store.Published("gtzan")
 
 # %% tags=["remove-input"]
 record = runs.record
@@ -72,13 +73,13 @@ Markdown(f"Published runs: **{record['dataset']}**, N = {record['n']}, {record['
 
 # %%
 phases = {phase: runs.run("released", phase) for phase in (1, 2, 3)}
-table = pd.concat([results.beside_paper(run, n) for n, run in phases.items()])
+table = pd.concat([tables.beside_paper(run, n) for n, run in phases.items()])
 shown = ["Silhouette", "NMI", "ARI"]
 table = table[table.index.get_level_values("Metric").isin(shown)]
 table
 
 # %% tags=["remove-input"]
-missed = published.missed(runs)
+missed = verdicts.missed(runs)
 rows = len(table)
 Markdown(f"{rows - len(missed)} of {rows} values lie within two standard deviations of ours. "
          + ("Those that do not: " + "; ".join(missed) + ". We did not copy the author's sentences, and our sample of lyrics is another one. "
@@ -92,8 +93,8 @@ Markdown(f"{rows - len(missed)} of {rows} values lie within two standard deviati
 # $$\mathrm{NMI} = \frac{2\ln 10}{\ln 10 + \ln 30}$$
 
 # %%
-paper = results.paper_tables().set_index(["method", "metric"]).value
-pure = published.pure_clusters(runs)
+paper = tables.paper_tables().set_index(["method", "metric"]).value
+pure = leakage.pure_clusters(runs)
 pure.round(4)
 
 # %% tags=["remove-input"]
@@ -101,7 +102,7 @@ Markdown(f"The formula gives **{metrics.equal_pure_clusters(10, 3):.4f}**, the p
          f"**{pure.NMI.mean():.4f}** with {pure.k.mean():.1f} clusters, {pure['pure clusters'].mean():.1f} of them pure, on average over seeds.")
 
 # %% mystnb={"figure": {"caption": "DBSCAN's NMI on full GTZAN as channels are taken away. Bars: mean over seeds; whiskers: 95 % interval over tracks and seeds; diamond: the paper; grey tick: chance at that number of clusters. Hatched bars have the label in the input.", "name": "fig-ladder-dbscan"}, "image": {"alt": "Horizontal bars of DBSCAN's NMI for five inputs, high with template sentences and near zero without."}}
-steps = published.ladder(runs, "DBSCAN")
+steps = leakage.ladder(runs, "DBSCAN")
 title = "DBSCAN: what its score stands on"
 plots.waterfall(steps, "nmi", title, paper["DBSCAN", "nmi"])
 
@@ -114,7 +115,7 @@ Markdown(f"With the sentences {steps['mean'][0]:.3f}; with real lyrics in the sa
 # The third phase concatenates the one-hot genre. Its text channel has one constant sentence for each of five genres.
 
 # %% mystnb={"figure": {"caption": "The Beta-VAE's NMI on full GTZAN as channels are taken away; marks as in the figure before.", "name": "fig-ladder-beta"}, "image": {"alt": "Horizontal bars of the Beta-VAE's NMI for seven inputs, high with leaking channels and low without."}}
-steps = published.ladder(runs, "Beta-VAE")
+steps = leakage.ladder(runs, "Beta-VAE")
 title = "Beta-VAE: what its score stands on"
 plots.waterfall(steps, "nmi", title, paper["Beta-VAE", "nmi"])
 
@@ -127,20 +128,20 @@ Markdown(f"As released {steps['mean'][0]:.3f}. Without the one-hot {steps['mean'
 # If the constant sentences do the work, the score must split by the kind of text a genre was given.
 
 # %%
-methods = list(experiments.METHODS[3])
+methods = list(phases.METHODS[3])
 labels = {m: runs.labels("released", 3, m) for m in methods}
 by_seed = {
     seed: {m: labels[m][seed] for m in methods}
     for seed in range(runs.record["seeds"])
 }
-results.by_text_kind(runs.genres, by_seed, methods)
+tables.by_text_kind(runs.genres, by_seed, methods)
 
 # %% mystnb={"figure": {"caption": "Genres against the Beta-VAE's clusters, released protocol, first seed. Five genres have one constant sentence each: blues, classical, disco, jazz, reggae.", "name": "fig-leak-confusion"}, "image": {"alt": "Heat map of ten genres against ten clusters."}}
 table = metrics.confusion(runs.genres, by_seed[0]["Beta-VAE"])
 plots.confusion_heatmap(table)
 
 # %% tags=["remove-input"]
-Markdown(results.read_confusion(runs.genres, by_seed[0]["Beta-VAE"]))
+Markdown(tables.read_confusion(runs.genres, by_seed[0]["Beta-VAE"]))
 
 # %% [markdown]
 # ## The controls, without a network
@@ -148,13 +149,13 @@ Markdown(results.read_confusion(runs.genres, by_seed[0]["Beta-VAE"]))
 # the score alone could have given it without the others.
 
 # %%
-published.controls(runs, "released", 3)
+leakage.controls(runs, "released", 3)
 
 # %%
-published.controls(runs, "released", 2)
+leakage.controls(runs, "released", 2)
 
 # %%
-published.controls(runs, "controlled", 2)
+leakage.controls(runs, "controlled", 2)
 
 # %% [markdown]
 # The released input of phase 3, that of phase 2, and the controlled input of phase 2. Brackets are 95 % intervals over tracks and seeds drawn
@@ -170,7 +171,7 @@ tracks = datasets.load(dataset)
 def look(phase):
     """What the guard says of one phase's input, or why there is none."""
     try:
-        return results.read_guard(fusion.inputs(tracks, protocol, phase))
+        return tables.read_guard(inputs.prepare(tracks, protocol, phase))
     except ValueError as error:  # genres without sentences; a refused input
         return f"not checked: {error}"
 
@@ -178,10 +179,10 @@ def look(phase):
 Markdown("\n".join(f"- Phase {n}: {look(n)}" for n in (1, 2, 3)))
 
 # %% mystnb={"figure": {"caption": "The opening page's figure on the data of this build, without the network: bars are means over the seeds of this page, whiskers their range, the black mark is chance.", "name": "fig-leak-live"}, "image": {"alt": "Horizontal bars of NMI for up to six inputs, with the label in the input and without."}}
-live = published.inputs_live(tracks, seeds)
+live = leakage.inputs_live(tracks, seeds)
 none = "These tracks have no genre labels to agree with."
 drawn = plots.agreement(live, f"On {tracks.name}") if len(live) else None
-drawn or plots_collapse.missing(none)
+drawn or figures.missing(none)
 
 # %% [markdown]
 # ## Summary

@@ -44,7 +44,8 @@ if os.environ.get("COLAB_RELEASE_TAG"):  # in Colab only: add to its packages, r
 # %%
 from IPython.display import Markdown
 
-from helpers import experiments, plots, published, results
+from helpers import phases, plots, tables
+from helpers.published import duplicates, store, verdicts
 
 plots.use_style()
 
@@ -54,7 +55,7 @@ protocol = "controlled"
 seeds = 10
 
 # %%
-runs = published.Published("gtzan")
+runs = store.Published("gtzan")
 
 # %% tags=["remove-input"]
 record = runs.record
@@ -69,22 +70,22 @@ Markdown(f"**{record['dataset']}**, N = {record['n']}, {record['seeds']} seeds, 
 # ## Table 1: audio alone
 
 # %%
-published.compare(runs, 1)
+verdicts.compare(runs, 1)
 
 # %% [markdown]
 # ## Table 2: audio and lyrics
 
 # %%
-published.compare(runs, 2)
+verdicts.compare(runs, 2)
 
 # %% [markdown]
 # ## Table 3: advanced models
 
 # %%
-published.compare(runs, 3)
+verdicts.compare(runs, 3)
 
 # %% tags=["remove-input"]
-Markdown(published.read_verdicts(runs))
+Markdown(verdicts.read_verdicts(runs))
 
 # %% [markdown]
 # ## What the clusterers made of it
@@ -93,11 +94,11 @@ Markdown(published.read_verdicts(runs))
 # %%
 ways = ["nmi", "nmi_noise_cluster", "nmi_noise_singletons"]
 shown = [*ways, "k", "noise_share", "nmi_chance"]
-methods = list(experiments.METHODS[2])
-results.table(runs.run("released", 2), shown, methods)
+methods = list(phases.METHODS[2])
+tables.table(runs.run("released", 2), shown, methods)
 
 # %%
-results.table(runs.run("controlled", 2), shown, methods)
+tables.table(runs.run("controlled", 2), shown, methods)
 
 # %% [markdown]
 # The first table is `released`, the second `controlled`: noise left out, as one cluster, as singletons.
@@ -112,13 +113,13 @@ results.table(runs.run("controlled", 2), shown, methods)
 # %%
 spaces = ["dims", "silhouette", "silhouette_common"]
 fair = [*spaces, "nmi", "ami", "ari", "accuracy"]
-results.table(runs.run(protocol, 1), fair)
+tables.table(runs.run(protocol, 1), fair)
 
 # %%
-results.table(runs.run(protocol, 3), fair)
+tables.table(runs.run(protocol, 3), fair)
 
 # %% mystnb={"figure": {"caption": "Phase 3 on full GTZAN, `controlled` unless the parameters say otherwise: the paper's methods and three modern baselines by NMI, ARI and silhouette in the common space; mean and sd over seeds.", "name": "fig-fair"}, "image": {"alt": "Bar charts of NMI, ARI and common-space silhouette for eight methods."}}
-methods = [*experiments.METHODS[3], "UMAP + K-Means", "HDBSCAN", "VaDE"]
+methods = [*phases.METHODS[3], "UMAP + K-Means", "HDBSCAN", "VaDE"]
 shown = ["nmi", "ari", "silhouette_common"]
 plots.metric_bars(runs.run(protocol, 3), shown, methods)
 
@@ -126,7 +127,7 @@ plots.metric_bars(runs.run(protocol, 3), shown, methods)
 # ## Differences with intervals
 
 # %%
-published.differences(runs)
+verdicts.differences(runs)
 
 # %% [markdown]
 # A difference can be told where the interval keeps clear of zero. Both sides are scored on the same tracks drawn anew, with one seed of each.
@@ -136,7 +137,7 @@ published.differences(runs)
 # [Sturm (2013)](../book/references.md) found repeated, distorted and mislabelled tracks in GTZAN. Exact and near copies show in the features themselves.
 
 # %%
-scores, found = published.faults(runs)
+scores, found = duplicates.stored(runs)
 
 # %% tags=["remove-input"]
 across = ", ".join(" ≈ ".join(pair) for pair in found["across_genres"]) or "none"
@@ -145,13 +146,13 @@ Markdown(f"{found['tracks_with_a_near_neighbour']} of {found['n']} tracks have a
 
 # %%
 named = scores.assign(method=scores.dataset + ": " + scores.method)
-results.table(named, ["n", "nmi", "ari", "silhouette"])
+tables.table(named, ["n", "nmi", "ari", "silhouette"])
 
 # %% [markdown]
 # Phase 1 under `released`, on all tracks, without the copies, and on the fault-filtered selection.
 
 # %% tags=["remove-input"]
-Markdown(published.read_faults(scores))
+Markdown(duplicates.read_faults(scores))
 
 # %% [markdown]
 # ## Summary

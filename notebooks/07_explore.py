@@ -44,7 +44,9 @@ if os.environ.get("COLAB_RELEASE_TAG"):  # in Colab only: add to its packages, r
 import numpy as np
 from IPython.display import Markdown
 
-from helpers import explorers, plots, published, results
+from helpers import plots, tables
+from helpers.published import store
+from helpers.widgets import explorers
 
 plots.use_style()
 
@@ -54,7 +56,7 @@ protocol = "released"
 seeds = 10
 
 # %%
-runs = published.Published("gtzan")
+runs = store.Published("gtzan")
 maps = runs.archive("maps")
 
 
@@ -64,7 +66,7 @@ def explore(protocol, phase, method, name):
     labels = runs.labels(protocol, phase, method)[0]
     run = runs.run(protocol, phase)
     mark = ", LEAKY" if run.leaky.any() else ""
-    score = results.mean_of(run, method, "nmi")
+    score = tables.mean_of(run, method, "nmi")
     title = f"{method}, {protocol}{mark}<br>NMI {score:.3f} (mean over seeds)"
     return explorers.latent_explorer(
         points, labels, runs.ids, runs.genres, title, name

@@ -46,7 +46,9 @@ if os.environ.get("COLAB_RELEASE_TAG"):  # in Colab only: add to its packages, r
 # %%
 from IPython.display import HTML, Markdown
 
-from helpers import datasets, experiments, features, players, plots, synth
+from helpers import datasets, features, phases, plots
+from helpers.corpus import synth
+from helpers.widgets import players
 
 plots.use_style()
 
@@ -189,7 +191,7 @@ HTML(players.numbers(values).to_html())
 # %%
 paths = players.own_audio(tracks)
 if paths:
-    run = experiments.run(tracks, protocol, phase=1, seeds=1)
+    run = phases.run(tracks, protocol, phase=1, seeds=1)
     method = "VAE + K-Means"
     space, labels = run.spaces[0][method], run.labels[0][method]
     shown = players.listen(tracks, space, labels, paths)

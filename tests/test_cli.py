@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 import soundfile as sf
 
-from helpers import datasets, synth
+from helpers import datasets
+from helpers.corpus import synth
 from helpers.__main__ import LEFT_OUT, main
 from helpers.features import FEATURES, SR
 

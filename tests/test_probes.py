@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from helpers import probes
+from helpers.collapse import probes
 
 
 def test_a_probe_reads_what_is_there_and_no_more():

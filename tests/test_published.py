@@ -3,18 +3,19 @@
 import numpy as np
 import pytest
 
-from helpers import datasets, metrics, published, results
-from helpers.experiments import METHODS
+from helpers import datasets, metrics, tables
+from helpers.published import duplicates, leakage, store, verdicts
+from helpers.phases import METHODS
 from tools import quoted
 
 pytestmark = pytest.mark.skipif(
-    not (results.published() / "scores.csv.gz").exists(), reason="no published runs in this copy (make results)"
+    not (store.published() / "scores.csv.gz").exists(), reason="no published runs in this copy (make results)"
 )
 
 
 @pytest.fixture(scope="module")
 def runs():
-    return published.Published()
+    return store.Published()
 
 
 @pytest.mark.parametrize("protocol", ["released", "written", "controlled"])
@@ -51,17 +52,17 @@ def test_the_guard_flags_every_released_text_run_and_no_controlled_one(runs):
 
 
 def test_dbscan_found_the_thirty_sentences(runs):
-    table = published.pure_clusters(runs)
+    table = leakage.pure_clusters(runs)
     assert table.k.between(28, 34).all() and table.NMI.mean() >= 0.79
     by_hand = 2 * np.log(10) / (np.log(10) + np.log(table.k))
     np.testing.assert_allclose(table["NMI by arithmetic"], by_hand)
     np.testing.assert_allclose(table.NMI, table["NMI by arithmetic"], atol=0.02)
 
 
-@pytest.mark.parametrize("headline", list(published.LADDERS))
+@pytest.mark.parametrize("headline", list(leakage.LADDERS))
 def test_ladders(runs, headline):
-    phase, method, steps = published.LADDERS[headline]
-    table = published.ladder(runs, headline)
+    phase, method, steps = leakage.LADDERS[headline]
+    table = leakage.ladder(runs, headline)
     assert len(table) == len(steps) and table.leaky[0] and not table.leaky.iloc[-1]
     assert (table.low <= table["mean"]).all() and (table["mean"] <= table.high).all()
     for row, (_, protocol, variant) in zip(table.itertuples(), steps, strict=True):
@@ -72,7 +73,7 @@ def test_ladders(runs, headline):
 
 @pytest.mark.parametrize(("protocol", "phase"), [("released", 2), ("released", 3), ("controlled", 2)])
 def test_controls_have_their_interval(runs, protocol, phase):
-    table = published.controls(runs, protocol, phase)
+    table = leakage.controls(runs, protocol, phase)
     wanted = {"full", "lyrics shuffled", "lyrics alone", "audio alone"}
     wanted |= {"one-hot alone", "one-hot removed"} if phase == 3 else set()
     assert wanted <= {name.removesuffix(" (LEAKY)") for name in table.index}
@@ -88,33 +89,33 @@ def test_controls_have_their_interval(runs, protocol, phase):
 def test_the_comparison_has_every_value_of_the_paper(runs):
     words = set()
     for phase in (1, 2, 3):
-        table = published.compare(runs, phase)
-        assert len(table) == len(results.paper_tables().query("phase == @phase"))
+        table = verdicts.compare(runs, phase)
+        assert len(table) == len(tables.paper_tables().query("phase == @phase"))
         words |= set(table.Verdict)
-    assert words <= {"reproduced", "reproduced only with leakage", "not reproduced", published.TOLD}
-    assert published.read_verdicts(runs).startswith("Of the ")
+    assert words <= {"reproduced", "reproduced only with leakage", "not reproduced", verdicts.TOLD}
+    assert verdicts.read_verdicts(runs).startswith("Of the ")
 
 
 def test_differences_have_their_sign_from_their_interval(runs):
-    for row in published.differences(runs).itertuples():
+    for row in verdicts.differences(runs).itertuples():
         low, high = (float(v) for v in row._2.strip("[]").split(", "))
         assert (row.reads == "no difference can be told") == (low <= 0 <= high)
 
 
 def test_faults(runs):
-    scores, found = published.faults(runs)
+    scores, found = duplicates.stored(runs)
     assert found["tracks_with_a_near_neighbour"] == 28 and ["metal.00058", "rock.00016"] in found["across_genres"]
     assert found["filtered_n"] == 929 and set(scores.seed) == set(range(runs.record["seeds"]))
-    assert published.read_faults(scores).startswith("Without the faults: by NMI")
+    assert duplicates.read_faults(scores).startswith("Without the faults: by NMI")
 
 
 def test_the_opening_figure_is_its_list(runs):
     """Each bar is the mean that the page quotes, inside its interval; inputs that carry the label are marked."""
-    bars = published.inputs(runs).set_index(["input", "method"])
+    bars = leakage.inputs(runs).set_index(["input", "method"])
     found = quoted.published()
-    assert len(bars) == 2 * len(published.INPUTS)
+    assert len(bars) == 2 * len(leakage.INPUTS)
     for (name, method), row in bars.iterrows():
-        protocol, variant = next(rest for first, *rest in published.INPUTS if first == name)
+        protocol, variant = next(rest for first, *rest in leakage.INPUTS if first == name)
         number = quoted.slug("gtzan", protocol, 3, "" if variant == "full" else variant, method, "nmi")
         assert found[number].startswith(f"{row['mean']:.3f}") and row.low < row["mean"] < row.high
     assert bars.leaky.tolist() == [True] * 4 + [False] * 8
@@ -122,11 +123,11 @@ def test_the_opening_figure_is_its_list(runs):
 
 def test_the_same_steps_live():
     tracks = datasets.load("gtzan-mini-tracks")
-    live = published.inputs_live(tracks, 1)
-    assert live.input.tolist() == [name for name, *_ in published.INPUTS]
+    live = leakage.inputs_live(tracks, 1)
+    assert live.input.tolist() == [name for name, *_ in leakage.INPUTS]
     assert live.leaky.tolist() == [True, True, False, False, False, False]
     assert live["mean"][0] > live["mean"][5] > live.chance[5]
     foreign = np.array([f"own {genre}" for genre in tracks.genres])
     own, bare = (datasets.Tracks("own", tracks.ids, g, tracks.groups, tracks.features) for g in (foreign, None))
-    assert published.inputs_live(own, 1).input.tolist() == ["sound alone"]  # none of GTZAN's genres, no lyrics
-    assert published.inputs_live(bare, 1).empty
+    assert leakage.inputs_live(own, 1).input.tolist() == ["sound alone"]  # none of GTZAN's genres, no lyrics
+    assert leakage.inputs_live(bare, 1).empty

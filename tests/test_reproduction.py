@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers import datasets, experiments, faults, fusion, metrics, published, results
+from helpers import datasets, inputs, metrics, phases, tables
+from helpers.published import duplicates, store
 
 ROOT = Path(__file__).resolve().parents[1]
 FOUND = [
@@ -27,7 +28,7 @@ def gtzan():
 
 @pytest.fixture(scope="module")
 def table_1(gtzan):
-    return experiments.run(gtzan, "released", 1, seeds=5)
+    return phases.run(gtzan, "released", 1, seeds=5)
 
 
 # method, metric, mean and sd that we measured with other code before this project began (10 seeds)
@@ -44,11 +45,11 @@ FIGURES = [
 
 @pytest.mark.parametrize(("method", "metric", "mean", "sd"), FIGURES)
 def test_table_1(table_1, method, metric, mean, sd):
-    assert results.mean_of(table_1.scores, method, metric) == pytest.approx(mean, abs=2 * sd)
+    assert tables.mean_of(table_1.scores, method, metric) == pytest.approx(mean, abs=2 * sd)
 
 
 def test_replicas(gtzan):
-    pairs = faults.replicas(gtzan)
+    pairs = duplicates.replicas(gtzan)
     assert len(set(pairs.a) | set(pairs.b)) == 28
     across = pairs[pairs.genre_a != pairs.genre_b]
     assert across[["a", "b"]].values.tolist() == [["metal.00058", "rock.00016"]]
@@ -57,29 +58,29 @@ def test_replicas(gtzan):
 def test_the_tag_lyrics_add_nothing(gtzan):
     nmi = {}
     for variant in ("full", "lyrics shuffled", "audio alone"):
-        table, _ = experiments.controls(gtzan, "written", 2, 3, [variant])
-        nmi[variant] = results.mean_of(table, "Input + K-Means", "nmi")
+        table, _ = phases.controls(gtzan, "written", 2, 3, [variant])
+        nmi[variant] = tables.mean_of(table, "Input + K-Means", "nmi")
     assert nmi["full"] == pytest.approx(0.355, abs=0.02) and nmi["audio alone"] == pytest.approx(0.354, abs=0.02)
     assert abs(nmi["full"] - nmi["lyrics shuffled"]) < 0.03
 
 
-@pytest.mark.skipif(not (results.published() / "scores.csv.gz").exists(), reason="no published runs in this copy")
+@pytest.mark.skipif(not (store.published() / "scores.csv.gz").exists(), reason="no published runs in this copy")
 class TestPublished:
     def test_they_belong_to_this_table(self, gtzan):
-        results.check_provenance(gtzan, published.Published().record, "data/results/gtzan")
+        store.check_provenance(gtzan, store.Published().record, "data/results/gtzan")
 
     @pytest.mark.parametrize(
         ("protocol", "phase", "method"), [("released", 1, "VAE + K-Means"), ("released", 2, "DBSCAN")]
     )
     def test_a_sample_recomputes(self, gtzan, protocol, phase, method):
-        stored = published.Published().run(protocol, phase)
+        stored = store.Published().run(protocol, phase)
         stored = stored[(stored.method == method) & (stored.metric == "nmi")]
-        again = experiments.run(gtzan, protocol, phase, seeds=[0]).scores
+        again = phases.run(gtzan, protocol, phase, seeds=[0]).scores
         spread = max(stored.value.std(), 1e-3)
-        assert results.mean_of(again, method, "nmi") == pytest.approx(stored.value.mean(), abs=3 * spread)
+        assert tables.mean_of(again, method, "nmi") == pytest.approx(stored.value.mean(), abs=3 * spread)
 
     def test_a_label_free_method_recomputes_exactly(self, gtzan):
-        made = fusion.inputs(gtzan, "controlled", 1)
-        spectral = experiments.clustering.cluster(made.X, "spectral", 10, 0, n_neighbors=10)
-        assert metrics.external(published.Published().labels("controlled", 1, "Spectral")[0], spectral)["ari"] > 0.99
+        made = inputs.prepare(gtzan, "controlled", 1)
+        spectral = phases.clustering.cluster(made.X, "spectral", 10, 0, n_neighbors=10)
+        assert metrics.external(store.Published().labels("controlled", 1, "Spectral")[0], spectral)["ari"] > 0.99
         assert np.isfinite(made.X).all()

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from helpers import datasets, synth
+from helpers import datasets
+from helpers.corpus import synth
 
 
 def test_ten_styles_named_like_the_genres():

@@ -11,10 +11,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
-from helpers import cache as store
-from helpers import loop, models, training
+from helpers import cache as store, models, training
 from helpers.protocols import Recipe
-from helpers.stack import Stack, random_bits
+from helpers.training import Stack, random_bits
 
 SMALL = Recipe(hidden=(24, 12), latent=4, epochs=4)
 RECIPES = {
@@ -50,7 +49,7 @@ def c():
 
 
 def reference(X, recipe, seed, c=None):
-    """The plainest trainer: autograd, torch.optim.Adam, one batch after the other; draws as `loop.train` draws."""
+    """The plainest trainer: autograd, torch.optim.Adam, one batch after the other; draws as `training.train` draws."""
     torch.manual_seed(seed)
     n_classes = 0 if c is None or recipe.kind != "cvae" else c.max() + 1
     net = models.build(recipe, X.shape[1], n_classes).train()
@@ -171,7 +170,7 @@ def test_schedules():
 
 
 def test_a_lone_last_row_joins_the_batch_before_it():
-    edges = loop.batch_edges
+    edges = training.batch_edges
     assert edges(97, SMALL) == [(0, 32), (32, 64), (64, 97)]
     assert edges(98, SMALL)[-1] == (96, 98)
     assert edges(2, SMALL.but(batch_size=1)) == [(0, 2)]

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.transfer import style_profile, transfer
+from helpers.collapse.transfer import style_profile, swap as transfer
 
 MEANS = 8 * np.eye(3, 4)
 C = np.arange(150) % 3

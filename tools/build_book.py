@@ -18,7 +18,7 @@ import yaml
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: threads that wait for each other cost minutes
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from helpers import datasets  # noqa: E402
+from helpers import datasets
 from tools import finding, measurements, pages, quoted, sync  # noqa: E402
 from tools.run_notebooks import NotebookFailed, Run, run_all  # noqa: E402
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import matplotlib
 
-from helpers import jobs, plots, published, results
+from helpers import cache, plots, tables
+from helpers.published import leakage, store
 from tools.run_notebooks import surroundings
 
 FILES = ("finding.svg", "card.png")  # for the page, and for links to the book
@@ -21,15 +22,15 @@ def make(root: Path) -> dict[str, bytes]:
     kept = [root / "_build" / "runs" / f"{key}-{name}" for name in FILES]
     if not all(path.exists() for path in kept):
         for path, content in zip(kept, _draw()):
-            jobs.write_atomically(path, lambda place, content=content: place.write_bytes(content))
+            cache.write_atomically(path, lambda place, content=content: place.write_bytes(content))
     return {name: path.read_bytes() for name, path in zip(FILES, kept)}
 
 
 def _draw() -> tuple[bytes, bytes]:
     matplotlib.use("Agg")
     plots.use_style()
-    paper = results.paper_tables().query("method == 'Beta-VAE' and metric == 'nmi'").value.item()
-    figure = plots.agreement(published.inputs(published.Published()), "Ten groups of songs against ten genres", paper)
+    paper = tables.paper_tables().query("method == 'Beta-VAE' and metric == 'nmi'").value.item()
+    figure = plots.agreement(leakage.inputs(store.Published()), "Ten groups of songs against ten genres", paper)
     drawing, card = io.BytesIO(), io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "finding", "svg.fonttype": "path"}):
         figure.savefig(drawing, format="svg", bbox_inches="tight", metadata={"Date": None})

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from helpers import datasets, fusion, lyrics, metrics, protocols, results
+from helpers import datasets, inputs, lyrics, metrics, protocols, tables
 from tools import measurements
 from tools.run_notebooks import Run
 
@@ -25,7 +25,7 @@ def slug(*parts: object) -> str:
 
 def paper() -> dict[str, str]:
     """`paper_<phase>_<method>_<metric>` for every value of the paper's tables."""
-    table = results.paper_tables()
+    table = tables.paper_tables()
     return {slug("paper", r.phase, r.method, r.metric): f"{r.value:.3f}" for r in table.itertuples()}
 
 
@@ -45,11 +45,11 @@ def published() -> dict[str, str]:
         for clock in ("wall", "cpu"):
             minutes = sum(grid[f"{clock}_s"] for grid in cost.values()) / 60
             found[slug(table.parent.name, "collapse", clock, "minutes")] = f"{minutes:.0f}"
-        for r in results.summarise(pd.read_csv(table)).itertuples():
+        for r in tables.summarise(pd.read_csv(table)).itertuples():
             variant = "" if r.variant == "full" else r.variant
             name = slug(r.dataset, r.protocol, r.phase, variant, r.method, r.metric)
-            found[name] = results.cell(r.mean, r.sd, r.metric)
-            found[name + "_mean"] = results.cell(r.mean, float("nan"), r.metric)
+            found[name] = tables.cell(r.mean, r.sd, r.metric)
+            found[name + "_mean"] = tables.cell(r.mean, float("nan"), r.metric)
             found[name + "_seeds"] = str(r.seeds)
     return found
 
@@ -64,7 +64,7 @@ def data() -> dict[str, str]:
     for tag in sorted(set(bank.tag[whole])):
         found[slug("lyrics", tag)] = str(len(bank.rows(tag, None)))
         found[slug("lyrics", tag, "english")] = str(len(bank.rows(tag)))
-    vectors, share = fusion.reduce_text(bank.vectors[bank.rows()], 0.95)
+    vectors, share = inputs.reduce_text(bank.vectors[bank.rows()], 0.95)
     return found | {"lyrics_components": str(vectors.shape[1]), "lyrics_share": f"{100 * share:.0f} %"}
 
 

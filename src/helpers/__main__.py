@@ -14,8 +14,9 @@ from typing import Annotated
 
 import typer
 
-from . import datasets
-from .jobs import write_atomically
+from . import clustering, datasets, inputs, protocols, training
+from .corpus import acquire, bank, genius
+from .cache import write_atomically
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__, rich_markup_mode=None
@@ -47,7 +48,7 @@ def _save_csv(table, path: Path, **options) -> None:
 
 def _extract(paths, genres, out: Path, segment, jobs, scheduler, quiet, beside: Path | None = None) -> int:
     """Extract a table to `out`; records and fault report go to the folder `beside` (that of `out` by default)."""
-    from .features import extract_table
+    from .corpus.fast_features import extract_table
 
     beside = beside or out.parent
     table, faults = extract_table(
@@ -79,7 +80,7 @@ def features(
     quiet: Quiet = False,
 ) -> None:
     """Extract the 68 features of every file in a folder; an interrupted run goes on where it was."""
-    from .collection import find_audio, genres_from_folders
+    from .corpus.folders import find_audio, genres_from_folders
 
     paths = find_audio(folder)
     raise typer.Exit(_extract(paths, genres_from_folders(paths, folder), out, segment, jobs, scheduler, quiet))
@@ -99,15 +100,17 @@ def lyrics(
     quiet: Quiet = False,
 ) -> None:
     """Sample texts of each tag from a table of lyrics of any size and embed them; resumable."""
-    from . import acquire, genius
-    from . import lyrics as words
+    from . import clustering, datasets, inputs, protocols, training
+    from .corpus import acquire, bank, genius
+    from . import clustering, datasets, inputs, protocols, training
+    from .corpus import acquire, bank, genius
 
     source = acquire.find_lyrics_table(table)
     language_or_none = None if language == "any" else language
     sample = genius.scan(source, tags=tag, language=language_or_none, per_tag=per_tag, seed=seed, quiet=quiet)
     store = out.with_name(out.name + ".store")
-    bank = words.build_bank(sample, store, client=_client(scheduler), quiet=quiet)
-    words.save_bank(bank, out)
+    bank = bank.build_bank(sample, store, client=_client(scheduler), quiet=quiet)
+    bank.save_bank(bank, out)
     if not quiet:
         typer.echo(f"{out}: {len(bank.vectors)} vectors of {len(sample)} texts")
 
@@ -129,14 +132,15 @@ def cluster(
     """Train the VAE of phase 1 on a data set, cluster its latent space, write tracks.csv and a playlist per cluster."""
     import pandas as pd
 
-    from . import clustering, fusion, protocols, training
-    from .collection import write_playlists
+    from . import clustering, datasets, inputs, protocols, training
+    from .corpus import acquire, bank, genius
+    from .corpus.folders import write_playlists
 
     tracks = datasets.load(source)
     if tracks.n < clusters:
         raise ValueError(f"{tracks.name} has {tracks.n} rows, fewer than the {clusters} clusters asked for")
     recipe = protocols.get(protocol).recipes["basic_vae"]
-    made = fusion.inputs(tracks, protocol, 1, seed)
+    made = inputs.prepare(tracks, protocol, 1, seed)
     latent = training.fit(made.X, recipe, seed).mu
     labels = clustering.cluster(latent, method, n_clusters=clusters, seed=seed)
     out.mkdir(parents=True, exist_ok=True)
@@ -158,7 +162,8 @@ def data(
     quiet: Quiet = False,
 ) -> None:
     """Make data/gtzan.csv from the full GTZAN (yours, or Kaggle's); a larger bank of lyrics where GENIUS is given."""
-    from . import acquire
+    from . import clustering, datasets, inputs, protocols, training
+    from .corpus import acquire, bank, genius
 
     raw = datasets.data_dir() / "raw"
     tracks = acquire.find_gtzan(acquire.locate("gtzan", gtzan, raw))
@@ -179,8 +184,9 @@ def embedded_features(
     folder: Annotated[Path, typer.Argument(help="GTZAN mini: <genre>/<genre>.0000N.flac")], jobs: Jobs = 1
 ) -> None:
     """data/gtzan_mini_tracks.csv and data/gtzan_mini_segments.csv."""
-    from . import acquire
-    from .features import extract_table
+    from . import clustering, datasets, inputs, protocols, training
+    from .corpus import acquire, bank, genius
+    from .corpus.fast_features import extract_table
 
     tracks = acquire.find_gtzan(folder)
     for segment, name in ((None, "gtzan-mini-tracks"), (3.0, "gtzan-mini")):
@@ -199,17 +205,19 @@ def embedded_lyrics(
     """data/lyrics_bank.npz: every text of a table, and the excerpts of the released protocol."""
     import pandas as pd
 
-    from . import lyrics as words
+    from . import clustering, datasets, inputs, protocols, training
+    from .corpus import acquire, bank, genius
 
-    words.save_bank(words.build_bank(pd.read_csv(table), store), datasets.data_dir() / "lyrics_bank.npz")
+    bank.save_bank(bank.build_bank(pd.read_csv(table), store), datasets.data_dir() / "lyrics_bank.npz")
 
 
 @embedded.command("sentences")
 def embedded_sentences() -> None:
     """data/sentences.npz: the vectors of our own sentences."""
-    from . import lyrics as words
+    from . import clustering, datasets, inputs, protocols, training
+    from .corpus import acquire, bank, genius
 
-    words.build_sentences(datasets.data_dir() / "sentences.npz")
+    bank.build_sentences(datasets.data_dir() / "sentences.npz")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -24,20 +24,22 @@ NAMES = (*EMBEDDED, "gtzan", "demo")
 
 @dataclass(frozen=True)
 class Tracks:
-    """A set of tracks (or segments of tracks) with their features, and labels when there are any.
+    """A set of tracks (or segments of tracks): named blocks of features, and labels when there are any.
 
-    `ids` (n,) str are unique; `groups` (n,) str name the track of origin, shared by its segments; `genres` (n,) str
-    or None; `features` (n, 68) float64, finite, columns `FEATURES`; `start_s` (n,) seconds or None;
-    `text` (n, 384) lyrics embeddings or None, indexed like `features`; `provenance` says where the numbers come from.
+    `ids` (n,) str are unique; `groups` (n,) str name what belongs together, the track of a segment, the artist of a
+    track where artists are known; `blocks` maps "audio", and "text" where tracks have words of their own, to tables
+    (n, any number of columns) float64 indexed by `ids`; `labels` maps names to (n,) str arrays, and `scored` names the
+    one that pages score, the first by default; `start_s` (n,) seconds or None; `provenance` says where the numbers come
+    from.
     """
 
     name: str
     ids: np.ndarray
-    genres: np.ndarray | None
     groups: np.ndarray
-    features: pd.DataFrame
+    blocks: dict[str, pd.DataFrame]
+    labels: dict[str, np.ndarray] = field(default_factory=dict)
+    scored: str | None = None
     start_s: np.ndarray | None = None
-    text: pd.DataFrame | None = None
     provenance: dict = field(default_factory=dict)
 
     @property
@@ -45,8 +47,24 @@ class Tracks:
         return len(self.ids)
 
     @property
+    def features(self) -> pd.DataFrame:
+        """The audio block."""
+        return self.blocks["audio"]
+
+    @property
+    def text(self) -> pd.DataFrame | None:
+        """The block of the tracks' own words, None where they have none."""
+        return self.blocks.get("text")
+
+    @property
+    def genres(self) -> np.ndarray | None:
+        """The scored label, (n,) str; None without labels."""
+        name = self.scored or next(iter(self.labels), None)
+        return None if name is None else self.labels[name]
+
+    @property
     def genre_names(self) -> list[str]:
-        """The genres, sorted; empty without labels."""
+        """The values of the scored label, sorted; empty without labels."""
         return [] if self.genres is None else sorted(set(self.genres.tolist()))
 
     @property
@@ -55,6 +73,23 @@ class Tracks:
         if self.genres is None:
             raise ValueError(f"{self.name} has no genre labels: only label-free scores can be computed")
         return np.unique(self.genres, return_inverse=True)[1]
+
+    def score(self, label: str | None) -> Tracks:
+        """The same tracks with another label scored, or none; ValueError names those that there are."""
+        if label is None:
+            return replace(self, labels={}, scored=None)
+        if label not in self.labels:
+            raise ValueError(f"{self.name} has no label {label!r}; it has: {', '.join(self.labels) or 'none'}")
+        return replace(self, scored=label)
+
+    def rows(self, keep: np.ndarray, name: str | None = None) -> Tracks:
+        """The rows where `keep` (n,) bool is True, or at the positions `keep`, under another name."""
+        return replace(
+            self, name=name or self.name, ids=self.ids[keep], groups=self.groups[keep],
+            blocks={block: table[keep] if keep.dtype == bool else table.iloc[keep] for block, table in self.blocks.items()},
+            labels={label: values[keep] for label, values in self.labels.items()},
+            start_s=None if self.start_s is None else self.start_s[keep],
+        )  # fmt: skip
 
 
 def data_dir() -> Path:
@@ -89,12 +124,12 @@ def load(name: str) -> Tracks:
             )
         return read_table(path, name)
     if name == "demo":
-        from .synth import demo
+        from .corpus.synth import demo
 
         return demo()
     path = Path(name).expanduser()
     if path.is_dir():
-        from .collection import load_folder
+        from .corpus.folders import load_folder
 
         return _of_your_own(load_folder(path))
     if path.suffix.lower() == ".csv" and path.exists():
@@ -110,11 +145,13 @@ def _of_your_own(tracks: Tracks) -> Tracks:
 
 
 def read_table(path: str | Path, name: str | None = None) -> Tracks:
-    """Read a feature table: `track_id`, optionally `genre` and `start_s`, then the 68 columns of `FEATURES`.
+    """Read a feature table: `track_id`, columns of numbers (features), and columns of words (labels).
 
-    Rows with `start_s` (seconds) are segments: they are named `<track_id>.s<number>` and share their track's group.
-    Raises ValueError, naming the file and the column or row, for missing, unknown or repeated columns, ids that occur
-    twice, values that are not finite numbers, or no rows.
+    `genre`, where there is one, is the label that pages score, else the first column of words; `artist` or `group` says
+    which rows belong together; rows with `start_s` (seconds) are segments: they are named `<track_id>.s<number>` and
+    share their track's group. The book's own tables have the 68 columns of `FEATURES`; any other columns will do.
+    Raises ValueError, naming the file and the column or row, for a table without track_id or without numbers, for only
+    a part of the 68, for ids that occur twice, values that are not finite numbers, or no rows.
     """
     path = Path(path)
     try:
@@ -126,53 +163,53 @@ def read_table(path: str | Path, name: str | None = None) -> Tracks:
     return from_table(table, name or path.stem, source=path.name, sha256=sha256)
 
 
+GROUPS = ("group", "artist")  # columns that say which rows belong together
+
+
 def from_table(table: pd.DataFrame, name: str, *, text: pd.DataFrame | None = None, **provenance) -> Tracks:
-    """Check a feature table (see `read_table`) and make it `Tracks`; `text` (n, 384) has the rows of the table."""
-    missing = [c for c in ("track_id", *FEATURES) if c not in table]
-    extra = [c for c in table if c not in ("track_id", "genre", "start_s", *FEATURES)]
-    if missing or extra:
-        raise ValueError(
-            f"{name}: the table must have track_id, genre (optional), start_s (optional) and the 68 features; "
-            + "; ".join(
-                f"{what}: {', '.join(map(str, c[:5]))}{f' and {len(c) - 5} more' * (len(c) > 5)}"
-                for what, c in (("missing", missing), ("not known", extra))
-                if c
-            )
-        )
+    """Check a feature table (see `read_table`) and make it `Tracks`; `text` (n, any) has the rows of the table."""
+    if "track_id" not in table:
+        raise ValueError(f"{name}: the table must have a column track_id, and columns of numbers; it has: "
+                         f"{', '.join(map(str, list(table)[:5]))} …")  # fmt: skip
     if table.empty:
         raise ValueError(f"{name}: the table has no rows")
-    features = table[list(FEATURES)].apply(pd.to_numeric, errors="coerce").astype("float64").reset_index(drop=True)
+    given = [c for c in table if c not in ("track_id", "genre", "start_s", *GROUPS)]
+    ours = [c for c in FEATURES if c in table]
+    if ours and len(ours) < len(FEATURES):
+        missing = [c for c in FEATURES if c not in table]
+        raise ValueError(f"{name}: {len(missing)} of the 68 features are missing: {', '.join(missing[:5])}"
+                         f"{f' and {len(missing) - 5} more' * (len(missing) > 5)}")  # fmt: skip
+    numbers = list(FEATURES) if ours else [c for c in given if pd.api.types.is_numeric_dtype(table[c])]
+    words = [c for c in given if c not in numbers and not pd.api.types.is_numeric_dtype(table[c])]
+    if not numbers:
+        raise ValueError(f"{name}: the table has no columns of numbers")
+    features = table[numbers].apply(pd.to_numeric, errors="coerce").astype("float64").reset_index(drop=True)
     bad = np.argwhere(~np.isfinite(features.to_numpy()))
     if len(bad):
         row, column = bad[0]
         raise ValueError(
             f"{name}: {len(bad)} values are not finite numbers, the first in row {row + 1} "
-            f"({table['track_id'].iloc[row]}), column {FEATURES[column]}; mend or drop these rows"
+            f"({table['track_id'].iloc[row]}), column {numbers[column]}; mend or drop these rows"
         )
-    groups = table["track_id"].to_numpy(str)
+    tracks = table["track_id"].to_numpy(str)
     start = table["start_s"].to_numpy(float) if "start_s" in table else None
-    ids = groups
+    ids = tracks
     if start is not None:
         number = table.groupby("track_id")["start_s"].rank(method="first").astype(int) - 1
-        ids = np.array([f"{g}.s{i:02d}" for g, i in zip(groups, number, strict=True)])
+        ids = np.array([f"{g}.s{i:02d}" for g, i in zip(tracks, number, strict=True)])
     if len(set(ids)) < len(ids):
         twice = pd.Series(ids)[pd.Series(ids).duplicated()].iloc[0]
         raise ValueError(f"{name}: track_id {twice!r} occurs more than once")
-    genres = None
-    if "genre" in table:
-        if table["genre"].isna().any():
-            row = int(table["genre"].isna().to_numpy().argmax())
+    labels = {}
+    for label in ["genre"] * ("genre" in table) + words:
+        if table[label].isna().any():
+            row = int(table[label].isna().to_numpy().argmax())
             raise ValueError(
-                f"{name}: row {row + 1} ({groups[row]}) has no genre; give each row one or drop the column"
+                f"{name}: row {row + 1} ({tracks[row]}) has no {label}; give each row one or drop the column"
             )
-        genres = table["genre"].to_numpy(str) if table["genre"].nunique() > 1 else None  # one genre says nothing
-    return Tracks(
-        name=name,
-        ids=ids,
-        genres=genres,
-        groups=groups,
-        features=features.set_axis(pd.Index(ids, name="id")),
-        start_s=start,
-        text=text,
-        provenance={"n": len(ids), **provenance},
-    )
+        if table[label].nunique() > 1:  # a label with one value says nothing
+            labels[label] = table[label].to_numpy(str)
+    groups = next((table[c].fillna(table["track_id"]).to_numpy(str) for c in GROUPS if c in table), tracks)
+    index = pd.Index(ids, name="id")
+    blocks = {"audio": features.set_axis(index)} | ({} if text is None else {"text": text.set_axis(index)})
+    return Tracks(name, ids, groups, blocks, labels, None, start, {"n": len(ids), **provenance})

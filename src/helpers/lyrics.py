@@ -7,6 +7,7 @@ sentences instead.  Each channel below is one of these choices, or a control.  U
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,16 +17,72 @@ import numpy as np
 import pandas as pd
 
 from .datasets import data_dir
-from .embedding import DIMS, Store, embed, sha256
-from .genius import scan
-from .sentences import CONSTANTS, TEMPLATES
 
-__all__ = [
-    "CONSTANTS", "GENRE_TAG", "TEMPLATES", "Bank", "Store", "bank", "build_bank", "build_sentences", "constant",
-    "embed", "matched", "save_bank", "scan", "sentence_vectors", "shuffled", "template",
-]  # fmt: skip
+# Our own sentences in place of those of the author, whose code gave phase 2 three written sentences a genre, and phase 3
+# one constant sentence each for five genres: text that depends on nothing but the label.
+TEMPLATES: dict[str, tuple[str, str, str]] = {
+    "blues": (
+        "I woke up alone this morning and the rain would not let me be.",
+        "My baby caught the last train south and left her trouble here with me.",
+        "Old guitar on a wooden porch, moaning low about a hard-luck life.",
+    ),
+    "classical": (
+        "Strings rise softly over the horns as the second movement opens.",
+        "A solo violin answers the orchestra in a slow minor theme.",
+        "The pianist lets the last chord of the sonata fade in the concert hall.",
+    ),
+    "country": (
+        "My pickup truck knows every mile of gravel to the farm.",
+        "Mama sang in the kitchen while daddy fixed the fence.",
+        "A steel guitar, a cold beer and a small town Friday night.",
+    ),
+    "disco": (
+        "The mirror ball is turning and nobody wants to go home.",
+        "Four on the floor, hands in the air, we are dancing until dawn.",
+        "Put on your platform shoes and let the groove carry you away.",
+    ),
+    "hiphop": (
+        "I grab the mic and spit these rhymes over a heavy drum loop.",
+        "From the block to the top, my crew never stopped the hustle.",
+        "The DJ cuts the record and the whole corner nods along.",
+    ),
+    "jazz": (
+        "A muted trumpet wanders through smoke above the walking bass.",
+        "The saxophone bends the melody and the brushes whisper behind it.",
+        "After midnight the quartet stretches the standard into something new.",
+    ),
+    "metal": (
+        "Iron thunder breaks the gates while the fires of war consume the sky.",
+        "Scream into the void, the serpent wakes beneath the stone.",
+        "Double kick and blackened strings march the legions to the grave.",
+    ),
+    "pop": (
+        "You light up my whole world every time you call my name.",
+        "Turn the radio up, this is our song for the summer.",
+        "My heart keeps skipping beats whenever you are close to me.",
+    ),
+    "reggae": (
+        "One drop rhythm by the sea, peace and unity for every nation.",
+        "Babylon may fall but we keep singing redemption in the sun.",
+        "Easy skanking on the offbeat, good vibes across the island.",
+    ),
+    "rock": (
+        "Plug it in, turn it loud, we own the highway tonight.",
+        "Broken amplifiers and a restless heart that will not settle down.",
+        "The crowd is roaring as the guitar solo tears the roof away.",
+    ),
+}
+
+CONSTANTS: dict[str, str] = {
+    "blues": "A slow song about sorrow, lost love and a long road home.",
+    "classical": "A piece for orchestra without any words.",
+    "disco": "A glittering song for dancing all night under the lights.",
+    "jazz": "An improvised tune that swings between brass, piano and bass.",
+    "reggae": "A laid-back island song of hope, faith and freedom.",
+}
 
 GENRE_TAG = {"hiphop": "rap", "rock": "rock", "metal": "rock", "pop": "pop", "country": "country", "blues": "rb"}
+DIMS = 384  # of all-MiniLM-L6-v2
 EXCERPT = 500  # characters of a text that the released code embedded in phase 3
 EXCERPTS_PER_TAG = 100
 
@@ -88,6 +145,11 @@ def sentence_vectors() -> dict[str, np.ndarray]:
     if missing:
         raise ValueError(f"{path}: no vector for {missing[0]!r}; run `python -m helpers embedded sentences`")
     return {s: known[sha256(s)] for s in _sentences()}
+
+
+def sha256(text: str) -> bytes:
+    """The name of a text in banks and stores: the SHA-256 of its UTF-8 bytes."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
 def _sentences() -> list[str]:
@@ -214,53 +276,3 @@ def constant(
 
 def _noisy(V: np.ndarray, noise: float, seed: int) -> np.ndarray:
     return V + np.random.default_rng(seed).normal(0.0, noise, V.shape).astype(np.float32)
-
-
-def build_bank(table: pd.DataFrame, store: str | Path | None = None, *, client=None, quiet: bool = False) -> Bank:
-    """Embed a table of lyrics (columns `lyrics`, `tag`, `language`): every whole text, and the excerpts of `constant`.
-
-    The excerpts are the first 500 characters of the first 100 English texts of rap, rock, pop and country.
-    """
-    whole = table["lyrics"].str.strip().to_numpy(object)
-    tag = table["tag"].to_numpy(str)
-    language = table["language"].fillna("").to_numpy(str)
-    short = [
-        i
-        for t in ("country", "pop", "rap", "rock")
-        for i in np.flatnonzero((tag == t) & (language == "en"))[:EXCERPTS_PER_TAG]
-    ]
-    rows = np.concatenate([np.arange(len(table)), np.array(short, dtype=int)])
-    chars = np.repeat([0, EXCERPT], [len(table), len(short)])
-    wanted = [whole[i][:c] if c else whole[i] for i, c in zip(rows, chars, strict=True)]
-    vectors = embed(wanted, store, client=client, quiet=quiet)
-    return Bank(vectors, tag[rows], language[rows], np.array([sha256(whole[i]).hex() for i in rows]), chars)
-
-
-def save_bank(texts: Bank, path: str | Path) -> Path:
-    """Write a bank as .npz (vectors float16, hashes as bytes); the same bank gives the same bytes."""
-    from .jobs import write_atomically
-
-    def write(temporary: Path) -> None:
-        with open(temporary, "wb") as handle:
-            np.savez_compressed(
-                handle, vectors=texts.vectors.astype("<f2"), tag=texts.tag.astype("S"),
-                language=texts.language.astype("S"), chars=texts.chars.astype("<i4"),
-                sha=np.frombuffer(bytes.fromhex("".join(texts.sha)), np.uint8).reshape(-1, 32),
-            )  # fmt: skip
-
-    return write_atomically(path, write)
-
-
-def build_sentences(path: str | Path) -> Path:
-    """Embed the sentences of `TEMPLATES` and `CONSTANTS` and write their vectors (`data/sentences.npz`)."""
-    from .jobs import write_atomically
-
-    sentences = _sentences()
-    vectors = embed(sentences, quiet=True).astype("<f2")
-    sha = np.frombuffer(b"".join(map(sha256, sentences)), np.uint8).reshape(-1, 32)
-
-    def write(temporary: Path) -> None:
-        with open(temporary, "wb") as handle:
-            np.savez_compressed(handle, vectors=vectors, sha=sha)
-
-    return write_atomically(path, write)

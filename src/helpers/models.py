@@ -7,6 +7,8 @@ Shapes: B batch, D features, d latent dimensions, C classes.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -105,15 +107,26 @@ def build(recipe: Recipe, n_features: int, n_classes: int = 0) -> AE:
     return {"ae": AE, "vae": VAE, "cvae": CVAE}[recipe.kind](n_features, recipe, n_classes)
 
 
+ACTIVE_KL = 0.05  # nats: a latent dimension with more is active
+
+
 def kl_divergence(mu: Tensor, logvar: Tensor) -> Tensor:
     """KL(N(mu, exp(logvar)) || N(0, 1)) in nats, shape as mu (Kingma & Welling 2014, appendix B)."""
     return 0.5 * (mu.square() + logvar.exp() - 1.0 - logvar)
 
 
+def sample(mu: Tensor, logvar: Tensor | None) -> Tensor:
+    """One draw z ~ q(z|x) per row (Kingma & Welling 2014, eq. 10), noise from torch's random state; the code itself for
+    an autoencoder, whose logvar is None."""
+    return mu if logvar is None else mu + torch.randn_like(mu) * torch.exp(0.5 * logvar)
+
+
 def elbo(
-    x: Tensor, x_hat: Tensor, mu: Tensor, logvar: Tensor | None, recipe: Recipe, beta: float | Tensor
+    x: Tensor, x_hat: Tensor, mu: Tensor, logvar: Tensor | None, recipe: Recipe, beta: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Training loss, reconstruction and KL (nats), each summed over dimensions and averaged over the batch.
+
+    This is what `training` minimises, up to the recipe's `reduction`.
 
     With a fixed scale the reconstruction is the squared error summed over features: up to a constant the negative
     log-likelihood in nats of a Gaussian decoder with sigma^2 = 1/2, so that beta * KL acts like sigma^2 = beta / 2.
@@ -136,15 +149,68 @@ def elbo(
     return data_term + beta * penalised, reconstruction, total
 
 
-def mutual_information(mu: Tensor, logvar: Tensor, generator: torch.Generator) -> float:
+def loss(net: AE, batch: tuple[Tensor, ...], beta: float) -> tuple[Tensor, Tensor, Tensor]:
+    """What training minimises on one batch, (x,) or (x, c): `elbo` of encode, sample, decode, and its parts."""
+    mu, logvar = net.encode(*batch)
+    x_hat = net.decode(sample(mu, logvar), *batch[1:])
+    return elbo(batch[0], x_hat, mu, logvar, net.recipe, beta)
+
+
+def mutual_information(mu: Tensor, logvar: Tensor, noise: Tensor) -> Tensor:
     """I(x; z) under q, in nats: mean KL minus KL(q(z) || p(z)), q(z) taken as the mixture over all rows.
 
-    One sample of z per row; the estimate is biased upwards to at most log(B) and can be slightly negative for an
-    uninformative encoder. Hoffman & Johnson 2016; used for stopping by He et al. 2019, sec. 4. mu, logvar (B, d).
+    One sample z = mu + noise * exp(logvar / 2) per row, noise standard normal; the estimate is at most log(B), where it
+    saturates, and can be slightly negative for an uninformative encoder. mu, logvar, noise (B, d). Hoffman & Johnson
+    2016, eq. 9; used for stopping by He et al. 2019, sec. 4.
     """
-    noise = torch.randn(mu.shape, generator=generator, device=mu.device)
-    z = mu + noise * torch.exp(0.5 * logvar)
-    log_q_given_x = -0.5 * (noise.square() + logvar).sum(dim=1)  # the d/2 log(2 pi) cancels below
-    distance = ((z[:, None, :] - mu[None]).square() * torch.exp(-logvar)[None] + logvar[None]).sum(dim=2)
-    log_q = torch.logsumexp(-0.5 * distance, dim=1) - torch.log(torch.tensor(float(len(mu))))
-    return float((log_q_given_x - log_q).mean())
+    z, precision = mu + noise * torch.exp(0.5 * logvar), torch.exp(-logvar)
+    distance = z.square() @ precision.T - 2.0 * z @ (mu * precision).T + (mu.square() * precision + logvar).sum(1)
+    log_q = torch.logsumexp(-0.5 * distance, dim=1) - math.log(len(mu))
+    log_q_given_x = -0.5 * (noise.square() + logvar).sum(dim=1)  # the d/2 log(2 pi) cancels
+    return (log_q_given_x - log_q).mean()
+
+
+class Mixture(nn.Module):
+    """VaDE's prior p(z) = sum_k pi_k N(m_k, diag exp(s_k)), one Gaussian a cluster (Jiang et al. 2017): weights (K,),
+    means and variances (K, d) to start from. Page "Results"."""
+
+    def __init__(self, weights: Tensor, means: Tensor, variances: Tensor):
+        super().__init__()
+        self.logits, self.means = nn.Parameter(torch.log(weights)), nn.Parameter(means)
+        self.logvars = nn.Parameter(torch.log(variances))
+
+    def responsibilities(self, z: Tensor) -> Tensor:
+        """p(k | z), (B, d) -> (B, K) (eq. 16)."""
+        squared = (z[:, None] - self.means).square() * torch.exp(-self.logvars)
+        log_joint = torch.log_softmax(self.logits, 0) - 0.5 * (squared + self.logvars).sum(2)
+        return torch.softmax(log_joint, dim=1)
+
+    def kl(self, mu: Tensor, logvar: Tensor, z: Tensor) -> Tensor:
+        """KL of q(z, k | x) to the mixture in nats, (B, d) -> (B,) (eq. 12 without its reconstruction term)."""
+        gamma = self.responsibilities(z)
+        expected = torch.exp(-self.logvars) * (logvar.exp()[:, None] + (mu[:, None] - self.means).square())
+        per_cluster = 0.5 * (self.logvars + expected).sum(2) - 0.5 * (1.0 + logvar).sum(1, keepdim=True)
+        assignment = torch.log(gamma + 1e-10) - torch.log_softmax(self.logits, 0)
+        return (gamma * (per_cluster + assignment)).sum(1)
+
+
+class VaDE(VAE):
+    """A VAE whose prior is a `Mixture`, started from an autoencoder's weights `state` with a narrow posterior (variance
+    e^-3 everywhere) as in Jiang et al. 2017, sec. 3."""
+
+    def __init__(self, n_features: int, recipe: Recipe, state: dict[str, Tensor], prior: Mixture):
+        super().__init__(n_features, recipe)
+        weight, bias = state["head.weight"], state["head.bias"]
+        head = {"head.weight": torch.cat([weight, torch.zeros_like(weight)]),
+                "head.bias": torch.cat([bias, torch.full_like(bias, -3.0)])}  # fmt: skip
+        self.load_state_dict(state | head)
+        self.prior = prior
+
+
+def vade_loss(net: VaDE, batch: tuple[Tensor, ...], beta: float) -> tuple[Tensor, Tensor, Tensor]:
+    """`loss` with the KL to the mixture in place of the one to a standard normal (Jiang et al. 2017, eq. 12)."""
+    mu, logvar = net.encode(*batch)
+    z = sample(mu, logvar)
+    reconstruction = (net.decode(z) - batch[0]).square().sum() / len(mu)
+    kl = net.prior.kl(mu, logvar, z).mean()
+    return reconstruction + beta * kl, reconstruction, kl

@@ -18,7 +18,7 @@ from sklearn.manifold import TSNE
 from sklearn.neighbors import NearestNeighbors
 
 from .metrics import HIGHER_IS_BETTER as HIGHER
-from .results import LABELS, summarise
+from .tables import LABELS, summarise
 
 GTZAN = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock")
 GENRE_PALETTE = dict(zip(GTZAN, sns.color_palette("colorblind", 10).as_hex(), strict=True))  # Wong 2011, ten colours

@@ -1,15 +1,19 @@
-"""Training: one fit, many fits over the cores, and a scikit-learn transformer.
+"""Training: one loop for every network and loss of the book, fits over the cores, and a scikit-learn transformer.
 
-A fit is trained by `loop` in one thread and kept by `cache`; many are spread over processes, or stacked on a GPU: on
-small networks these cost or save more than any other choice (page "Performance").
+The data are tensors sliced by a seeded permutation, one fused Adam moves the weights, the losses are read once an epoch.
+A process trains in one thread, since on networks this small threads cost more than they save; many fits are spread over
+processes (page "Performance"). The loss is an argument; `models.loss`, the ELBO that the page "Method" prints, is the
+usual one.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import asdict
-from pathlib import Path
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import joblib
 import numpy as np
@@ -17,20 +21,282 @@ import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor, nn
+from torch.optim.adam import adam as functional_adam
 from tqdm import tqdm
 
-from . import cache as store
-from . import loop
-from .cache import cache_dir, cache_report
-from .loop import Fit, beta_at, lr_at, one_hot
+from . import cache, models
 from .protocols import Recipe
-
-__all__ = ["Fit", "LatentEncoder", "beta_at", "cache_dir", "cache_report", "fit", "fit_many", "fit_seeds", "lr_at",
-           "one_hot"]  # fmt: skip
 
 log = logging.getLogger("helpers")
 
-GPU_STACK = 32  # seeds of a recipe that are stepped together on a GPU
+TOO_FAR = 10.0  # a fit whose reconstruction and KL end above so many times its first reconstruction has diverged
+Loss = Callable[[nn.Module, tuple[Tensor, ...], float], tuple[Tensor, Tensor, Tensor]]
+
+
+class Diverged(ArithmeticError):
+    """A training that ran away; the message names the network and its seed and says what to do."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A trained network as arrays: posterior means `mu` and log-variances `logvar` (n, latent) of the training rows
+    (logvar None for an autoencoder), `history` with one value per epoch (loss, reconstruction and kl, the last in
+    nats), the weights in `state`, and the CPU seconds spent."""
+
+    mu: np.ndarray
+    logvar: np.ndarray | None
+    history: dict[str, np.ndarray]
+    state: dict[str, np.ndarray] = field(repr=False)
+    recipe: Recipe
+    seed: int
+    n_features: int
+    n_classes: int
+    seconds: float
+
+    @property
+    def kl_per_dim(self) -> np.ndarray:
+        """Mean KL per latent dimension over the training rows, nats, shape (latent,); zeros for an autoencoder."""
+        return np.zeros(self.mu.shape[1]) if self.logvar is None else kl_rows(self.mu, self.logvar).mean(axis=0)
+
+    @property
+    def active(self) -> np.ndarray:
+        """Indices of the latent dimensions with more than `models.ACTIVE_KL` nats (all of them for an autoencoder)."""
+        return np.flatnonzero((self.kl_per_dim > models.ACTIVE_KL) | (self.logvar is None))
+
+    def sample(self, seed: int) -> np.ndarray:
+        """One draw z ~ q(z|x) per row, shape (n, latent); the code itself for an autoencoder."""
+        if self.logvar is None:
+            return self.mu
+        noise = np.random.default_rng(seed).standard_normal(self.mu.shape).astype(np.float32)
+        return self.mu + np.exp(0.5 * self.logvar) * noise
+
+    def model(self) -> models.AE:
+        """The network with its trained weights, in evaluation mode."""
+        with torch.device("meta"):  # no weights are drawn only to be replaced
+            net = models.build(self.recipe, self.n_features, self.n_classes)
+        net.load_state_dict({name: torch.tensor(value) for name, value in self.state.items()}, assign=True)
+        return net.eval()
+
+
+def kl_rows(mu: np.ndarray, logvar: np.ndarray) -> np.ndarray:
+    """`models.kl_divergence` of arrays, in double precision: nats per row and dimension, (n, d)."""
+    return models.kl_divergence(*(torch.as_tensor(np.asarray(part, dtype=float)) for part in (mu, logvar))).numpy()
+
+
+# ---- the loop -------------------------------------------------------------------------------------------------------
+
+
+def beta_at(recipe: Recipe, epoch: int) -> float:
+    """Weight of the KL term in `epoch` (from 0): beta times the annealing ramp; cyclical ramps for the first half of
+    each cycle and then stays (Fu et al. 2019, eq. 3)."""
+    if recipe.anneal == "linear":
+        return recipe.beta * min(1.0, epoch / recipe.anneal_epochs)
+    if recipe.anneal == "cyclical":
+        return recipe.beta * min(1.0, 2.0 * (epoch % recipe.anneal_epochs) / recipe.anneal_epochs)
+    return recipe.beta
+
+
+def lr_at(recipe: Recipe, epoch: int) -> float:
+    """Learning rate in `epoch` (from 0): constant, or half a cosine down to zero over all epochs."""
+    return recipe.lr * (0.5 * (1 + math.cos(math.pi * epoch / recipe.epochs)) if recipe.schedule == "cosine" else 1.0)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """One thread, and a random state of torch's that starts at `seed`, inside; both restored outside."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def adam(weights: list[nn.Parameter], weight_decay: float) -> Callable[[float], None]:
+    """Adam (Kingma & Ba 2015) with torch's constants, all weights in one fused kernel: a function that takes one step.
+
+    It is what `torch.optim.Adam(fused=True)` calls; the class around it costs a second at its first use in a process,
+    and a third as much again in every step.
+    """
+    first, second = ([torch.zeros_like(w, requires_grad=False) for w in weights] for _ in range(2))
+    steps = [torch.zeros((), device=w.device) for w in weights]
+
+    @torch.no_grad()
+    def update(lr: float) -> None:
+        moved = [row for row in zip(weights, [w.grad for w in weights], first, second, steps) if row[1] is not None]
+        w, gradient, m, v, step = map(list, zip(*moved))
+        functional_adam(w, gradient, m, v, [], step, fused=True, amsgrad=False, maximize=False, beta1=0.9, beta2=0.999,
+                        eps=1e-8, lr=lr, weight_decay=weight_decay)  # fmt: skip
+
+    return update
+
+
+def train(net: nn.Module, data: tuple[Tensor, ...], recipe: Recipe, loss: Loss = models.loss) -> dict[str, np.ndarray]:
+    """Train `net` in place on `data`, tensors with one row a track: its history, {loss, reconstruction, kl: (epochs,)}.
+
+    `loss(net, batch, beta)` gives the loss, its reconstruction and its KL, means over the batch. The random state is
+    the caller's (`seeded`). Raises `Diverged` for a loss that is not finite or ends TOO_FAR above its start.
+    """
+    n, updates = len(data[0]), [adam(part, recipe.weight_decay) for part in _parts(net, recipe)]
+    weights = [p for p in net.parameters() if p.requires_grad]
+
+    def step(rows: Tensor, which: list[Callable[[float], None]]) -> Tensor:
+        values = loss(net, tuple(part[rows] for part in data), beta)
+        scale = {"mean": 1.0, "sum": len(rows), "elements": 1.0 / data[0][0].numel()}[recipe.reduction]
+        for weight in weights:
+            weight.grad = None
+        (values[0] * scale).backward()
+        if recipe.clip_norm is not None:
+            nn.utils.clip_grad_norm_(weights, recipe.clip_norm, foreach=True)
+        for update in which:
+            update(lr)
+        return torch.stack([value.detach() for value in values]) * len(rows)
+
+    history, best, waited, lagging, known = [], math.inf, 0, bool(recipe.aggressive), -math.inf
+    net.train()
+    for epoch in range(recipe.epochs):
+        beta, lr = beta_at(recipe, epoch), lr_at(recipe, epoch)
+        total = torch.zeros(3, device=data[0].device)
+        for rows in batches(torch.randperm(n), recipe.batch_size):
+            for _ in range(recipe.aggressive if lagging else 0):  # He et al. 2019: the encoder catches up first
+                step(torch.randint(n, (len(rows),)), updates[:1])
+            total += step(rows, updates[1:] if lagging else updates)
+        history.append((total / n).tolist())
+        _check_progress(history)
+        if lagging:
+            now = _information(net, tuple(part[:1000] for part in data))
+            lagging, known = now > known, now
+        if recipe.patience is not None:
+            best, waited = (history[-1][0], 0) if history[-1][0] < best else (best, waited + 1)
+            if waited >= recipe.patience:
+                break
+    _check_end(history)
+    net.eval()
+    return dict(zip(("loss", "reconstruction", "kl"), np.array(history).T.copy(), strict=True))
+
+
+def batches(order: Tensor, size: int) -> list[Tensor]:
+    """`order` in pieces of `size`; a last piece of one row joins the one before it, since BatchNorm needs two."""
+    pieces = list(order.split(size))
+    return pieces if len(pieces) < 2 or len(pieces[-1]) > 1 else [*pieces[:-2], torch.cat(pieces[-2:])]
+
+
+def _parts(net: nn.Module, recipe: Recipe) -> list[list[nn.Parameter]]:
+    """All weights together, or the encoder's and the decoder's apart where they take turns."""
+    named = [(name.startswith(("decoder", "output")), p) for name, p in net.named_parameters() if p.requires_grad]
+    return [[p for _, p in named]] if not recipe.aggressive else [[p for d, p in named if d is k] for k in (False, True)]
+
+
+@torch.no_grad()
+def _information(net: nn.Module, batch: tuple[Tensor, ...]) -> float:
+    net.eval()
+    mu, logvar = net.encode(*batch)
+    net.train()
+    return float(models.mutual_information(mu, logvar, torch.randn_like(mu)))
+
+
+def _check_progress(history: list[list[float]]) -> None:
+    if not np.isfinite(history[-1]).all():
+        raise Diverged(f"the loss became infinite or NaN in epoch {len(history)}")
+
+
+def _check_end(history: list[list[float]]) -> None:
+    first, (_, reconstruction, kl) = history[0][1], history[-1]
+    if reconstruction + kl > TOO_FAR * first:
+        raise Diverged(f"reconstruction and KL end at {reconstruction + kl:.3g}, far above the start of {first:.3g}")
+
+
+# ---- fits -----------------------------------------------------------------------------------------------------------
+
+
+def fit(X: np.ndarray, recipe: Recipe, seed: int, c: np.ndarray | None = None, use_cache: bool = True) -> Fit:
+    """Train one network on X (n, n_features), already scaled; `c` (n,) integer codes when the recipe is a CVAE.
+
+    Equal arguments give equal arrays. With `use_cache` a finished fit is read back instead of trained again. Raises
+    ValueError for a table with fewer than two rows or non-finite values, and for a missing or mismatched condition, and
+    `Diverged` for a training that ran away.
+    """
+    (found,) = fit_many([(X, recipe, seed, c)], 1, use_cache, progress=False)
+    if isinstance(found, Diverged):
+        raise found
+    return found
+
+
+def fit_many(
+    jobs: Sequence[tuple], n_jobs: int | None = None, use_cache: bool = True, progress: bool = True
+) -> list[Fit | Diverged]:
+    """`fit(*job)` for every job (X, recipe, seed[, c]), spread over processes with one thread each, in the given order.
+
+    `n_jobs` defaults to the cores this process may use (one process where there is a GPU). A training that ran away is
+    logged, and its `Diverged` stands in its place. A seed gives equal arrays alone and in a pool.
+    """
+    checked = [(*_check(X, recipe, *c), recipe, int(seed)) for X, recipe, seed, *c in jobs]
+    keys = [cache.key(fit_arrays, *job, torch.cuda.is_available()) for job in checked]
+    stored = cache.get(keys) if use_cache else {}
+    found = {k: r for k, job in zip(keys, checked, strict=True) if k in stored and (r := _unpack(stored[k], *job))}
+    todo = {k: job for k, job in zip(keys, checked, strict=True) if k not in found}
+    cores = 1 if torch.cuda.is_available() else joblib.cpu_count()
+    n_jobs = min(joblib.effective_n_jobs(n_jobs or cores), len(todo)) or 1
+    work = joblib.Parallel(n_jobs, return_as="generator")(joblib.delayed(fit_arrays)(*job) for job in todo.values())
+    with tqdm(total=len(keys), initial=len(found), desc="fits", leave=False, disable=None if progress else True) as bar:
+        for name, arrays in zip(todo, work, strict=True):
+            if use_cache:
+                cache.put({name: arrays})
+            found[name] = _unpack(arrays, *todo[name])
+            bar.update()
+    return [found[name] for name in keys]
+
+
+def fit_arrays(
+    X: np.ndarray, c: np.ndarray | None, n_classes: int, recipe: Recipe, seed: int, gpu: bool = False
+) -> dict[str, np.ndarray]:
+    """One fit from nothing, as the arrays that the store keeps; a training that ran away gives its sentence."""
+    began, device = time.process_time(), "cuda" if torch.cuda.is_available() else "cpu"
+    with seeded(seed):
+        net = models.build(recipe, X.shape[1], n_classes).to(device)
+        data: tuple[Tensor, ...] = (torch.tensor(X, device=device),)
+        if c is not None:
+            data += (one_hot(c, n_classes).to(device),)
+        try:
+            history = train(net, data, recipe)
+        except Diverged as error:
+            return {"diverged": np.array(f"The {recipe.kind.upper()} of seed {seed} ran away and is left out: {error}; "
+                                         "a lower lr or a clip_norm in its recipe would hold it.")}  # fmt: skip
+        with torch.no_grad():
+            mu, logvar = net.encode(*data)
+    arrays = {f"state/{name}": value.detach().cpu().numpy() for name, value in net.state_dict().items()}
+    arrays |= {f"history/{name}": values for name, values in history.items()} | {"mu": mu.cpu().numpy()}
+    arrays |= {} if logvar is None else {"logvar": logvar.cpu().numpy()}
+    return arrays | {"seconds": np.array(time.process_time() - began)}
+
+
+def _unpack(
+    arrays: dict[str, np.ndarray], X: np.ndarray, c: np.ndarray | None, n_classes: int, recipe: Recipe, seed: int
+) -> Fit | Diverged | None:
+    """The arrays of an entry as a `Fit`, or None, with a warning, for an entry that is none."""
+    if "diverged" in arrays:
+        log.warning("%s", arrays["diverged"])
+        return Diverged(str(arrays["diverged"]))
+    state, history = ({name.removeprefix(part): value for name, value in arrays.items() if name.startswith(part)}
+                      for part in ("state/", "history/"))  # fmt: skip
+    try:
+        made = Fit(arrays["mu"], arrays.get("logvar"), history, state, recipe, seed, X.shape[1], n_classes,
+                   float(arrays["seconds"]))  # fmt: skip
+        made.model()  # every weight must be there and fit
+        if made.mu.shape != (len(X), recipe.latent):
+            raise ValueError(f"latent means of shape {made.mu.shape}")
+    except (KeyError, ValueError, RuntimeError) as error:
+        log.warning("A stored fit cannot be used (%s); training again.", error)
+        return None
+    return made
+
+
+def one_hot(c: np.ndarray, n_classes: int) -> Tensor:
+    """Integer codes (n,) -> float tensor (n, n_classes)."""
+    return torch.nn.functional.one_hot(torch.as_tensor(c).long(), n_classes).float()
 
 
 def _check(X: np.ndarray, recipe: Recipe, c: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray | None, int]:
@@ -49,127 +315,39 @@ def _check(X: np.ndarray, recipe: Recipe, c: np.ndarray | None = None) -> tuple[
         raise ValueError(f"The condition has {len(c)} codes for {len(X)} rows; it needs one per row.")
     if c.min() < 0:
         raise ValueError(f"The condition has the code {c.min()}; codes count from 0.")
+    if c.max() < 1:
+        raise ValueError("A CVAE needs a condition with at least 2 classes, not 1.")
     return X, c, int(c.max()) + 1
 
 
-def fit(X: np.ndarray, recipe: Recipe, seed: int, c: np.ndarray | None = None, cache: bool = True) -> Fit:
-    """Train one network on X (n, n_features), already scaled; `c` (n,) integer codes when the recipe is a CVAE.
+def fit_vade(X: np.ndarray, recipe: Recipe, n_clusters: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Cluster X (n, n_features) by VaDE: labels (n,) = argmax_k p(k | mu), and the latent means (n, latent).
 
-    Equal arguments give equal arrays. With `cache` a finished fit is read back instead of trained again. Raises
-    ValueError for a table with fewer than two rows or non-finite values, and for a missing or mismatched condition.
+    `recipe` is a plain VAE's; its autoencoder twin is trained first (cached), a Gaussian mixture is fitted to its
+    codes, and then networks and mixture move together for 50 epochs. Raises ValueError for another kind. Jiang et al.
+    2017, sec. 3; page "Results".
     """
-    return fit_many([(X, recipe, seed, c)], 1, cache, progress=False)[0]
+    if recipe.kind != "vae":
+        raise ValueError(f"VaDE needs the recipe of a VAE, not of kind {recipe.kind!r}.")
+    found = cache.remember(_vade_arrays, _check(X, recipe)[0], recipe, n_clusters, seed)
+    return found["labels"], found["mu"]
 
 
-def fit_many(
-    jobs: Sequence[tuple],
-    n_jobs: int | None = None,
-    cache: bool = True,
-    progress: bool = True,
-    stack: int | None = None,
-) -> list[Fit]:
-    """`fit(*job)` for every job (X, recipe, seed[, c]), spread over processes with one thread each, in the given order.
+def _vade_arrays(X: np.ndarray, recipe: Recipe, n_clusters: int, seed: int) -> dict[str, np.ndarray]:
+    from sklearn.mixture import GaussianMixture
 
-    `n_jobs` defaults to the cores this process may use (affinity and container limits respected). `stack` seeds of the
-    same data and recipe are stepped together: by default 1, and GPU_STACK in a single process where there is a GPU.
-    A seed gives equal arrays alone and in a pool, and stacked the same within rounding.
-    """
-    gpu = torch.cuda.is_available()
-    checked = [_check(X, recipe, *c) for X, recipe, _, *c in jobs]
-    paths = [_path(data, job[1], job[2]) if cache else None for job, data in zip(jobs, checked, strict=True)]
-    found = ((i, _load(path, *jobs[i][:3])) for i, path in enumerate(paths) if path is not None)
-    fits = {i: hit for i, hit in found if hit is not None}
-    groups: dict[tuple, list[int]] = {}
-    for i, (X, recipe, _, *c) in enumerate(jobs):
-        if i not in fits:  # early stopping and lagging inference go by one seed's losses
-            alone = recipe.patience is not None or recipe.aggressive
-            groups.setdefault((id(X), recipe, *map(id, c), i if alone else None), []).append(i)
-    size = stack or (GPU_STACK if gpu else 1)
-    tasks = [group[k : k + size] for group in groups.values() for k in range(0, len(group), size)]
-    n_jobs = min(joblib.effective_n_jobs(n_jobs or (1 if gpu else joblib.cpu_count())), len(tasks)) or 1
-    work = joblib.Parallel(n_jobs, return_as="generator")(
-        joblib.delayed(_fit_stack)(checked[t[0]], jobs[t[0]][1], [jobs[i][2] for i in t], [paths[i] for i in t])
-        for t in tasks
-    )
-    hidden = None if progress else True  # None: shown on a terminal only
-    with tqdm(total=len(jobs), initial=len(fits), desc="fits", leave=False, disable=hidden) as bar:
-        for task, made in zip(tasks, work, strict=True):
-            fits |= zip(task, made, strict=True)
-            bar.update(len(task))
-    if cache:
-        written = [path.stat().st_size for task in tasks for i in task if (path := paths[i]) is not None]
-        store.count(misses=len(written), bytes_written=sum(written))
-    return [fits[i] for i in range(len(jobs))]
-
-
-def fit_seeds(
-    X: np.ndarray,
-    recipe: Recipe,
-    seeds: Sequence[int] | int,
-    c: np.ndarray | None = None,
-    n_jobs: int | None = None,
-    cache: bool = True,
-    stack: int | None = None,
-) -> list[Fit]:
-    """`fit` for every seed in `seeds` (or for seeds 0 ... seeds-1), one `Fit` per seed; the rest as in `fit_many`."""
-    seeds = range(seeds) if isinstance(seeds, int) else seeds
-    return fit_many([(X, recipe, seed, c) for seed in seeds], n_jobs, cache, progress=False, stack=stack)
-
-
-def _fit_stack(data: tuple, recipe: Recipe, seeds: list[int], paths: list[Path | None]) -> list[Fit]:
-    X, c, n_classes = data
-    with loop.single_thread():
-        fits = loop.train(X, c, n_classes, recipe, seeds)
-    for path, result in zip(paths, fits, strict=True):
-        if path is not None:
-            _save(path, result)
-    return fits
-
-
-_CODE = store.code_digest("models", "stack", "loop") + str(torch.__version__)
-
-
-def _path(data: tuple, recipe: Recipe, seed: int) -> Path:
-    X, c, _ = data
-    return store.path_of((sorted(asdict(recipe).items()), int(seed), _CODE, torch.cuda.is_available()), X, c)
-
-
-def _save(path: Path, result: Fit) -> None:
-    arrays = {f"state/{k}": v for k, v in result.state.items()} | {f"history/{k}": v for k, v in result.history.items()}
-    arrays |= {"mu": result.mu} if result.logvar is None else {"mu": result.mu, "logvar": result.logvar}
-    sizes = np.array([result.n_features, result.n_classes])
-    store.save(path, arrays | {"shape": sizes, "seconds": np.array(result.seconds)})
-
-
-def _load(path: Path, X: np.ndarray, recipe: Recipe, seed: int) -> Fit | None:
-    try:
-        arrays = store.load(path)
-        if arrays is None:
-            return None
-        under = {
-            name: {k.removeprefix(name): v for k, v in arrays.items() if k.startswith(name)}
-            for name in ("state/", "history/")
-        }
-        n_features, n_classes = arrays["shape"].tolist()
-        result = Fit(
-            arrays["mu"],
-            arrays.get("logvar"),
-            under["history/"],
-            under["state/"],
-            recipe,
-            seed,
-            n_features,
-            n_classes,
-            float(arrays["seconds"]),
-        )
-        result.model()  # every weight must be there and fit
-        if result.mu.shape != (len(X), recipe.latent):
-            raise ValueError(f"latent means of shape {result.mu.shape}")
-        store.count(hits=1, bytes_read=path.stat().st_size)
-        return result
-    except Exception as error:  # a damaged or foreign file of any kind: train again
-        log.warning("Cached fit %s cannot be used (%s); training again.", path, error)
-        return None
+    start = fit(X, recipe.but(kind="ae", beta=1.0, anneal="none"), seed)
+    gmm = GaussianMixture(n_clusters, covariance_type="diag", random_state=seed, reg_covar=1e-3, n_init=5).fit(start.mu)
+    prior = models.Mixture(*(torch.as_tensor(part, dtype=torch.float32)
+                             for part in (gmm.weights_, gmm.means_, gmm.covariances_)))  # fmt: skip
+    with seeded(seed):
+        state = {name: torch.tensor(value) for name, value in start.state.items()}
+        net = models.VaDE(X.shape[1], recipe, state, prior)
+        plain = Recipe(epochs=50, batch_size=recipe.batch_size, weight_decay=0.0, schedule="constant")
+        train(net, (torch.tensor(X),), plain, models.vade_loss)
+        with torch.no_grad():
+            mu, _ = net.encode(torch.tensor(X))
+            return {"labels": prior.responsibilities(mu).argmax(1).numpy(), "mu": mu.numpy()}
 
 
 # ---- scikit-learn ---------------------------------------------------------------------------------------------------
@@ -197,7 +375,7 @@ class LatentEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         seed = self.random_state
         if not isinstance(seed, (int, np.integer)):
             seed = int(check_random_state(seed).randint(2**31 - 1))
-        self.fit_ = fit(X, recipe, int(seed), cache=False)
+        self.fit_ = fit(X, recipe, int(seed), use_cache=False)
         self._n_features_out = recipe.latent
         return self
 

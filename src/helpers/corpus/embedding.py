@@ -16,19 +16,15 @@ from pathlib import Path
 
 import numpy as np
 
-from .jobs import hidden, lock, said_plainly
+from ..cache import said_plainly
+from ..lyrics import DIMS, sha256
+from .jobs import hidden, lock
 
 log = logging.getLogger("helpers")
 
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-DIMS = 384
 BATCH = 32
-
-
-def sha256(text: str) -> bytes:
-    """SHA-256 (32 bytes) of a text's UTF-8 bytes."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
 def find_weights() -> Path:

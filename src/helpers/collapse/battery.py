@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import logsumexp
 
-from .network import Network
-from .planted import CASES, Planted, planted  # noqa: F401  (the battery's own test data, part of this interface)
+from .adapter import Network
+from .planted import CASES, Planted, draw as planted
 from .probes import bootstrap, cluster_nmi, cluster_within, probe, probe_data, subset
 
 ACTIVE_KL = 0.05  # nats: a unit above is active

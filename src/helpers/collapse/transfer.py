@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from .network import Network
+from .adapter import Network
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ VARIANTS = {  # control runs: what is fed instead of the protocol's own channels
 
 
 @dataclass(frozen=True)
-class Inputs:
+class ModelInput:
     """What a model sees: `X` (n, d); `blocks` maps "audio", "text", "label" to their columns; `c` (n,) genre codes or
     None;
     `leaks` one sentence per leak found (empty: clean); `lyrics_report` where each genre's texts came from, or None;
@@ -71,13 +71,15 @@ def reduce_text(V: np.ndarray, n_components: int | float | None, seed: int = 0) 
 
 
 def fuse(
-    blocks: dict[str, np.ndarray], weights: dict[str, float], restandardise: bool = False
+    blocks: dict[str, np.ndarray], weights: dict[str, float], scaling: str = "columns"
 ) -> tuple[np.ndarray, dict[str, slice]]:
-    """Z-scored blocks (n, d_i), each times its weight, side by side: (n, sum d_i) and the columns of each block.
+    """The blocks (n, d_i), scaled and each times its weight, side by side: (n, sum d_i), and the columns of each block.
 
-    One common factor then brings the mean variance of a column to 1 and keeps the ratio of the weights. With
-    `restandardise` every column is z-scored again, as the released code does, and the weights cancel. ValueError for a
-    missing or negative weight, or blocks of different length.
+    "columns" z-scores every column, so that a block counts by how many columns it has, and loud and faint ones are
+    alike. "blocks" gives every block the same variance in all, its columns keeping their proportions (audio features,
+    whose units differ, are z-scored first), so that the weights alone decide between blocks. One common factor then
+    brings the mean variance of a column to 1. "restandardised" z-scores the columns again, as the released code does,
+    and the weights cancel. ValueError for a missing or negative weight, or blocks of different length.
     """
     if len({len(block) for block in blocks.values()}) != 1:
         raise ValueError(f"The blocks have different numbers of rows: { {k: len(v) for k, v in blocks.items()} }.")
@@ -85,11 +87,14 @@ def fuse(
     for name, block in blocks.items():
         if weights.get(name, -1.0) < 0:
             raise ValueError(f"Block {name!r} needs a weight of at least 0; the weights given are {weights}.")
-        parts.append(zscore(block) * weights[name])
+        part = zscore(block) if scaling != "blocks" or name == "audio" else block - block.mean(axis=0)
+        if scaling == "blocks" and part.any():
+            part = part / np.sqrt(part.var(axis=0).sum())
+        parts.append(part * weights[name])
         columns[name] = slice(start, start + block.shape[1])
         start += block.shape[1]
     X = np.hstack(parts)
-    if restandardise:
+    if scaling == "restandardised":
         return zscore(X), columns
     variance = X.var(axis=0).mean()
     return (X / np.sqrt(variance) if variance > 0 else X), columns
@@ -119,13 +124,13 @@ def _shuffle(text: np.ndarray, groups: np.ndarray, seed: int) -> np.ndarray:
     return lyrics.shuffled(text[first], seed)[inverse]
 
 
-def inputs(
+def prepare(
     tracks: Tracks, protocol: str | Protocol, phase: int, seed: int = 0, variant: str = "full", guard: bool = True
-) -> Inputs:
+) -> ModelInput:
     """The input table of `phase` (1, 2 or 3) under `protocol`, or a control `variant` of it (see VARIANTS).
 
     `seed` draws texts and text noise. `guard` runs the leak guard over what was chosen by genre; under the `controlled`
-    protocol a leak raises ValueError, elsewhere it is recorded in `Inputs.leaks`. ValueError also for an unknown phase,
+    protocol a leak raises ValueError, elsewhere it is recorded in `ModelInput.leaks`. ValueError also for an unknown phase,
     protocol or variant.
     """
     protocol = get(protocol) if isinstance(protocol, str) else protocol
@@ -164,16 +169,16 @@ def inputs(
     weights = dict(zip(("audio", "text", "label"), protocol.weights.get(phase, (1.0,)), strict=False)) | {"label": 0.2}
     if len(blocks) == 1:
         weights = dict.fromkeys(blocks, 1.0)
-    X, columns = fuse(blocks, weights, protocol.restandardise)
-    made = Inputs(X, columns, c, (), report, variance)
+    X, columns = fuse(blocks, weights, protocol.scaling)
+    made = ModelInput(X, columns, c, (), report, variance)
     if guard and tracks.genres is not None:
         made = replace(made, leaks=tuple(leak_guard(_by_genre(made, tracks), tracks.genres, tracks.groups)))
-        if made.leaks and protocol.name == "controlled" and variant != "one-hot alone":
+        if made.leaks and protocol.strict and variant != "one-hot alone":
             raise ValueError(f"The leak guard refuses the input of phase {phase}: {made.leaks[0]}")
     return made
 
 
-def _by_genre(made: Inputs, tracks: Tracks) -> Inputs:
+def _by_genre(made: ModelInput, tracks: Tracks) -> ModelInput:
     """The input with what was measured on the tracks blanked out, sound and the reader's own lyrics: where these tell
     genres apart, in a small collection even without error, it is no leak."""
     X, blocks = made.X.copy(), dict(made.blocks)
@@ -183,7 +188,7 @@ def _by_genre(made: Inputs, tracks: Tracks) -> Inputs:
     return replace(made, X=X, blocks=blocks)
 
 
-def leak_guard(made: Inputs, genres: np.ndarray, groups: np.ndarray | None = None, seed: int = 0) -> list[str]:
+def leak_guard(made: ModelInput, genres: np.ndarray, groups: np.ndarray | None = None, seed: int = 0) -> list[str]:
     """Sentences about input columns that carry the genre itself; an empty list for a clean table.
 
     Four tests: a column that is constant within every genre; a column whose order sorts the tracks by genre; a text
@@ -234,5 +239,5 @@ def weights_survive(tracks: Tracks, protocol: str | Protocol, phase: int, seed: 
     protocol = get(protocol) if isinstance(protocol, str) else protocol
     weights = protocol.weights[phase]
     other = replace(protocol, weights={**protocol.weights, phase: (weights[0] / 2, *weights[1:])})
-    first, second = (inputs(tracks, p, phase, seed, guard=False).X for p in (protocol, other))
+    first, second = (prepare(tracks, p, phase, seed, guard=False).X for p in (protocol, other))
     return not np.allclose(first, second, atol=1e-8)

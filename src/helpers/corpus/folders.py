@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from .cache import cache_dir
+from ..cache import cache_dir
 
 if TYPE_CHECKING:
-    from .datasets import Tracks
+    from ..datasets import Tracks
 
 log = logging.getLogger("helpers")
 
@@ -80,8 +80,8 @@ def load_folder(folder: str | Path, *, n_jobs: int | None = None, client=None, q
     the folder is joined (see `join_lyrics`).  The provenance lists the files that were left out and why.
     Raises ValueError when there is no audio or none that decodes.
     """
-    from .datasets import from_table
-    from .features import extract_table
+    from ..datasets import from_table
+    from .fast_features import extract_table
 
     folder = Path(folder).expanduser().resolve()
     paths = find_audio(folder)
@@ -177,7 +177,8 @@ def write_playlists(
     `noise.m3u8` and `tracks.csv` (track_id, cluster, path) into `folder`; returns the playlists.
     Raises ValueError when a track has no path or lengths differ.
     """
-    from .jobs import printable, write_atomically
+    from ..cache import write_atomically
+    from .jobs import printable
 
     labels, ids = np.asarray(labels), np.asarray(ids, dtype=str)
     if labels.shape != ids.shape:

@@ -19,11 +19,13 @@ from IPython.display import HTML
 from matplotlib.figure import Figure
 from scipy.spatial.distance import cdist
 
-from . import acquire, datasets
-from .audio import SR, load_audio
-from .datasets import Tracks
-from .features import BLOCKS, FEATURES, HOP, N_FFT
-from .plots import GENRE_PALETTE, OURS, WIDTH
+from .. import datasets
+from ..corpus import acquire
+from ..corpus.audio import load_audio
+from ..features import SR
+from ..datasets import Tracks
+from ..features import BLOCKS, FEATURES, HOP, N_FFT
+from ..plots import GENRE_PALETTE, OURS, WIDTH
 
 LIMIT = 60_000  # bytes of one clip on a page
 SECONDS = 4.0

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from .datasets import Tracks
+    from ..datasets import Tracks
 
 SPREAD = 0.35  # about as hard to cluster as GTZAN
 
@@ -142,13 +142,14 @@ def demo(per_style: int = 20, seconds: float = 10.0, spread: float = SPREAD) -> 
 
     import pandas as pd
 
-    from . import features
-    from .cache import cache_dir
-    from .datasets import from_table
+    from .. import features
+    from . import fast_features
+    from ..cache import cache_dir
+    from ..datasets import from_table
     from .jobs import Records, run
 
     source = hashlib.sha256(inspect.getsource(sys.modules[__name__]).encode()).hexdigest()[:16]
-    settings = {"synth": source, "extractor": features.VERSION, "seconds": seconds, "spread": spread}
+    settings = {"synth": source, "extractor": fast_features.VERSION, "seconds": seconds, "spread": spread}
     items = {f"{style}.{i:05d}": (style, i, seconds, spread) for style in sorted(STYLES) for i in range(per_style)}
     records = Records(cache_dir() / "demo.jsonl", settings)
     try:
@@ -161,7 +162,7 @@ def demo(per_style: int = 20, seconds: float = 10.0, spread: float = SPREAD) -> 
 
 
 def _features_of(item: tuple[str, int, float, float]) -> list[float]:
-    from .features import SR, extract
+    from ..features import SR, extract
 
     style, seed, seconds, spread = item
     return extract(clip(style, seed, seconds, SR, spread)).tolist()

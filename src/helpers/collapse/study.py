@@ -11,11 +11,12 @@ import joblib
 import numpy as np
 import pandas as pd
 
-from . import collapse, fusion, protocols, results, training
-from .collapse import Diagnosis
-from .datasets import Tracks
+from .. import inputs, protocols, tables, training
+from . import battery
+from .battery import Diagnosis
+from ..datasets import Tracks
 from .probes import within
-from .protocols import Recipe
+from ..protocols import Recipe
 
 SHORT = 100  # epochs of the models beside the protocol's own CVAE
 DEAD = 40.0  # beta at which every unit of a model of standardised features dies
@@ -60,7 +61,7 @@ def mean_sd(values: np.ndarray) -> tuple[float, float]:
 
 def show(measure: str, values: np.ndarray) -> str:
     """Mean ± sd over seeds as a table cell; counts of units with one decimal."""
-    return results.cell(*mean_sd(values), "dims" if measure.startswith("active units") else "")
+    return tables.cell(*mean_sd(values), "dims" if measure.startswith("active units") else "")
 
 
 def chapter_input(tracks: Tracks, protocol: str, seed: int) -> np.ndarray:
@@ -68,10 +69,10 @@ def chapter_input(tracks: Tracks, protocol: str, seed: int) -> np.ndarray:
     its phase 3 (features, texts, one-hot genre), where the data set has what they are made of."""
     if protocols.get(protocol).label_in_input and tracks.genres is not None:
         try:
-            return fusion.inputs(tracks, protocol, 3, seed, guard=False).X
+            return inputs.prepare(tracks, protocol, 3, seed, guard=False).X
         except ValueError:  # genres without a sentence of their own: audio alone
             pass
-    return fusion.zscore(tracks.features.to_numpy())
+    return inputs.zscore(tracks.features.to_numpy())
 
 
 def chapter_models(protocol: str, conditional: bool, both_ways: bool = False) -> dict[str, Recipe]:
@@ -116,4 +117,4 @@ def study(tracks: Tracks, protocol: str = "controlled", seeds: int = 3, n_jobs: 
 def diagnose_fit(fit: training.Fit, X: np.ndarray, c: np.ndarray | None, factors: dict, groups: np.ndarray | None,
                  n_boot: int = 500) -> Diagnosis:
     """The battery on one fit of X (n, D)."""
-    return collapse.diagnose(fit.model(), X, c, factors, groups, seed=fit.seed, n_boot=n_boot)
+    return battery.diagnose(fit.model(), X, c, factors, groups, seed=fit.seed, n_boot=n_boot)

@@ -18,8 +18,8 @@ import plotly.graph_objects as go
 from IPython.display import HTML
 from sklearn.neighbors import NearestNeighbors
 
-from . import metrics
-from .plots import NOISE, genre_palette, latent_map
+from .. import metrics
+from ..plots import NOISE, genre_palette, latent_map
 
 WEBGL_ABOVE = 3_000  # points; below it SVG is sharper and prints
 CLUSTER_COLOURS = [

@@ -20,14 +20,16 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import normalized_mutual_info_score, silhouette_score
 from tqdm import tqdm
 
-from . import collapse, disentanglement, plots, protocols, results, training
-from .cache import code_digest
-from .collapse_study import SHORT, chapter_input, chapter_models, diagnose_fit
-from .datasets import Tracks, load
-from .jobs import cpu_seconds
-from .planted import CASES, planted
+from .. import cache, plots, protocols, training
+from . import adapter, battery, factors
+from ..published import store
+from ..cache import code_digest
+from .study import SHORT, chapter_input, chapter_models, diagnose_fit
+from ..datasets import Tracks, load
+from ..corpus.jobs import cpu_seconds
+from .planted import CASES, draw as planted
 from .probes import within
-from .protocols import Recipe
+from ..protocols import Recipe
 
 COLUMNS = ["data", "model", "n", "beta", "seed", "measure", "value"]
 CODE = ("protocols", "sentences", "lyrics", "fusion", "models", "stack", "loop", "collapse", "probes", "planted",
@@ -64,7 +66,7 @@ def _battery_cell(
     values = found.values | {"seconds": fit.seconds, f"verdict: {found.verdict}": 1.0}
     if redraw is not None:
         X = redraw()[0]
-        network = collapse.Network(fit.model(), int(c.max()) + 1)
+        network = adapter.Network(fit.model(), int(c.max()) + 1)
         mu, logvar = network.encode(X, c)
         z = mu + np.exp(0.5 * logvar) * np.random.default_rng(fit.seed).standard_normal(mu.shape)
         values["KL, texts redrawn"] = float(0.5 * (mu**2 + np.exp(logvar) - 1 - logvar).sum(axis=1).mean())
@@ -77,15 +79,15 @@ def _beta_cell(make: Callable[[], tuple], recipe: Recipe, cell: dict) -> list[di
     X, c, _ = make()
     fit = training.fit(X, recipe, cell["seed"])  # cached: `maps` draws the first seed's
     assert fit.logvar is not None
-    network = collapse.Network(fit.model(), int(c.max()) + 1)
+    network = adapter.Network(fit.model(), int(c.max()) + 1)
     labels = KMeans(int(c.max()) + 1, n_init=10, random_state=fit.seed).fit_predict(fit.mu)
-    foretold = collapse.predict(X, recipe.beta)
+    foretold = battery.predict(X, recipe.beta)
     active = fit.mu[:, fit.active]
     return _rows(cell, {
         "active units": len(fit.active), "rate": float(fit.kl_per_dim.sum()),
         "distortion": X.shape[1] * float(network.squared_error(X, fit.sample(fit.seed), c).mean()),
         "silhouette": float(silhouette_score(fit.mu, labels)), "NMI": float(normalized_mutual_info_score(c, labels)),
-        "total correlation": disentanglement.total_correlation(active, fit.logvar[:, fit.active]),
+        "total correlation": factors.total_correlation(active, fit.logvar[:, fit.active]),
         "active units, pPCA": min(foretold.active, fit.mu.shape[1]), "rate, pPCA": foretold.rate,
         "distortion, pPCA": foretold.distortion})
 
@@ -96,7 +98,7 @@ def _scale_cell(recipe: Recipe, cell: dict) -> list[dict]:
     data = planted(n + held_out, style=0.7, noise=1.2, seed=seed)  # hard enough that more tracks could help
     train, test = np.arange(n), np.arange(n, n + held_out)
     fit = training.fit(data.X[train], recipe, seed, data.genre[train] if recipe.kind == "cvae" else None, cache=False)
-    found = collapse.diagnose(fit.model(), data.X[test], data.genre[test], {"style": data.style[test]}, seed=seed,
+    found = battery.diagnose(fit.model(), data.X[test], data.genre[test], {"style": data.style[test]}, seed=seed,
                               n_boot=0)
     return _rows(cell, found.values | {"seconds": fit.seconds, f"verdict: {found.verdict}": 1.0})
 
@@ -108,11 +110,11 @@ def _factor_cell(recipe: Recipe, cell: dict) -> list[dict]:
     assert fit.logvar is not None
     Z = fit.mu[:, fit.active]
     factors = {"style": data.style, **{f"trait {j + 1}": column for j, column in enumerate(data.traits.T)}}
-    values = disentanglement.dci(Z, factors, cell["seed"])
-    for name, score in (("MIG", disentanglement.mig), ("SAP", disentanglement.sap)):
+    values = factors.dci(Z, factors, cell["seed"])
+    for name, score in (("MIG", factors.mig), ("SAP", factors.sap)):
         values |= {f"{name}, {factor}": value for factor, value in score(Z, factors).items()}
         values[name] = float(np.mean([values[f"{name}, {factor}"] for factor in factors]))
-    values["total correlation"] = disentanglement.total_correlation(Z, fit.logvar[:, fit.active])
+    values["total correlation"] = factors.total_correlation(Z, fit.logvar[:, fit.active])
     return _rows(cell, values | {"active units": len(fit.active)})
 
 
@@ -189,7 +191,7 @@ def run(out_dir: str | Path, seeds: Iterable[int] = range(5), n_jobs: int | None
     record = out_dir / "collapse_provenance.json"
     made: dict = json.loads(record.read_text()) if record.exists() else {}
     if made:
-        results.check_provenance(tracks, made, str(record))
+        store.check_provenance(tracks, made, str(record))
     for name, cells in grids(tracks, list(seeds)).items():
         if only and name not in only:
             continue
@@ -210,12 +212,12 @@ def run(out_dir: str | Path, seeds: Iterable[int] = range(5), n_jobs: int | None
         if todo:
             _write(path, rows)
             cost = {"cells": len(todo), "wall_s": time.perf_counter() - began, "cpu_s": cpu_seconds() - cpu}
-            made = results.provenance(tracks, grids=made.get("grids", {}) | {name: code},
+            made = store.provenance(tracks, grids=made.get("grids", {}) | {name: code},
                                       cost=made.get("cost", {}) | {name: cost})
-            results.write(record, lambda to: to.write_text(json.dumps(made, indent=1) + "\n"))  # noqa: B023
+            cache.write_atomically(record, lambda to: to.write_text(json.dumps(made, indent=1) + "\n"))  # noqa: B023
             partial_path.unlink(missing_ok=True)
             if name == "beta":
-                results.write(out_dir / "collapse_maps.npz", lambda to: np.savez_compressed(to, **maps(tracks)))
+                cache.write_atomically(out_dir / "collapse_maps.npz", lambda to: np.savez_compressed(to, **maps(tracks)))
 
 
 def maps(tracks: Tracks) -> dict[str, np.ndarray]:
@@ -241,7 +243,7 @@ def maps(tracks: Tracks) -> dict[str, np.ndarray]:
 def _write(path: Path, rows: list[dict]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     table = pd.DataFrame(rows, columns=COLUMNS)
-    results.write(path, partial(table.to_csv, index=False, float_format="%.6g", lineterminator="\n"))
+    cache.write_atomically(path, partial(table.to_csv, index=False, float_format="%.6g", lineterminator="\n"))
 
 
 def _key(row: dict) -> tuple:
@@ -250,7 +252,7 @@ def _key(row: dict) -> tuple:
 
 def published(dataset: str, grid: str) -> pd.DataFrame | None:
     """The stored table of a grid, or None where `make results` has not been run."""
-    path = results.published(dataset) / f"collapse_{grid}.csv"
+    path = store.published(dataset) / f"collapse_{grid}.csv"
     return pd.read_csv(path) if path.exists() else None
 
 
@@ -259,4 +261,4 @@ if __name__ == "__main__":
     parser.add_argument("--jobs", type=int, default=None)
     parser.add_argument("--only", nargs="*", default=(), help="these grids only (remedies, scale, beta, ...)")
     options = parser.parse_args()
-    run(results.published("gtzan"), n_jobs=options.jobs, only=options.only)
+    run(store.published("gtzan"), n_jobs=options.jobs, only=options.only)

@@ -10,10 +10,10 @@ import pandas as pd
 from scipy import stats
 from sklearn.cluster import KMeans
 
-from .collapse_study import Study, mean_sd, show
-from .disentanglement import total_correlation
-from .metrics import internal
-from .results import cell, paper_tables
+from .study import Study, mean_sd, show
+from .factors import total_correlation
+from ..metrics import internal
+from ..tables import cell, paper_tables
 
 ACTIVE, KL, STYLE = "active units (KL > 0.05)", "KL", "probe of style, active units"
 GENRE, GENRE_STANDARDISED = "NMI of c, K-Means on mu", "NMI of c, K-Means on standardised mu"

@@ -16,9 +16,9 @@ import pandas as pd
 
 from . import metrics
 from .datasets import Tracks, data_dir
-from .fusion import Inputs
-from .jobs import write_atomically as write
-from .sentences import CONSTANTS
+from .inputs import ModelInput as Inputs
+from .cache import write_atomically as write
+from .lyrics import CONSTANTS
 
 KEYS = ["protocol", "phase", "dataset", "variant", "method"]
 LABELS = {

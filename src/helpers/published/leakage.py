@@ -13,11 +13,12 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
-from . import experiments, fusion, metrics, results
-from .datasets import Tracks
-from .experiments import METHODS
-from .fusion import VARIANTS
-from .protocols import PROTOCOLS
+from .. import inputs, metrics, phases, tables
+from . import store
+from ..datasets import Tracks
+from ..phases import METHODS
+from ..inputs import VARIANTS
+from ..protocols import PROTOCOLS
 
 LADDERS = {  # headline score -> (phase, method, [(step, protocol, variant)]): one channel less from step to step
     "DBSCAN": (2, "DBSCAN", [
@@ -52,8 +53,8 @@ class Published:
     labels of every run by `labels(protocol, phase, method, variant)`. FileNotFoundError says how to make them."""
 
     def __init__(self, dataset: str = "gtzan"):
-        self.scores, self.record = results.load(dataset)
-        self.folder = results.published(dataset)
+        self.scores, self.record = store.load(dataset)
+        self.folder = store.published(dataset)
         with np.load(self.folder / "labels.npz") as stored:
             self._labels = dict(stored)
         self.genres, self.ids = self._labels.pop("genres"), self._labels.pop("ids")
@@ -121,7 +122,7 @@ def inputs(data: Published) -> pd.DataFrame:
             run = data.run(protocol, 3, variant)
             run = run[run.method == method]
             low, high = data.interval(data.labels(protocol, 3, method, variant), "nmi")
-            mean, chance = (results.mean_of(run, method, metric) for metric in ("nmi", "nmi_chance"))
+            mean, chance = (tables.mean_of(run, method, metric) for metric in ("nmi", "nmi_chance"))
             rows.append((name, method, mean, low, high, bool(run.leaky.any()), chance))
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -132,9 +133,9 @@ def inputs_live(tracks: Tracks, seeds: int) -> pd.DataFrame:
     rows = []
     for name, protocol, variant in INPUTS if tracks.genres is not None else []:
         try:
-            if variant != "audio alone" and "text" not in fusion.inputs(tracks, protocol, 3, guard=False).blocks:
+            if variant != "audio alone" and "text" not in inputs.prepare(tracks, protocol, 3, guard=False).blocks:
                 continue
-            scores, _ = experiments.controls(tracks, protocol, 3, seeds, [variant])
+            scores, _ = phases.controls(tracks, protocol, 3, seeds, [variant])
         except ValueError:  # genres without a sentence of their own, or an input that the guard refuses
             continue
         nmi, chance = (scores[scores.metric == metric].value for metric in ("nmi", "nmi_chance"))
@@ -149,10 +150,10 @@ def controls(data: Published, protocol: str, phase: int) -> pd.DataFrame:
     s = data.scores
     s = s[(s.method == "Input + K-Means") & (s.protocol == protocol) & (s.phase == phase)]
     variants = sorted(set(s.variant), key=list(VARIANTS).index)
-    table = results.table(s.assign(method=s.variant), ["nmi", "ari", "dims", "nmi_chance"], variants)
+    table = tables.table(s.assign(method=s.variant), ["nmi", "ari", "dims", "nmi_chance"], variants)
     for metric in ("nmi", "ari"):
         found = [data.interval(data.labels(protocol, phase, "Input + K-Means", v), metric) for v in variants]
-        table[results.LABELS[metric]] += [results.interval_cell(*pair) for pair in found]
+        table[tables.LABELS[metric]] += [tables.interval_cell(*pair) for pair in found]
     return table.rename_axis("Input")
 
 
@@ -184,21 +185,21 @@ def compare(data: Published, phase: int) -> pd.DataFrame:
     """paper | released | written | controlled for every row of the paper's table of `phase`: mean ± sd over seeds, 95 %
     interval for the scores against genres, difference from the paper in units of our seed spread (released), verdict in
     words."""
-    paper = results.paper_tables().query("phase == @phase")
-    summary = {p: results.summarise(data.run(p, phase)).set_index(["method", "metric"]) for p in PROTOCOLS}
+    paper = tables.paper_tables().query("phase == @phase")
+    summary = {p: tables.summarise(data.run(p, phase)).set_index(["method", "metric"]) for p in PROTOCOLS}
     rows = []
     for row in paper.itertuples():
         cells = {
             "Method": row.method,
-            "Metric": results.LABELS[row.metric],
-            "Paper": results.cell(row.value, float("nan"), row.metric),
+            "Metric": tables.LABELS[row.metric],
+            "Paper": tables.cell(row.value, float("nan"), row.metric),
         }
         for protocol in ("released", "written", "controlled"):
             ours = summary[protocol].loc[(row.method, row.metric)]
-            text = results.cell(ours["mean"], ours.sd, row.metric)
+            text = tables.cell(ours["mean"], ours.sd, row.metric)
             if row.metric in ("nmi", "ari", "purity"):
                 found = data.interval(data.labels(protocol, phase, row.method), row.metric, 100)
-                text += results.interval_cell(*found)
+                text += tables.interval_cell(*found)
             cells[protocol + (" (LEAKY)" if ours.leaky else "")] = text
         ours = summary["released"].loc[(row.method, row.metric)]
         cells["(Paper − released) / sd"] = f"{(row.value - ours['mean']) / ours.sd:+.1f}" if ours.sd > 0 else "–"
@@ -212,8 +213,8 @@ def compare(data: Published, phase: int) -> pd.DataFrame:
 
 def verdict(paper: float, ours: dict[str, pd.Series]) -> str:
     """The paper's value against all three protocols: "reproduced" when a run without leakage holds it, else "reproduced
-    only with leakage" when a leaky one does, else "not reproduced" (`results.verdict`, two standard deviations)."""
-    words = [results.verdict(paper, o["mean"], o.sd, bool(o.leaky)) for o in ours.values()]
+    only with leakage" when a leaky one does, else "not reproduced" (`tables.verdict`, two standard deviations)."""
+    words = [tables.verdict(paper, o["mean"], o.sd, bool(o.leaky)) for o in ours.values()]
     return min(words, key=["reproduced", "reproduced only with leakage", "not reproduced", "not defined"].index)
 
 
@@ -221,17 +222,17 @@ def missed(data: Published) -> list[str]:
     """One sentence for each row of the paper's tables whose value lies outside mean ± 2 sd of the released runs."""
     found = []
     for phase, methods in METHODS.items():
-        summary = results.summarise(data.run("released", phase)).set_index(["method", "metric"])
+        summary = tables.summarise(data.run("released", phase)).set_index(["method", "metric"])
         for method in methods:
-            rows = results.paper_tables().query(
+            rows = tables.paper_tables().query(
                 "phase == @phase and method == @method and metric in ['silhouette', 'nmi', 'ari']"
             )
             for row in rows.itertuples():
                 ours = summary.loc[(method, row.metric)]
-                if results.verdict(row.value, ours["mean"], ours.sd, False) != "reproduced":
+                if tables.verdict(row.value, ours["mean"], ours.sd, False) != "reproduced":
                     found.append(
-                        f"{method} (Table {phase}), {results.LABELS[row.metric]}: paper {row.value:.3f}, "
-                        f"ours {results.cell(ours['mean'], ours.sd)}"
+                        f"{method} (Table {phase}), {tables.LABELS[row.metric]}: paper {row.value:.3f}, "
+                        f"ours {tables.cell(ours['mean'], ours.sd)}"
                     )
     return found
 
@@ -299,5 +300,5 @@ def read_faults(scores: pd.DataFrame) -> str:
         same = len(set(ahead.values())) == 1
         who = f"{next(iter(ahead.values()))} is ahead on every subset" if same else f"who is ahead changes ({ahead})"
         spread = np.ptp(means[metric].to_numpy(), axis=0).max()
-        parts.append(f"by {results.LABELS[metric]} {who}, and no mean moves by more than {spread:.3f}")
+        parts.append(f"by {tables.LABELS[metric]} {who}, and no mean moves by more than {spread:.3f}")
     return "Without the faults: " + "; ".join(parts) + "."

@@ -9,10 +9,10 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from .collapse import ACTIVE_KL, predict
-from .collapse_readings import NOT_RUN, with_start
-from .collapse_study import Study
-from .plots import GENRE_PALETTE, MARKERS, NOISE, OURS, PAPER, WIDTH, _close, _grid
+from .battery import ACTIVE_KL, predict
+from .words import NOT_RUN, with_start
+from .study import Study
+from ..plots import GENRE_PALETTE, MARKERS, NOISE, OURS, PAPER, WIDTH, _close, _grid
 from .transfer import Transfer
 
 COLOURS = list(GENRE_PALETTE.values())

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 from scipy.spatial.distance import pdist, squareform
 
-from . import experiments
-from .datasets import Tracks
-from .fusion import zscore
+from .. import phases
+from ..datasets import Tracks
+from ..inputs import zscore
 
 NEAR = 0.1  # Euclidean distance in z-scored features below which two tracks are taken for the same recording
 
@@ -73,7 +73,7 @@ def study(tracks: Tracks, seeds: int, filtered: Path | None = None, n_jobs: int 
     if filtered is not None:
         subsets["fault-filtered"] = np.isin(tracks.ids, list(filtered_ids(filtered)))
     runs = [
-        experiments.run(subset(tracks, keep, name), "released", 1, seeds, n_jobs=n_jobs).scores
+        phases.run(subset(tracks, keep, name), "released", 1, seeds, n_jobs=n_jobs).scores
         for name, keep in subsets.items()
     ]
     return pd.concat(runs, ignore_index=True)

@@ -10,7 +10,6 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,8 @@ try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
+
+from ..cache import said_plainly
 
 log = logging.getLogger("helpers")
 
@@ -80,33 +81,6 @@ def lock(file) -> None:
     """Wait until no other process holds this open file; released when it is closed (no locks on Windows)."""
     if fcntl is not None:
         fcntl.flock(file, fcntl.LOCK_EX)
-
-
-@contextmanager
-def said_plainly(path: Path) -> Iterator[None]:
-    """Turn a failed write into one sentence that names the file and what to do."""
-    try:
-        yield
-    except OSError as error:
-        raise OSError(
-            error.errno,
-            f"cannot write {path} ({os.strerror(error.errno or 5)}); what was finished before is kept: "
-            "make room or choose another place, then run the same command again",
-        ) from None
-
-
-def write_atomically(path: str | Path, write: Callable[[Path], Any]) -> Path:
-    """Call `write(temporary)` and rename the result to `path`, so that no half-written file is ever seen."""
-    path = Path(path)
-    with said_plainly(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{os.getpid()}.{path.name}")  # its ending may tell the writer the format
-        try:
-            write(temporary)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    return path
 
 
 def run(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .protocols import Recipe
+from ..protocols import Recipe
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import pandas as pd
 from sklearn.decomposition import PCA
 from tqdm import tqdm
 
-from . import clustering, fusion, metrics, protocols, training, vade
+from . import clustering, inputs, metrics, protocols, training
 from .datasets import Tracks
 from .training import Fit
 
@@ -47,7 +47,7 @@ class Run:
     labels: dict[int, dict[str, np.ndarray]] = field(repr=False)
     spaces: dict[int, dict[str, np.ndarray]] = field(repr=False)
     fits: dict[int, dict[str, Fit]] = field(repr=False)
-    inputs: dict[int, fusion.Inputs] = field(repr=False)
+    inputs: dict[int, inputs.ModelInput] = field(repr=False)
 
 
 def n_clusters(tracks: Tracks, protocol: protocols.Protocol) -> int:
@@ -56,7 +56,7 @@ def n_clusters(tracks: Tracks, protocol: protocols.Protocol) -> int:
 
 
 def jobs(
-    tracks: Tracks, protocol: protocols.Protocol, made: fusion.Inputs, recipes: Sequence[str], seed: int
+    tracks: Tracks, protocol: protocols.Protocol, made: inputs.ModelInput, recipes: Sequence[str], seed: int
 ) -> dict[str, tuple]:
     """The training jobs (X, recipe, seed, c) of one seed, by recipe; a CVAE only where there are genres to condition
     on."""
@@ -68,7 +68,7 @@ def cluster_seed(
     tracks: Tracks,
     protocol: protocols.Protocol,
     phase: int,
-    made: fusion.Inputs,
+    made: inputs.ModelInput,
     fits: dict[str, Fit],
     seed: int,
     extras: Collection[str] = (),
@@ -82,7 +82,7 @@ def cluster_seed(
     k = n_clusters(tracks, protocol)
     if len(made.X) < k:
         raise ValueError(f"{tracks.name!r} has {len(made.X)} rows, fewer than the {k} clusters asked for.")
-    shape = fusion.zscore if protocol.standardise_latent[phase] else np.asarray
+    shape = inputs.zscore if protocol.standardise_latent[phase] else np.asarray
     n_init = protocol.kmeans_n_init[phase]
     labels, spaces = {}, {}
 
@@ -122,7 +122,7 @@ def cluster_seed(
             put("Spectral", made.X, "spectral", n_neighbors=neighbors)
         if phase != 2:
             recipe = protocol.recipes["basic_vae" if phase == 1 else "beta_vae"]
-            labels["VaDE"], spaces["VaDE"] = vade.cluster(made.X, recipe, k, seed)
+            labels["VaDE"], spaces["VaDE"] = training.fit_vade(made.X, recipe, k, seed)
         put("HDBSCAN", pca, "hdbscan", min_cluster_size=max(5, len(pca) // 100))
         put("UMAP + K-Means", umap_embedding(made.X, min(8, len(made.X) - 2), seed))
     return labels, spaces
@@ -144,14 +144,14 @@ def score_seed(
     tracks: Tracks,
     protocol: protocols.Protocol,
     phase: int,
-    made: fusion.Inputs,
+    made: inputs.ModelInput,
     seed: int,
     labels: dict[str, np.ndarray],
     spaces: dict[str, np.ndarray],
     variant: str = "full",
 ) -> pd.DataFrame:
     """Tidy scores of one seed, one row per method and metric."""
-    common = fusion.zscore(tracks.features.to_numpy())
+    common = inputs.zscore(tracks.features.to_numpy())
     rows = []
     for method, found in labels.items():
         values = metrics.scores(found, spaces[method], common, tracks.genres) | {"dims": float(spaces[method].shape[1])}
@@ -176,7 +176,7 @@ def run(
 ) -> Run:
     """Run `phase` under `protocol` for every seed: inputs, fits (cached, over the cores), clusterings, scores.
 
-    `seeds` is how many, or which; `variant` a control input (fusion.VARIANTS); `extras` as in `cluster_seed`; `recipes`
+    `seeds` is how many, or which; `variant` a control input (inputs.VARIANTS); `extras` as in `cluster_seed`; `recipes`
     the networks to train, default all of the phase. Raises ValueError before any training for an unknown protocol or
     phase, a table with fewer rows than clusters, or a data set that lacks what the protocol needs.
     """
@@ -189,7 +189,7 @@ def run(
             f"{tracks.name!r} has {tracks.n} rows; at least {fewest} are needed, as many as clusters asked for and as "
             "neighbours looked at."
         )
-    made = {seed: fusion.inputs(tracks, chosen, phase, seed, variant) for seed in seeds}
+    made = {seed: inputs.prepare(tracks, chosen, phase, seed, variant) for seed in seeds}
     names = RECIPES[phase] if recipes is None else recipes
     todo = [(seed, *job) for seed in seeds for job in jobs(tracks, chosen, made[seed], names, seed).items()]
     fits: dict[int, dict[str, Fit]] = {seed: {} for seed in seeds}
@@ -208,7 +208,7 @@ def run(
 def controls(
     tracks: Tracks, protocol: str, phase: int, seeds: int | Sequence[int], variants: Sequence[str]
 ) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
-    """K-Means straight on the input of each control `variant` (fusion.VARIANTS), no network between: tidy scores, and
+    """K-Means straight on the input of each control `variant` (inputs.VARIANTS), no network between: tidy scores, and
     labels (n_seeds, n) by variant.
 
     What the input alone gives is the ceiling for reading anything into a model. Variants that the data set cannot have
@@ -217,13 +217,13 @@ def controls(
     chosen, tables, found = protocols.get(protocol), [], {}
     seeds = range(seeds) if isinstance(seeds, int) else seeds
     k = n_clusters(tracks, chosen)
-    has_text = phase > 1 and "text" in fusion.inputs(tracks, chosen, phase, guard=False).blocks
+    has_text = phase > 1 and "text" in inputs.prepare(tracks, chosen, phase, guard=False).blocks
     for variant in variants:
         if ("lyrics" in variant and not has_text) or ("one-hot" in variant and tracks.genres is None):
             continue
         rows = []
         for seed in seeds:
-            made = fusion.inputs(tracks, chosen, phase, seed, variant)
+            made = inputs.prepare(tracks, chosen, phase, seed, variant)
             labels = {"Input + K-Means": clustering.cluster(made.X, "kmeans", k, seed, n_init=10)}
             tables.append(score_seed(tracks, chosen, phase, made, seed, labels, {"Input + K-Means": made.X}, variant))
             rows.append(labels["Input + K-Means"])

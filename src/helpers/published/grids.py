@@ -19,10 +19,11 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from . import clustering, experiments, faults, lyrics, metrics, plots, protocols, results, training
-from .cache import code_digest
-from .datasets import Tracks, load
-from .jobs import cpu_seconds
+from .. import cache, clustering, lyrics, metrics, phases, plots, protocols, training
+from . import duplicates, store
+from ..cache import code_digest
+from ..datasets import Tracks, load
+from ..corpus.jobs import cpu_seconds
 
 log = logging.getLogger("helpers")
 CODE = (
@@ -94,7 +95,7 @@ def units() -> list[Unit]:
 def key(tracks: Tracks, seeds: int) -> str:
     """Hash of what the grid's numbers depend on: the feature table, the lyrics, the seeds and the code between them and
     the scores."""
-    table = results.provenance(tracks)
+    table = store.provenance(tracks)
     words = hashlib.sha256(lyrics.bank().vectors.tobytes()).hexdigest()
     parts = (table["features_sha256"], table["ids_sha256"], words, seeds, code_digest(*CODE))
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
@@ -104,11 +105,11 @@ def run_unit(tracks: Tracks, unit: Unit, seeds: int, path: Path, n_jobs: int | N
     """Run one unit and write its scores, labels of all seeds, 2-d maps and histories of the first seed into `path`
     (.npz)."""
     began, cpu = time.perf_counter(), cpu_seconds()
-    run = experiments.run(tracks, unit.protocol, unit.phase, seeds, unit.variant, unit.extras, unit.recipes, n_jobs)
+    run = phases.run(tracks, unit.protocol, unit.phase, seeds, unit.variant, unit.extras, unit.recipes, n_jobs)
     methods = list(run.labels[0])
     arrays = {f"labels/{m}": np.stack([run.labels[s][m] for s in run.labels]).astype(np.int16) for m in methods}
     if unit.variant == "full":
-        named = [m for m in methods if m in experiments.METHODS[unit.phase] or m == "VaDE"]
+        named = [m for m in methods if m in phases.METHODS[unit.phase] or m == "VaDE"]
         spaces = {m: run.spaces[0][m] for m in named}
         arrays |= {
             f"map/{m}": plots.project(Z).astype(np.float16)
@@ -133,7 +134,7 @@ def run_unit(tracks: Tracks, unit: Unit, seeds: int, path: Path, n_jobs: int | N
         "wall_s": time.perf_counter() - began,
         "cpu_s": cpu_seconds() - cpu,
         "weights_survive": "text" in run.inputs[0].blocks
-        and bool(experiments.fusion.weights_survive(tracks, unit.protocol, unit.phase)),
+        and bool(phases.fusion.weights_survive(tracks, unit.protocol, unit.phase)),
     }
     if run.inputs[0].lyrics_report is not None:
         record["lyrics"] = run.inputs[0].lyrics_report.to_dict(orient="records")
@@ -141,7 +142,7 @@ def run_unit(tracks: Tracks, unit: Unit, seeds: int, path: Path, n_jobs: int | N
         "scores": np.array(run.scores.to_csv(index=False, float_format="%.6g")),
         "record": np.array(json.dumps(record)),
     }
-    results.write(path, lambda temporary: np.savez_compressed(temporary, **arrays))
+    cache.write_atomically(path, lambda temporary: np.savez_compressed(temporary, **arrays))
 
 
 def run(
@@ -169,7 +170,7 @@ def run(
     if not (folder / "faults.csv").exists():
         write_faults(tracks, folder, seeds, filtered, n_jobs)
     for name in ("faults.csv", "faults.json"):
-        results.write(out / name, lambda path, name=name: path.write_bytes((folder / name).read_bytes()))
+        cache.write_atomically(out / name, lambda path, name=name: path.write_bytes((folder / name).read_bytes()))
     return out
 
 
@@ -184,7 +185,7 @@ def write_controls(tracks: Tracks, path: Path, seeds: int, n_jobs: int | None) -
         and ("one-hot" not in variant or (protocol, phase) == ("released", 3))
     ]
     work = joblib.Parallel(n_jobs or joblib.cpu_count(), return_as="generator")(
-        joblib.delayed(experiments.controls)(tracks, unit.protocol, unit.phase, seeds, [unit.variant])
+        joblib.delayed(phases.controls)(tracks, unit.protocol, unit.phase, seeds, [unit.variant])
         for unit in wanted
     )
     arrays, tables = {}, []
@@ -192,12 +193,12 @@ def write_controls(tracks: Tracks, path: Path, seeds: int, n_jobs: int | None) -
         tables.append(scores)
         arrays |= {f"labels/{unit.name}/Input + K-Means": found.astype(np.int16) for found in labels.values()}
     arrays["scores"] = np.array(pd.concat(tables).to_csv(index=False, float_format="%.6g"))
-    results.write(path, lambda temporary: np.savez_compressed(temporary, **arrays))
+    cache.write_atomically(path, lambda temporary: np.savez_compressed(temporary, **arrays))
 
 
 def write_faults(tracks: Tracks, folder: Path, seeds: int, filtered: Path | None, n_jobs: int | None) -> None:
-    """Search `tracks` for replicas, run phase 1 on the subsets without faults, and write faults.csv and faults.json."""
-    pairs = faults.replicas(tracks)
+    """Search `tracks` for replicas, run phase 1 on the subsets without faults, and write duplicates.csv and duplicates.json."""
+    pairs = duplicates.replicas(tracks)
     across = pairs[pairs.genre_a != pairs.genre_b]
     found = {
         "n": tracks.n,
@@ -205,11 +206,11 @@ def write_faults(tracks: Tracks, folder: Path, seeds: int, filtered: Path | None
         "near_pairs": len(pairs),
         "tracks_with_a_near_neighbour": len(set(pairs.a) | set(pairs.b)),
         "across_genres": across[["a", "b"]].values.tolist(),
-        "filtered_n": None if filtered is None else int(np.isin(tracks.ids, list(faults.filtered_ids(filtered))).sum()),
+        "filtered_n": None if filtered is None else int(np.isin(tracks.ids, list(duplicates.filtered_ids(filtered))).sum()),
     }
-    scores = faults.study(tracks, seeds, filtered, n_jobs)
-    results.write(folder / "faults.json", lambda path: path.write_text(json.dumps(found, indent=1) + "\n"))
-    results.write(folder / "faults.csv", lambda path: scores.to_csv(path, index=False, float_format="%.6g"))
+    scores = duplicates.study(tracks, seeds, filtered, n_jobs)
+    cache.write_atomically(folder / "faults.json", lambda path: path.write_text(json.dumps(found, indent=1) + "\n"))
+    cache.write_atomically(folder / "faults.csv", lambda path: scores.to_csv(path, index=False, float_format="%.6g"))
 
 
 def assemble(tracks: Tracks, folder: Path, seeds: int) -> Path:
@@ -226,7 +227,7 @@ def assemble(tracks: Tracks, folder: Path, seeds: int) -> Path:
                 kind, _, rest = entry.partition("/")
                 if kind in arrays:
                     arrays[kind][rest if name == "controls" else f"{name}/{rest}"] = part[entry]
-    out = results.published(tracks.name)
+    out = store.published(tracks.name)
     out.mkdir(parents=True, exist_ok=True)
     truth = {"ids": tracks.ids.astype("U"), "genres": tracks.genres.astype("U")}
     for name, content in (
@@ -234,15 +235,15 @@ def assemble(tracks: Tracks, folder: Path, seeds: int) -> Path:
         ("maps", arrays["map"]),
         ("histories", arrays["history"] | arrays["kl"]),
     ):
-        results.write(out / f"{name}.npz", lambda path, content=content: np.savez_compressed(path, **content))
-    record = results.provenance(
+        cache.write_atomically(out / f"{name}.npz", lambda path, content=content: np.savez_compressed(path, **content))
+    record = store.provenance(
         tracks,
         seeds=seeds,
         code=key(tracks, seeds),
         runs=records,
         chance={str(k): metrics.chance(tracks.genres, k) for k in (10, 30)},
     )
-    results.save(pd.concat(scores, ignore_index=True), out, record)
+    store.save(pd.concat(scores, ignore_index=True), out, record)
     return out
 
 
