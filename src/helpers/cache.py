@@ -24,8 +24,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
 log = logging.getLogger("helpers")
 
@@ -266,12 +268,30 @@ def put(entries: Mapping[str, Mapping[str, Any]]) -> None:
 
 def remember(function: Callable[..., Mapping[str, Any]], *arguments: Any) -> dict[str, np.ndarray]:
     """`function(*arguments)`, a dict of arrays, computed once and then read from the store."""
-    name = key(function, *arguments)
-    found = get([name]).get(name)
-    if found is None:
-        found = {part: np.asarray(value) for part, value in function(*arguments).items()}
-        put({name: found})
-    return found
+    return remember_many([(function, *arguments)], n_jobs=1)[0]
+
+
+def remember_many(calls: Sequence[tuple], n_jobs: int | None = None, title: str = "") -> list[dict[str, np.ndarray]]:
+    """`remember(*call)` for every call (function, *arguments), spread over processes, in the given order.
+
+    Each result is stored as soon as it is there, so that an interrupted run goes on where it was. `n_jobs` defaults to
+    the cores this process may use; with a `title` progress is shown on a terminal.
+    """
+    keys = [key(*call) for call in calls]
+    found = get(keys)
+    todo = {name: call for name, call in zip(keys, calls, strict=True) if name not in found}
+    n_jobs = min(joblib.effective_n_jobs(n_jobs or joblib.cpu_count()), len(todo)) or 1
+    work = joblib.Parallel(n_jobs, return_as="generator_unordered")(
+        joblib.delayed(_named)(name, *call) for name, call in todo.items()
+    )
+    for name, made in tqdm(work, initial=len(found), total=len(set(keys)), desc=title, disable=None if title else True):
+        put({name: made})
+        found[name] = {part: np.asarray(value) for part, value in made.items()}
+    return [found[name] for name in keys]
+
+
+def _named(name: str, function: Callable, *arguments: Any) -> tuple[str, Mapping[str, Any]]:
+    return name, function(*arguments)
 
 
 # ---- files ----------------------------------------------------------------------------------------------------------

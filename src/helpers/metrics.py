@@ -1,77 +1,167 @@
-"""Scores of a clustering: against genres, against the geometry, against chance, with intervals.
+"""Scores of a clustering: against labels such as genre, against the geometry, against chance, with intervals.
 
-External scores compare labels with genres, internal ones look at distances. DBSCAN and HDBSCAN label noise -1; noise is
-scored three ways, because leaving it out flatters. Definitions and sources on the page "Method".
+METRICS is the one table of them: adding a score is adding an entry, and no training, since scores derive from stored
+labels. Scores against genres are functions of the table of counts (genres x clusters), so that a bootstrap needs the
+counts of its resamples only. DBSCAN and HDBSCAN label noise -1; noise is scored three ways, because leaving it out
+flatters. Definitions and sources on the page "Method".
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 from scipy.optimize import linear_sum_assignment
+from scipy.special import xlogy
 from sklearn import metrics as sk
-from sklearn.metrics.cluster import contingency_matrix
+from sklearn.metrics.cluster import expected_mutual_information
 
-SILHOUETTE_SAMPLE = 10_000  # rows; above it the silhouette is taken on a seeded sample of this size
-HIGHER_IS_BETTER = {
-    "silhouette": True,
-    "calinski_harabasz": True,
-    "davies_bouldin": False,
-    "ari": True,
-    "ami": True,
-    "nmi": True,
-    "v_measure": True,
-    "purity": True,
-    "accuracy": True,
+from . import clustering
+
+NOISE = {"": "noise left out", "_noise_cluster": "noise one cluster", "_noise_singletons": "noise singletons"}
+
+
+# ---- scores of a table of counts (..., genres, clusters) --------------------------------------------------------------
+
+
+def _entropies(table: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Entropy of the genres and of the clusters, and their mutual information, in nats, (...)."""
+    p = table / table.sum((-2, -1), keepdims=True)
+    genres, clusters = (-xlogy(q, q).sum(-1) for q in (p.sum(-1), p.sum(-2)))
+    return genres, clusters, np.maximum(genres + clusters + xlogy(p, p).sum((-2, -1)), 0.0)
+
+
+def nmi(table: np.ndarray) -> np.ndarray:
+    """Normalised mutual information, arithmetic mean, in [0, 1] (Vinh et al. 2010); V (Rosenberg & Hirschberg 2007) is
+    the same number. 1 where neither side is split at all. table (..., genres, clusters) -> (...)."""
+    genres, clusters, shared = _entropies(table)
+    mean = (genres + clusters) / 2
+    return np.where(mean > 1e-12, shared / np.maximum(mean, 1e-300), 1.0)
+
+
+def ari(table: np.ndarray) -> np.ndarray:
+    """Adjusted Rand index, at most 1, 0 by chance (Hubert & Arabie 1985). table (..., genres, clusters) -> (...)."""
+    n = table.sum((-2, -1))
+    same = (table**2).sum((-2, -1)) - n  # ordered pairs together on both sides; then on either
+    genres, clusters = (table.sum(axis) ** 2 for axis in (-1, -2))
+    a, b = genres.sum(-1) - n, clusters.sum(-1) - n
+    expected, largest = a * b / np.maximum(n * (n - 1), 1), (a + b) / 2
+    return np.where(largest != expected, (same - expected) / np.where(largest != expected, largest - expected, 1), 1.0)
+
+
+def ami(table: np.ndarray) -> np.ndarray:
+    """Adjusted mutual information: NMI with what permuted rows would share taken off (Vinh et al. 2010). Where rows
+    belong together (`scores` with groups), whole groups are permuted instead. table (..., genres, clusters) -> (...)."""
+    genres, clusters, shared = _entropies(table)
+    flat = np.asarray(table).reshape(-1, *table.shape[-2:])
+    chance = np.array([_expected(t) for t in flat]).reshape(shared.shape)
+    return _adjusted(shared, (genres + clusters) / 2, chance)
+
+
+def _expected(table: np.ndarray) -> float:
+    counts = sparse.csr_matrix(np.round(table[table.sum(1) > 0][:, table.sum(0) > 0]).astype(np.int64))
+    return float(expected_mutual_information(counts, int(counts.sum()))) if min(counts.shape) > 1 else 0.0
+
+
+def _adjusted(value: np.ndarray, best: np.ndarray, chance: np.ndarray) -> np.ndarray:
+    room = best - chance
+    return np.where(np.abs(room) > 1e-12, (value - chance) / np.where(np.abs(room) > 1e-12, room, 1), 1.0)
+
+
+def purity(table: np.ndarray) -> np.ndarray:
+    """Share of rows whose genre is the most frequent one of their cluster, in (0, 1]; grows with the number of
+    clusters, up to 1 for singletons. Manning, Raghavan & Schuetze 2008, sec. 16.3. table (..., genres, clusters)."""
+    return table.max(-2).sum(-1) / table.sum((-2, -1))
+
+
+def accuracy(table: np.ndarray) -> np.ndarray:
+    """Share of rows that are right under the best one-to-one matching of clusters to genres, in [0, 1] (Kuhn 1955);
+    clusters beyond the number of genres count as errors. table (..., genres, clusters) -> (...)."""
+    flat = np.asarray(table).reshape(-1, *table.shape[-2:])
+    best = [t[linear_sum_assignment(t, maximize=True)].sum() / t.sum() for t in flat]
+    return np.array(best).reshape(table.shape[:-2])
+
+
+# ---- the table of scores ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One score: its `label` in tables, `digits` after the point, whether `higher` is better (None: neither), and what
+    computes it: `of_table`, a function of counts (..., genres, clusters), for scores against labels, which are given
+    with noise counted three ways and an interval; or `of_space`, a function of (X, labels), for scores of the geometry.
+    `chance` says that the value of permuted labels stands beside it."""
+
+    label: str
+    of_table: Callable[[np.ndarray], np.ndarray] | None = None
+    of_space: Callable[[np.ndarray, np.ndarray], float] | None = None
+    higher: bool | None = True
+    digits: int = 3
+    chance: bool = False
+
+
+def _defined(score: Callable) -> Callable[[np.ndarray, np.ndarray], float]:
+    """The score, NaN where it is not defined: with one cluster, or as many clusters as rows."""
+    return lambda X, labels: float(score(X, labels)) if 1 < len(np.unique(labels)) < len(labels) else float("nan")
+
+
+METRICS: dict[str, Metric] = {
+    "silhouette": Metric("Silhouette", of_space=clustering.silhouette),  # Rousseeuw 1987
+    "calinski_harabasz": Metric("Calinski-Harabasz", of_space=_defined(sk.calinski_harabasz_score), digits=1),
+    "davies_bouldin": Metric("Davies-Bouldin ↓", of_space=_defined(sk.davies_bouldin_score), higher=False),
+    "ari": Metric("ARI", ari),
+    "nmi": Metric("NMI", nmi, chance=True),
+    "ami": Metric("AMI", ami),
+    "v_measure": Metric("V", nmi),
+    "purity": Metric("Purity", purity, chance=True),
+    "accuracy": Metric("Accuracy", accuracy, chance=True),
+    "k": Metric("k", higher=None, digits=1),
+    "n": Metric("N", higher=None, digits=0),
+    "dims": Metric("Dimensions", higher=None, digits=1),
+    "noise_share": Metric("Noise share", higher=None),
 }
 
 
-def purity(genres: np.ndarray, labels: np.ndarray) -> float:
-    """Share of rows whose genre is the most frequent one of their cluster, in (0, 1]; grows with the number of
-    clusters, up to 1 for singletons. genres, labels (n,). Manning, Raghavan & Schuetze 2008, sec. 16.3. Page
-    "Advanced VAEs"."""
-    return float(contingency_matrix(genres, labels).max(axis=0).sum() / len(labels))
+def label_of(name: str) -> str:
+    """What a table calls a score, with its ending: "nmi_noise_cluster" -> "NMI, noise one cluster"."""
+    for ending, said in {"_common": "common space", "_chance": "by chance", **NOISE}.items():
+        if ending and name.endswith(ending) and name.removesuffix(ending) in METRICS:
+            text = METRICS[name.removesuffix(ending)].label
+            return f"{text} {said}" if ending == "_chance" else f"{text}, {said}"
+    return METRICS[name].label if name in METRICS else name
 
 
-def hungarian_accuracy(genres: np.ndarray, labels: np.ndarray) -> float:
-    """Share of rows that are right under the best one-to-one matching of clusters to genres, in [0, 1] (Kuhn 1955);
-    clusters beyond the number of genres count as errors. genres, labels (n,)."""
-    table = contingency_matrix(genres, labels)
-    rows, columns = linear_sum_assignment(table, maximize=True)
-    return float(table[rows, columns].sum() / len(labels))
+def metric_of(name: str) -> Metric:
+    """The entry of METRICS that a score with an ending belongs to; KeyError for a name that has none."""
+    base = next((name.removesuffix(e) for e in ("_common", "_chance", *NOISE) if e and name.endswith(e)), name)
+    return METRICS[base]
+
+
+# ---- one clustering -----------------------------------------------------------------------------------------------------
+
+
+def counts(genres: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """How many rows of each genre lie in each cluster, (genres, clusters) float; genres, labels (n,), -1 a cluster too."""
+    g, c = (np.unique(part, return_inverse=True)[1] for part in (genres, labels))
+    width = c.max(initial=0) + 1
+    return np.bincount(g * width + c, minlength=(g.max(initial=0) + 1) * width).reshape(-1, width).astype(float)
 
 
 def external(genres: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """ARI (Hubert & Arabie 1985), AMI (Vinh et al. 2010), NMI and V (arithmetic mean), purity, Hungarian accuracy.
-
-    genres, labels (n,); every label, -1 too, counts as a cluster.
-    """
-    return {
-        "ari": float(sk.adjusted_rand_score(genres, labels)),
-        "ami": float(sk.adjusted_mutual_info_score(genres, labels)),
-        "nmi": float(sk.normalized_mutual_info_score(genres, labels)),
-        "v_measure": float(sk.v_measure_score(genres, labels)),
-        "purity": purity(genres, labels),
-        "accuracy": hungarian_accuracy(genres, labels),
-    }
+    """Every score of METRICS against genres; genres, labels (n,); every label, -1 too, counts as a cluster. NaN without
+    rows."""
+    table = counts(genres, labels)
+    return {name: float(m.of_table(table)) if len(labels) else float("nan")
+            for name, m in METRICS.items() if m.of_table}  # fmt: skip
 
 
-def internal(X: np.ndarray, labels: np.ndarray, seed: int = 0) -> dict[str, float]:
-    """Silhouette (Rousseeuw 1987), Calinski-Harabasz (1974), Davies-Bouldin (1979) of labels (n,) in X (n, d).
-
-    All three are NaN where they are not defined: with one cluster, or as many clusters as rows.
-    """
-    n_clusters = len(np.unique(labels))
-    if not 1 < n_clusters < len(labels):
-        return dict.fromkeys(("silhouette", "calinski_harabasz", "davies_bouldin"), float("nan"))
-    sample = SILHOUETTE_SAMPLE if len(X) > SILHOUETTE_SAMPLE else None
-    return {
-        "silhouette": float(sk.silhouette_score(X, labels, sample_size=sample, random_state=seed)),
-        "calinski_harabasz": float(sk.calinski_harabasz_score(X, labels)),
-        "davies_bouldin": float(sk.davies_bouldin_score(X, labels)),
-    }
+def internal(X: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Every score of METRICS of labels (n,) in X (n, d); NaN where it is not defined."""
+    return {name: float(m.of_space(X, labels)) if len(labels) else float("nan")
+            for name, m in METRICS.items() if m.of_space}  # fmt: skip
 
 
 def singletons(labels: np.ndarray) -> np.ndarray:
@@ -82,104 +172,152 @@ def singletons(labels: np.ndarray) -> np.ndarray:
     return labels
 
 
-def chance(genres: np.ndarray, n_clusters: int, n_draws: int = 200, seed: int = 0) -> float:
-    """Mean NMI of `n_draws` random labellings into `n_clusters` clusters of near-equal size: what no method at all
-    gets."""
+def permuted(genres: np.ndarray, groups: np.ndarray | None, n_draws: int, seed: int) -> Iterator[np.ndarray]:
+    """The genres (n,) dealt out anew `n_draws` times: whole groups trade places, so that rows which belong together stay
+    together. A group takes the other's genres in order, from the start again where it is longer."""
     rng = np.random.default_rng(seed)
-    labels = np.arange(len(genres)) % max(n_clusters, 1)
-    return float(np.mean([sk.normalized_mutual_info_score(genres, rng.permutation(labels)) for _ in range(n_draws)]))
+    if groups is None or len(np.unique(groups)) == len(groups):
+        for _ in range(n_draws):
+            yield rng.permutation(genres)
+        return
+    codes = np.unique(groups, return_inverse=True)[1]
+    order = np.argsort(codes, kind="stable")
+    sizes = np.bincount(codes)
+    starts = np.cumsum(sizes) - sizes
+    within = np.empty(len(codes), dtype=int)  # place of a row in its group
+    within[order] = np.arange(len(codes)) - np.repeat(starts, sizes)
+    for _ in range(n_draws):
+        other = rng.permutation(len(sizes))[codes]
+        yield genres[order[starts[other] + within % sizes[other]]]
+
+
+def chance(
+    genres: np.ndarray, labels: np.ndarray, groups: np.ndarray | None = None, n_draws: int = 50, seed: int = 0
+) -> dict[str, float]:
+    """What the same clusters score against permuted genres, mean of `n_draws`: {name: value} for each score of METRICS
+    against labels, and "mutual" (nats), the mutual information. genres, labels (n,); groups (n,) trade places whole."""
+    tables = np.stack([counts(one, labels) for one in permuted(np.unique(genres, return_inverse=True)[1], groups,
+                                                               n_draws, seed)])  # fmt: skip
+    found = {name: float(m.of_table(tables).mean()) for name, m in METRICS.items() if m.of_table and m.chance}
+    return found | {"mutual": float(_entropies(tables)[2].mean())}
 
 
 def scores(
-    labels: np.ndarray, space: np.ndarray, common: np.ndarray | None = None, genres: np.ndarray | None = None
-) -> dict[str, float]:
+    labels: np.ndarray, space: np.ndarray, common: np.ndarray | None = None, genres: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
+) -> dict[str, float]:  # fmt: skip
     """Everything the tables show of one clustering, as {metric: value}.
 
     labels (n,), -1 for noise; `space` (n, d) is what was clustered, `common` (n, D) a space shared by all methods
-    (its scores end in `_common`); `genres` (n,) or None leaves the external scores out. The plain names leave noise
-    out, as the paper's code does; `*_noise_cluster` counts noise as one cluster and `*_noise_singletons` as singletons.
-    Always there: n, k, noise_share. With every row noise the scores are NaN.
+    (its scores end in `_common`); `genres` (n,) or None leaves the external scores out; rows of one of the `groups` (n,)
+    belong together: chance (`_chance`) and AMI then permute whole groups. The plain names leave noise out, as the
+    paper's code does; `*_noise_cluster` counts noise as one cluster and `*_noise_singletons` as singletons. Always
+    there: n, k, dims, noise_share. With every row noise the scores are NaN.
     """
     labels = np.asarray(labels)
     kept = labels != -1
     k = len(np.unique(labels[kept]))
-    result = {"n": float(len(labels)), "k": float(k), "noise_share": float(1 - kept.mean())}
+    result = {"n": float(len(labels)), "k": float(k), "dims": float(space.shape[1]),
+              "noise_share": float(1 - kept.mean())}  # fmt: skip
     result |= internal(space[kept], labels[kept])
     if common is not None:
         result |= {f"{name}_common": value for name, value in internal(common[kept], labels[kept]).items()}
-    if genres is not None:
-        names = ("ari", "ami", "nmi", "v_measure", "purity", "accuracy")
-        result |= external(genres[kept], labels[kept]) if kept.any() else dict.fromkeys(names, float("nan"))
-        result["nmi_chance"] = chance(genres[kept], k, n_draws=20) if kept.any() else float("nan")
-        for suffix, filled in (("noise_cluster", labels), ("noise_singletons", singletons(labels))):
-            found = external(genres, filled) if not kept.all() else {name: result[name] for name in names}
-            result |= {f"{name}_{suffix}": value for name, value in found.items()}
+    if genres is None:
+        return result
+    grouped = groups is not None and len(np.unique(groups)) < len(groups)
+    for ending, rows, found in (("", kept, labels), ("_noise_cluster", kept | True, labels),
+                                ("_noise_singletons", kept | True, singletons(labels))):  # fmt: skip
+        if ending and kept.all():
+            result |= {f"{name}{ending}": result[name] for name, m in METRICS.items() if m.of_table}
+            continue
+        values = external(genres[rows], found[rows])
+        if rows.any() and (grouped or not ending):
+            null = chance(genres[rows], found[rows], groups[rows] if grouped else None)
+            result |= {} if ending else {f"{name}_chance": null[name] for name in null if name in METRICS}
+            if grouped:
+                genre, cluster, shared = _entropies(counts(genres[rows], found[rows]))
+                values["ami"] = float(_adjusted(shared, (genre + cluster) / 2, null["mutual"]))
+        result |= {f"{name}{ending}": value for name, value in values.items()}
     return result
 
 
-def _resamples(groups: np.ndarray, n_resamples: int, seed: int):
-    """Row indices of bootstrap samples that draw whole groups (the segments of a track come together)."""
-    rng = np.random.default_rng(seed)
-    names, codes = np.unique(groups, return_inverse=True)
-    members = [np.flatnonzero(codes == i) for i in range(len(names))]
-    for _ in range(n_resamples):
-        yield np.concatenate([members[i] for i in rng.integers(len(names), size=len(names))])
+# ---- intervals ----------------------------------------------------------------------------------------------------------
+
+
+def _resampled(
+    genres: np.ndarray, labels: Sequence[np.ndarray], groups: np.ndarray | None, metric: str, n_resamples: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Scores of each labelling (S, n) on all rows, (S,), and on resamples of whole groups, (n_resamples, S).
+
+    A resample is how often each group was drawn, so that its tables of counts are those weights times the counts of
+    each group, whatever the number of rows. Noise is left out.
+    """
+    score = METRICS[metric].of_table
+    names = np.arange(len(genres)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    n_groups, codes = names.max() + 1, np.unique(genres, return_inverse=True)[1]
+    cells, shapes = [], []
+    for one in labels:
+        kept = one != -1
+        clusters = np.unique(one[kept], return_inverse=True)[1]
+        shapes.append((codes.max() + 1, clusters.max(initial=0) + 1))
+        where = codes[kept] * shapes[-1][1] + clusters
+        cells.append(sparse.csr_matrix((np.ones(len(where)), (names[kept], where)), (n_groups, np.prod(shapes[-1]))))
+    rng, drawn = np.random.default_rng(seed), []
+    step = max(1, 20_000_000 // n_groups)
+    for start in range(0, n_resamples, step):
+        some = range(start, min(start + step, n_resamples))
+        times = np.stack([np.bincount(rng.integers(n_groups, size=n_groups), minlength=n_groups) for _ in some])
+        tables = [(cell.T @ times.T).T.reshape(len(times), *shape) for cell, shape in zip(cells, shapes)]
+        with np.errstate(invalid="ignore", divide="ignore"):  # a resample of noise only has no score
+            drawn.append(np.stack([score(t) for t in tables], axis=1))
+    whole = [score(np.asarray(cell.sum(0)).reshape(shape)) if cell.nnz else np.nan for cell, shape in zip(cells, shapes)]
+    return np.array(whole, dtype=float), np.concatenate(drawn)
+
+
+def _of(drawn: np.ndarray, of: str, rng: np.random.Generator) -> np.ndarray:
+    """One column a resample: the mean over seeds, or the run of one seed drawn anew."""
+    if of not in ("mean", "run"):
+        raise ValueError(f"of is {of!r}; choose mean (over the seeds, which stay) or run (of one seed, drawn anew).")
+    return drawn.mean(1) if of == "mean" else drawn[np.arange(len(drawn)), rng.integers(drawn.shape[1], size=len(drawn))]
 
 
 def bootstrap(
-    genres: np.ndarray,
-    labels: Sequence[np.ndarray],
-    score=sk.normalized_mutual_info_score,
-    groups: np.ndarray | None = None,
-    n_resamples: int = 500,
-    seed: int = 0,
-    level: float = 0.95,
-) -> tuple[float, float]:
-    """Percentile interval of the mean of `score(genres, labels)` when tracks and seeds are drawn anew (Efron 1979).
+    genres: np.ndarray, labels: Sequence[np.ndarray], metric: str = "nmi", groups: np.ndarray | None = None,
+    of: str = "mean", n_resamples: int = 500, seed: int = 0, level: float = 0.95,
+) -> tuple[float, float]:  # fmt: skip
+    """Percentile interval of a score of METRICS when tracks are drawn anew (Efron 1979).
 
-    `labels`: one labelling (n,) per seed, noise (-1) left out of each score; `groups` (n,) names the unit that is drawn
-    (default: each row on its own). NMI of a resample is biased upwards a little, so the interval is shifted by the
+    `labels`: one labelling (n,) per seed, noise (-1) left out; `groups` (n,) names the unit that is drawn (default: each
+    row on its own). `of` says what the interval is of: the "mean" over the seeds, whose labels stay, or one "run", whose
+    seed is drawn with the tracks. NMI of a resample is biased upwards a little, so the interval is shifted by the
     difference between the score and the resamples' mean.
     """
-    groups = np.arange(len(genres)) if groups is None else groups
-    rng = np.random.default_rng(seed)
-
-    def kept(one: np.ndarray, rows: np.ndarray) -> float:
-        rows = rows[one[rows] != -1]
-        return score(genres[rows], one[rows]) if len(rows) else float("nan")
-
-    whole = np.arange(len(genres))
-    drawn = np.array([kept(labels[rng.integers(len(labels))], r) for r in _resamples(groups, n_resamples, seed)])
-    point = np.mean([kept(one, whole) for one in labels])
-    low, high = np.quantile(drawn - drawn.mean(), [(1 - level) / 2, (1 + level) / 2]) + point
+    whole, drawn = _resampled(genres, labels, groups, metric, n_resamples, seed)
+    found = _of(drawn, of, np.random.default_rng([seed, 1]))
+    low, high = np.nanquantile(found - np.nanmean(found), [(1 - level) / 2, (1 + level) / 2]) + whole.mean()
     return float(low), float(high)
 
 
 def paired_bootstrap(
-    genres: np.ndarray,
-    labels_a: list[np.ndarray],
-    labels_b: list[np.ndarray],
-    score=sk.normalized_mutual_info_score,
-    groups: np.ndarray | None = None,
-    n_resamples: int = 500,
-    seed: int = 0,
-    level: float = 0.95,
-) -> tuple[float, float, float]:
+    genres: np.ndarray, labels_a: Sequence[np.ndarray], labels_b: Sequence[np.ndarray], metric: str = "nmi",
+    groups: np.ndarray | None = None, of: str = "mean", n_resamples: int = 500, seed: int = 0, level: float = 0.95,
+) -> tuple[float, float, float]:  # fmt: skip
     """Mean difference score(a) - score(b) and its interval, both scored on the same resampled tracks.
 
-    `labels_a`, `labels_b`: one labelling (n,) per seed; each resample draws tracks and one seed of either side, so that
-    the interval covers both sources of chance.
+    `labels_a`, `labels_b`: one labelling (n,) per seed; `of` as in `bootstrap`: a verdict on a method takes the "mean",
+    what one more run may show the "run", which draws one seed of either side with the tracks.
     """
-    groups = np.arange(len(genres)) if groups is None else groups
-    rng = np.random.default_rng(seed)
-    point = np.mean([score(genres, a) for a in labels_a]) - np.mean([score(genres, b) for b in labels_b])
-    drawn = []
-    for rows in _resamples(groups, n_resamples, seed):
-        a, b = labels_a[rng.integers(len(labels_a))], labels_b[rng.integers(len(labels_b))]
-        drawn.append(score(genres[rows], a[rows]) - score(genres[rows], b[rows]))
-    drawn = np.array(drawn)
-    low, high = np.quantile(drawn - drawn.mean(), [(1 - level) / 2, (1 + level) / 2]) + point
-    return float(point), float(low), float(high)
+    (one, drawn_a), (two, drawn_b) = (_resampled(genres, side, groups, metric, n_resamples, seed)
+                                      for side in (labels_a, labels_b))  # fmt: skip
+    rng = np.random.default_rng([seed, 1])
+    found, point = _of(drawn_a, of, rng) - _of(drawn_b, of, rng), float(one.mean() - two.mean())
+    low, high = np.nanquantile(found - np.nanmean(found), [(1 - level) / 2, (1 + level) / 2]) + point
+    return point, float(low), float(high)
+
+
+def told(low: float, high: float) -> str:
+    """What an interval of a difference says: "higher", "lower", or "level" where it holds zero."""
+    return "level" if not (low > 0 or high < 0) else "higher" if low > 0 else "lower"
 
 
 def confusion(genres: np.ndarray, labels: np.ndarray) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """The paper's three phases, run under any protocol on any data set: one call from data to a tidy table of scores.
 
-`run` is what the notebooks call; `helpers.grid` (`make results`) calls it for every run of the published grid.
+`run` is what the notebooks call, once they have spelled one seed out; `published.grids` (`make results`) calls it for
+every run of the published grid. A method is a row of METHODS.
 """
 
 from __future__ import annotations
@@ -16,29 +17,65 @@ from tqdm import tqdm
 
 from . import clustering, inputs, metrics, protocols, training
 from .datasets import Tracks
+from .protocols import Protocol
 from .training import Fit
 
-RECIPES = {1: ("basic_vae",), 2: ("enhanced_vae",), 3: ("beta_vae", "cvae", "ae")}
 FEWEST = 10  # rows: DBSCAN's rule and the spectral graph look at ten neighbours
-METHODS = {
-    1: ("VAE + K-Means", "PCA + K-Means"),
-    2: ("K-Means", "Agglomerative (Ward)", "DBSCAN"),
-    3: ("Beta-VAE", "CVAE", "PCA + K-Means", "AE + K-Means", "Spectral"),
-}  # the rows of Tables 1, 2 and 3
-SCORED_RECIPES = {
-    "basic_vae": "VAE + K-Means",
-    "enhanced_vae": "K-Means",
-    "beta_vae": "Beta-VAE",
-    "cvae": "CVAE",
-    "ae": "AE + K-Means",
-}
+
+
+@dataclass(frozen=True)
+class Method:
+    """A row of the tables of one `phase`: what is clustered, a network's latent means (the `space` is its recipe's name)
+    or "input", "pca", "umap", and the `algorithm`; VaDE brings its own. `extra` names the group of comparisons that the
+    paper does not have: "" for the paper's own, "spaces", "baselines"."""
+
+    phase: int
+    name: str
+    space: str
+    algorithm: str = "kmeans"
+    extra: str = ""
+
+
+METHODS = [
+    Method(1, "VAE + K-Means", "basic_vae"),
+    Method(1, "PCA + K-Means", "pca"),
+    Method(2, "K-Means", "enhanced_vae"),
+    Method(2, "Agglomerative (Ward)", "enhanced_vae", "ward"),
+    Method(2, "DBSCAN", "enhanced_vae", "dbscan"),
+    Method(3, "Beta-VAE", "beta_vae"),
+    Method(3, "CVAE", "cvae"),
+    Method(3, "PCA + K-Means", "pca"),
+    Method(3, "AE + K-Means", "ae"),
+    Method(3, "Spectral", "input", "spectral"),
+    *(Method(phase, "Input + K-Means", "input", extra="spaces") for phase in (1, 2, 3)),
+    *(Method(phase, "Spectral", "input", "spectral", "baselines") for phase in (1, 2)),
+    Method(1, "VaDE", "basic_vae", "vade", "baselines"),
+    Method(3, "VaDE", "beta_vae", "vade", "baselines"),
+    *(Method(phase, "HDBSCAN", "pca", "hdbscan", "baselines") for phase in (1, 2, 3)),
+    *(Method(phase, "UMAP + K-Means", "umap", extra="baselines") for phase in (1, 2, 3)),
+]
+
+
+def methods_of(phase: int, extras: Collection[str] = ()) -> list[Method]:
+    """The rows of METHODS of a phase: the paper's, in the order of its table, and those of the groups in `extras`."""
+    return [m for m in METHODS if m.phase == phase and (not m.extra or m.extra in extras)]
+
+
+def names_of(phase: int) -> list[str]:
+    """The methods of the paper's table of `phase`."""
+    return [m.name for m in methods_of(phase)]
+
+
+def recipes_of(phase: int) -> list[str]:
+    """The networks that the paper's methods of `phase` need."""
+    return list(dict.fromkeys(m.space for m in methods_of(phase) if m.space not in ("input", "pca", "umap")))
 
 
 @dataclass(frozen=True)
 class Run:
     """One phase under one protocol: `scores` (tidy: protocol, phase, dataset, variant, method, seed, metric, value,
     leaky); per seed and method `labels[seed][method]` (n,) and `spaces[seed][method]` (n, d); `fits[seed][recipe]`;
-    `inputs[seed]`, the table that was fed."""
+    `inputs[seed]`, the table that was fed; `left_out`, a sentence for each training that ran away."""
 
     tracks: Tracks
     protocol: str
@@ -48,15 +85,16 @@ class Run:
     spaces: dict[int, dict[str, np.ndarray]] = field(repr=False)
     fits: dict[int, dict[str, Fit]] = field(repr=False)
     inputs: dict[int, inputs.ModelInput] = field(repr=False)
+    left_out: tuple[str, ...] = ()
 
 
-def n_clusters(tracks: Tracks, protocol: protocols.Protocol) -> int:
+def n_clusters(tracks: Tracks, protocol: Protocol) -> int:
     """How many clusters are asked for: the number of genres, or the protocol's number where there are none."""
     return protocol.n_clusters if tracks.genres is None else len(tracks.genre_names)
 
 
 def jobs(
-    tracks: Tracks, protocol: protocols.Protocol, made: inputs.ModelInput, recipes: Sequence[str], seed: int
+    tracks: Tracks, protocol: Protocol, made: inputs.ModelInput, recipes: Sequence[str], seed: int
 ) -> dict[str, tuple]:
     """The training jobs (X, recipe, seed, c) of one seed, by recipe; a CVAE only where there are genres to condition
     on."""
@@ -64,68 +102,57 @@ def jobs(
     return {name: (made.X, protocol.recipes[name], seed, made.c if name == "cvae" else None) for name in names}
 
 
-def cluster_seed(
-    tracks: Tracks,
-    protocol: protocols.Protocol,
-    phase: int,
-    made: inputs.ModelInput,
-    fits: dict[str, Fit],
-    seed: int,
-    extras: Collection[str] = (),
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Labels and spaces of every method of `phase` for one seed, {method: (n,)} and {method: (n, d)}.
+def spaces(
+    protocol: Protocol, phase: int, X: np.ndarray, fits: dict[str, Fit], seed: int, extras: Collection[str] = ()
+) -> dict[str, tuple[np.ndarray, str]]:
+    """What each method of `phase` clusters and how, {method: (space (n, d), algorithm)}; X (n, d) is what was fed.
 
-    `extras` adds comparisons that the paper does not have: "spaces" (PCA at the VAE's number of active units, K-Means
-    on the active units alone, on sampled z, on the input itself), "baselines" (Spectral, VaDE, HDBSCAN, UMAP +
-    K-Means).
+    Methods whose network is not among `fits` are left out. The group "spaces" adds, beside METHODS, for each network its
+    active units alone, PCA with as many dimensions, and sampled z.
     """
-    k = n_clusters(tracks, protocol)
-    if len(made.X) < k:
-        raise ValueError(f"{tracks.name!r} has {len(made.X)} rows, fewer than the {k} clusters asked for.")
     shape = inputs.zscore if protocol.standardise_latent[phase] else np.asarray
-    n_init = protocol.kmeans_n_init[phase]
-    labels, spaces = {}, {}
+    pca = PCA(min(protocol.pca_components, *X.shape), random_state=seed).fit_transform(X)
+    found: dict[str, tuple[np.ndarray, str]] = {}
+    for m in methods_of(phase, extras):
+        if m.name in found:
+            continue
+        if m.space in ("input", "pca", "umap"):
+            own = not m.extra and m.space == "pca"
+            space = X if m.space == "input" else pca if m.space == "pca" else umap_embedding(X, min(8, len(X) - 2), seed)
+            found[m.name] = (shape(space) if own else space, m.algorithm)
+        elif m.algorithm == "vade":
+            found[m.name] = (X, "vade")
+        elif m.space in fits:
+            found[m.name] = (shape(fits[m.space].mu), m.algorithm)
+    first = {m.space: m.name for m in reversed(methods_of(phase))}
+    for name, fit in fits.items() if "spaces" in extras else ():
+        if fit.logvar is not None:
+            if len(fit.active):
+                found[f"{first[name]} (active units)"] = (fit.mu[:, fit.active], "kmeans")
+                found[f"{first[name]} (PCA, as many dims)"] = (pca[:, : len(fit.active)], "kmeans")
+            found[f"{first[name]} (sampled z)"] = (fit.sample(seed), "kmeans")
+    return found
 
-    def put(method: str, space: np.ndarray, algorithm: str = "kmeans", **options) -> None:
-        if algorithm == "kmeans":
-            options["n_init"] = n_init
-        spaces[method] = space
-        labels[method] = clustering.cluster(space, algorithm, n_clusters=k, seed=seed, **options)
 
-    pca = PCA(min(protocol.pca_components, *made.X.shape), random_state=seed).fit_transform(made.X)
-    neighbors = min(protocol.spectral_neighbors, len(made.X) - 1)
-    if phase == 1:
-        put("VAE + K-Means", shape(fits["basic_vae"].mu))
-        put("PCA + K-Means", shape(pca))
-    elif phase == 2:
-        latent = shape(fits["enhanced_vae"].mu)
-        put("K-Means", latent)
-        put("Agglomerative (Ward)", latent, "ward")
-        put("DBSCAN", latent, "dbscan", eps=clustering.dbscan_eps(latent, protocol.dbscan_eps))
-    else:
-        for name in fits:
-            put(SCORED_RECIPES[name], shape(fits[name].mu))
-        put("PCA + K-Means", shape(pca))
-        put("Spectral", made.X, "spectral", n_neighbors=neighbors)
-    if "spaces" in extras:
-        for name, fit in fits.items():
-            if fit.logvar is None:
-                continue
-            method, active = SCORED_RECIPES[name], fit.active
-            if len(active):
-                put(f"{method} (active units)", fit.mu[:, active])
-                put(f"{method} (PCA, as many dims)", pca[:, : len(active)])
-            put(f"{method} (sampled z)", fit.sample(seed))
-        put("Input + K-Means", made.X)
-    if "baselines" in extras:
-        if "Spectral" not in labels:
-            put("Spectral", made.X, "spectral", n_neighbors=neighbors)
-        if phase != 2:
-            recipe = protocol.recipes["basic_vae" if phase == 1 else "beta_vae"]
-            labels["VaDE"], spaces["VaDE"] = training.fit_vade(made.X, recipe, k, seed)
-        put("HDBSCAN", pca, "hdbscan", min_cluster_size=max(5, len(pca) // 100))
-        put("UMAP + K-Means", umap_embedding(made.X, min(8, len(made.X) - 2), seed))
-    return labels, spaces
+def cluster_spaces(
+    protocol: Protocol, phase: int, k: int, seed: int, found: dict[str, tuple[np.ndarray, str]]
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Labels (n,) of every method, k clusters where the algorithm is told, and the spaces (n, d) that they are in."""
+    labels, where = {}, {}
+    for name, (space, algorithm) in found.items():
+        where[name] = space
+        if algorithm == "vade":
+            recipe = next(m.space for m in METHODS if m.phase == phase and m.algorithm == "vade")
+            labels[name], where[name] = training.fit_vade(space, protocol.recipes[recipe], k, seed)
+            continue
+        options = {
+            "kmeans": lambda: {"n_init": protocol.kmeans_n_init[phase]},
+            "spectral": lambda: {"n_neighbors": min(protocol.spectral_neighbors, len(space) - 1)},  # noqa: B023
+            "dbscan": lambda: {"eps": clustering.dbscan_eps(space, protocol.dbscan_eps)},  # noqa: B023
+            "hdbscan": lambda: {"min_cluster_size": max(5, len(space) // 100)},  # noqa: B023
+        }.get(algorithm, dict)()
+        labels[name] = clustering.cluster(space, algorithm, n_clusters=k, seed=seed, **options)
+    return labels, where
 
 
 def umap_embedding(X: np.ndarray, n_components: int, seed: int) -> np.ndarray:
@@ -140,28 +167,20 @@ def umap_embedding(X: np.ndarray, n_components: int, seed: int) -> np.ndarray:
         return np.asarray(model.fit_transform(X), dtype=float)
 
 
-def score_seed(
-    tracks: Tracks,
-    protocol: protocols.Protocol,
-    phase: int,
-    made: inputs.ModelInput,
-    seed: int,
-    labels: dict[str, np.ndarray],
-    spaces: dict[str, np.ndarray],
-    variant: str = "full",
+COLUMNS = ["protocol", "phase", "dataset", "variant", "method", "seed", "metric", "value", "leaky"]
+
+
+def score(
+    tracks: Tracks, labels: dict[str, np.ndarray], where: dict[str, np.ndarray], leaky: bool, **named
 ) -> pd.DataFrame:
-    """Tidy scores of one seed, one row per method and metric."""
+    """Tidy scores (COLUMNS) of one seed, one row per method and metric; `named` are protocol, phase, variant, seed."""
     common = inputs.zscore(tracks.features.to_numpy())
-    rows = []
-    for method, found in labels.items():
-        values = metrics.scores(found, spaces[method], common, tracks.genres) | {"dims": float(spaces[method].shape[1])}
-        rows += [
-            (protocol.name, phase, tracks.name, variant, method, seed, metric, value, made.leaky)
-            for metric, value in values.items()
-        ]
-    return pd.DataFrame(
-        rows, columns=["protocol", "phase", "dataset", "variant", "method", "seed", "metric", "value", "leaky"]
-    )
+    rows = [
+        named | {"dataset": tracks.name, "method": method, "metric": metric, "value": value, "leaky": leaky}
+        for method, found in labels.items()
+        for metric, value in metrics.scores(found, where[method], common, tracks.genres, tracks.groups).items()
+    ]
+    return pd.DataFrame(rows)[COLUMNS]
 
 
 def run(
@@ -176,33 +195,45 @@ def run(
 ) -> Run:
     """Run `phase` under `protocol` for every seed: inputs, fits (cached, over the cores), clusterings, scores.
 
-    `seeds` is how many, or which; `variant` a control input (inputs.VARIANTS); `extras` as in `cluster_seed`; `recipes`
-    the networks to train, default all of the phase. Raises ValueError before any training for an unknown protocol or
-    phase, a table with fewer rows than clusters, or a data set that lacks what the protocol needs.
+    `seeds` is how many, or which; `variant` a control input (inputs.VARIANTS); `extras` groups of METHODS beside the
+    paper's; `recipes` the networks to train, default all of the phase. A network that ran away is left out for its seed
+    and named in `left_out`. Raises ValueError before any training for an unknown protocol or phase, a table with fewer
+    rows than clusters, or a data set that lacks what the protocol needs.
     """
     chosen = protocols.get(protocol)
     seeds = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
     if not seeds:
         raise ValueError("seeds is empty; ask for at least 1.")
-    if tracks.n < (fewest := max(FEWEST, n_clusters(tracks, chosen))):
+    k = n_clusters(tracks, chosen)
+    if tracks.n < (fewest := max(FEWEST, k)):
         raise ValueError(
             f"{tracks.name!r} has {tracks.n} rows; at least {fewest} are needed, as many as clusters asked for and as "
             "neighbours looked at."
         )
     made = {seed: inputs.prepare(tracks, chosen, phase, seed, variant) for seed in seeds}
-    names = RECIPES[phase] if recipes is None else recipes
+    names = recipes_of(phase) if recipes is None else recipes
     todo = [(seed, *job) for seed in seeds for job in jobs(tracks, chosen, made[seed], names, seed).items()]
     fits: dict[int, dict[str, Fit]] = {seed: {} for seed in seeds}
-    for (seed, name, _), fit in zip(todo, training.fit_many([job for *_, job in todo], n_jobs), strict=True):
-        fits[seed][name] = fit
+    left_out = []
+    for (seed, name, _), found in zip(todo, training.fit_many([job for *_, job in todo], n_jobs), strict=True):
+        if isinstance(found, Fit):
+            fits[seed][name] = found
+        else:
+            left_out.append(f"{name}: {found}")
     work = joblib.Parallel(n_jobs=min(n_jobs or joblib.cpu_count(), len(seeds)), return_as="generator")(
-        joblib.delayed(cluster_seed)(tracks, chosen, phase, made[seed], fits[seed], seed, extras) for seed in seeds
+        joblib.delayed(_seed)(tracks, chosen, phase, variant, extras, made[seed], fits[seed], k, seed) for seed in seeds
     )
-    labels, spaces, tables = {}, {}, []
-    for seed, (found, where) in zip(seeds, tqdm(work, total=len(seeds), desc="clusterings", leave=False), strict=True):
-        labels[seed], spaces[seed] = found, where
-        tables.append(score_seed(tracks, chosen, phase, made[seed], seed, found, where, variant))
-    return Run(tracks, chosen.name, phase, pd.concat(tables, ignore_index=True), labels, spaces, fits, made)
+    done = list(tqdm(work, total=len(seeds), desc="clusterings", leave=False))
+    labels, where = ({seed: part[i] for seed, part in zip(seeds, done, strict=True)} for i in (0, 1))
+    scores = pd.concat([part[2] for part in done], ignore_index=True)
+    return Run(tracks, chosen.name, phase, scores, labels, where, fits, made, tuple(left_out))
+
+
+def _seed(tracks, protocol, phase, variant, extras, made, fits, k, seed):
+    found = spaces(protocol, phase, made.X, fits, seed, extras)
+    labels, where = cluster_spaces(protocol, phase, k, seed, found)
+    named = {"protocol": protocol.name, "phase": phase, "variant": variant, "seed": seed}
+    return labels, where, score(tracks, labels, where, made.leaky, **named)
 
 
 def controls(
@@ -225,7 +256,8 @@ def controls(
         for seed in seeds:
             made = inputs.prepare(tracks, chosen, phase, seed, variant)
             labels = {"Input + K-Means": clustering.cluster(made.X, "kmeans", k, seed, n_init=10)}
-            tables.append(score_seed(tracks, chosen, phase, made, seed, labels, {"Input + K-Means": made.X}, variant))
+            named = {"protocol": chosen.name, "phase": phase, "variant": variant, "seed": seed}
+            tables.append(score(tracks, labels, {"Input + K-Means": made.X}, made.leaky, **named))
             rows.append(labels["Input + K-Means"])
         found[variant] = np.stack(rows)
     return pd.concat(tables, ignore_index=True), found

@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
 from sklearn.neighbors import NearestNeighbors
 
-from .metrics import HIGHER_IS_BETTER as HIGHER
-from .tables import LABELS, summarise
+from .metrics import label_of, metric_of
+from .tables import summarise
 
 GTZAN = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock")
 GENRE_PALETTE = dict(zip(GTZAN, sns.color_palette("colorblind", 10).as_hex(), strict=True))  # Wong 2011, ten colours
@@ -100,8 +100,8 @@ def metric_bars(
         if paper is not None:
             known = paper[paper.metric == metric].set_index("method").value.reindex(methods)
             axis.scatter(known, methods, marker="D", s=42, color=PAPER, edgecolor="black", lw=0.6, zorder=5)
-        higher = HIGHER[metric.removesuffix("_common")]
-        axis.set_title(f"{LABELS[metric].replace(' ↓', '')} ({'higher' if higher else 'lower'} is better)", fontsize=10)
+        better = "higher" if metric_of(metric).higher else "lower"
+        axis.set_title(f"{label_of(metric).replace(' ↓', '')}\n({better} is better)", fontsize=10)
         axis.grid(axis="y", visible=False)
     axes[0].invert_yaxis()
     marks = [plt.Rectangle((0, 0), 1, 1, color=OURS, alpha=0.85)]
@@ -283,7 +283,7 @@ def waterfall(steps: pd.DataFrame, metric: str, title: str, paper: float | None 
     axis.set_yticks(y, [textwrap.fill(name, 26) for name in names], fontsize=9.5)
     axis.invert_yaxis()
     axis.set(
-        xlabel=LABELS[metric],
+        xlabel=label_of(metric),
         title=title,
         xlim=(0, max(1.0 if metric != "silhouette" else 0.7, float(steps.high.max()) + 0.1)),
     )

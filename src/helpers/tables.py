@@ -1,53 +1,22 @@
-"""Tables of results: summaries, the comparison with the paper, and the published runs on disk with their provenance.
+"""From scores to tables and sentences: summaries, the comparison with the paper, and what a table says in words.
 
-A table of scores is tidy: protocol, phase, dataset, variant, method, seed, metric, value, leaky (`experiments.run`).
+A table of scores is tidy: protocol, phase, dataset, variant, method, seed, metric, value, leaky (`phases.run`). "Better",
+"worse" and "level" always rest on a paired interval over tracks, never on the spread of the seeds.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from datetime import UTC, datetime
-from importlib import metadata
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from . import metrics
-from .datasets import Tracks, data_dir
-from .inputs import ModelInput as Inputs
-from .cache import write_atomically as write
+from .datasets import data_dir
+from .inputs import ModelInput
 from .lyrics import CONSTANTS
+from .metrics import label_of, metric_of
 
 KEYS = ["protocol", "phase", "dataset", "variant", "method"]
-LABELS = {
-    "silhouette": "Silhouette",
-    "calinski_harabasz": "Calinski-Harabasz",
-    "davies_bouldin": "Davies-Bouldin ↓",
-    "ari": "ARI",
-    "nmi": "NMI",
-    "ami": "AMI",
-    "v_measure": "V",
-    "purity": "Purity",
-    "accuracy": "Accuracy",
-    "k": "k",
-    "n": "N",
-    "dims": "Dimensions",
-    "noise_share": "Noise share",
-    "nmi_chance": "NMI by chance",
-    "nmi_noise_cluster": "NMI, noise one cluster",
-    "nmi_noise_singletons": "NMI, noise singletons",
-    "ari_noise_cluster": "ARI, noise one cluster",
-    "ari_noise_singletons": "ARI, noise singletons",
-    "silhouette_common": "Silhouette, common space",
-}
-PAPER_METRICS = {
-    1: ["silhouette", "calinski_harabasz", "ari", "nmi"],
-    2: ["silhouette", "davies_bouldin", "ari", "nmi"],
-    3: ["silhouette", "nmi", "ari", "purity", "davies_bouldin"],
-}  # the columns of Tables 1, 2 and 3
-PACKAGES = ("numpy", "scikit-learn", "torch", "librosa", "sentence-transformers", "pandas")
 
 
 def paper_tables() -> pd.DataFrame:
@@ -65,32 +34,39 @@ def summarise(scores: pd.DataFrame) -> pd.DataFrame:
 
 def cell(mean: float, sd: float, metric: str = "", digits: int | None = None) -> str:
     """One table cell: `0.105 ± 0.004`, with spaces that no line breaks at; an undefined score is a dash, never a zero;
-    a count that is the same for every seed is a whole number. `digits` after the point
-    default to those of the metric."""
+    a count that is the same for every seed is a whole number. `digits` after the point default to those of the
+    metric."""
     if not np.isfinite(mean):
         return "–"
     if metric in ("n", "k", "dims") and not sd > 0 and mean == round(mean):
         return f"{mean:.0f}"
     if digits is None:
-        digits = {"calinski_harabasz": 1, "n": 0, "dims": 1, "k": 1}.get(metric, 3)
+        digits = metric_of(metric).digits if metric else 3
     mean = round(mean, digits) + 0.0  # no minus before a zero
     return f"{mean:.{digits}f}" + (f"\u00a0±\u00a0{sd:.{digits}f}" if np.isfinite(sd) else "")
 
 
+def range_cell(low: float, high: float, digits: int = 3) -> str:
+    """An interval in a table, `[0.10, 0.12]`; a dash where there is none."""
+    if not np.isfinite([low, high]).all():
+        return "–"
+    low, high = (round(edge, digits) + 0.0 for edge in (low, high))
+    return f"[{low:.{digits}f},\u00a0{high:.{digits}f}]"
+
+
 def interval_cell(low: float, high: float) -> str:
     """A 95 % interval behind a score in a table, on the next line where the cell is narrow."""
-    low, high = (round(edge, 2) + 0.0 for edge in (low, high))
-    return f" [{low:.2f},\u00a0{high:.2f}]"
+    return " " + range_cell(low, high, 2)
 
 
-def table(scores: pd.DataFrame, metrics: list[str] | None = None, methods: list[str] | None = None) -> pd.DataFrame:
+def table(scores: pd.DataFrame, names: list[str] | None = None, methods: list[str] | None = None) -> pd.DataFrame:
     """Methods by metrics, each cell mean ± sd over seeds, the chance level its mean alone; a method whose input leaks
     the genre is marked LEAKY.
 
-    `scores` of one run; `metrics` and `methods` choose and order (default: everything that is there).
+    `scores` of one run; `names` of scores and `methods` choose and order (default: everything that is there).
     """
     summary = summarise(scores)
-    metrics = [m for m in (metrics or list(LABELS)) if m in set(summary.metric)]
+    names = [m for m in (names or list(dict.fromkeys(summary.metric))) if m in set(summary.metric)]
     methods = methods or list(dict.fromkeys(summary.method))
     rows = {}
     for method in methods:
@@ -99,47 +75,73 @@ def table(scores: pd.DataFrame, metrics: list[str] | None = None, methods: list[
             continue
         name = f"{method} (LEAKY)" if part.leaky.any() else method
         rows[name] = {
-            LABELS.get(m, m): cell(part["mean"][m], np.nan if m == "nmi_chance" else part["sd"][m], m)
-            if m in part.index else "–" for m in metrics
+            label_of(m): cell(part["mean"][m], np.nan if m.endswith("_chance") else part["sd"][m], m)
+            if m in part.index else "–" for m in names
         }
     return pd.DataFrame(rows).T.rename_axis("Method")
 
 
-def verdict(paper: float, mean: float, sd: float, leaky: bool) -> str:
-    """In words, whether `mean` ± 2 `sd` holds the paper's value: reproduced, reproduced only with leakage, not
-    reproduced.
+MARGIN = 0.02  # a difference from a printed score that nobody would call one, in units of the score (see `verdict`)
 
-    Three decimals were printed, so half a unit of the last one is granted to the paper's value.
+
+def prediction(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
+    """Where one further run would fall: the t prediction interval of the runs' values (n_seeds,); NaN for one run."""
+    values = np.asarray(values, dtype=float)
+    if len(values) < 2:
+        return float("nan"), float("nan")
+    half = stats.t.ppf((1 + level) / 2, len(values) - 1) * values.std(ddof=1) * np.sqrt(1 + 1 / len(values))
+    return float(values.mean() - half), float(values.mean() + half)
+
+
+def verdict(paper: float, values: np.ndarray, metric: str) -> str:
+    """Whether runs with these `values` (n_seeds,) reproduce the paper's number, in words.
+
+    The number is one run, printed to three decimals: it must lie where one further run of ours would (`prediction`,
+    widened by half a unit of the last decimal), and our mean must lie near it: within MARGIN, or a tenth of the number
+    for scores that are no shares. "reproduced": both; "near, though outside our spread": the second alone; "within a wide
+    spread": the first alone, which a noisy method gets for its noise; else "not reproduced".
     """
-    if not np.isfinite(mean):
+    values = np.asarray(values, dtype=float)
+    if not np.isfinite(values).all() or not len(values):
         return "not defined"
-    if abs(paper - mean) <= 2 * (sd if np.isfinite(sd) else 0.0) + 5e-4:
-        return "reproduced only with leakage" if leaky else "reproduced"
-    return "not reproduced"
+    low, high = prediction(values)
+    share = metric_of(metric).digits == 3 and metric != "davies_bouldin"
+    near = abs(values.mean() - paper) <= (MARGIN if share else 0.1 * abs(paper))
+    held = len(values) > 1 and low - 5e-4 <= paper <= high + 5e-4
+    words = {(True, True): "reproduced", (False, True): "near, though outside our spread",
+             (True, False): "within a wide spread", (False, False): "not reproduced"}  # fmt: skip
+    return words[bool(held), bool(near)]
 
 
 def beside_paper(scores: pd.DataFrame, phase: int) -> pd.DataFrame:
     """The paper's table of `phase` beside ours, one row per method and metric: paper, ours (mean ± sd), and on full
-    GTZAN the difference in units of our seed spread and the verdict in words; on other data there is none to tell."""
-    summary = summarise(scores[scores.phase == phase]).set_index(["method", "metric"])
+    GTZAN the range where one further run would fall and the verdict in words; on other data there is none to tell."""
+    part = scores[scores.phase == phase]
+    values = {key: rows.value.to_numpy() for key, rows in part.groupby(["method", "metric"])}
+    leaky = part.groupby("method").leaky.any()
     on_gtzan = set(scores.dataset) == {"gtzan"}
     rows = []
     for row in paper_tables().query("phase == @phase").itertuples():
-        if (row.method, row.metric) not in summary.index:
+        ours = values.get((row.method, row.metric))
+        if ours is None:
             continue
-        ours = summary.loc[(row.method, row.metric)]
-        units = (row.value - ours["mean"]) / ours.sd if ours.sd > 0 else float("nan")
+        sd = ours.std(ddof=1) if len(ours) > 1 else float("nan")
         cells = {
             "Method": row.method,
-            "Metric": LABELS[row.metric],
+            "Metric": label_of(row.metric),
             "Paper" if on_gtzan else "Paper, on all of GTZAN": cell(row.value, float("nan"), row.metric),
-            "Ours" if on_gtzan else "Ours, on these data": cell(ours["mean"], ours.sd, row.metric),
+            "Ours" if on_gtzan else "Ours, on these data": cell(ours.mean(), sd, row.metric),
         }
         if on_gtzan:
-            cells["(Paper − ours) / sd"] = f"{units:+.1f}" if np.isfinite(units) else "–"
-            cells["Verdict"] = verdict(row.value, ours["mean"], ours.sd, ours.leaky)
+            cells["One further run"] = range_cell(*prediction(ours))
+            cells["Verdict"] = verdict(row.value, ours, row.metric) + " (LEAKY)" * bool(leaky[row.method])
         rows.append(cells)
     return pd.DataFrame(rows).set_index(["Method", "Metric"])
+
+
+def paper_metrics(phase: int) -> list[str]:
+    """The columns of the paper's table of `phase`, in its order."""
+    return list(dict.fromkeys(paper_tables().query("phase == @phase").metric))
 
 
 def mean_of(scores: pd.DataFrame, method: str, metric: str) -> float:
@@ -147,45 +149,47 @@ def mean_of(scores: pd.DataFrame, method: str, metric: str) -> float:
     return float(scores[(scores.method == method) & (scores.metric == metric)].value.mean())
 
 
-def read_contrast(scores: pd.DataFrame, a: str, b: str, names: list[str]) -> str:
-    """A sentence that reads two methods' scores off the table: for each metric in `names` both means ± sd and which is
-    better, "level" when they differ by less than the larger standard deviation over seeds."""
+def read_scores(scores: pd.DataFrame, methods: list[str], names: list[str]) -> str:
+    """A sentence with the scores of some methods, mean ± sd over seeds; it compares nothing."""
     summary = summarise(scores).set_index(["method", "metric"])
     parts = []
-    for name in names:
-        if (a, name) not in summary.index or (b, name) not in summary.index:
-            continue
-        one, two = summary.loc[(a, name)], summary.loc[(b, name)]
-        if not np.isfinite([one["mean"], two["mean"]]).all():
-            parts.append(f"{LABELS[name]} is not defined for one of them")
-            continue
-        gap = (one["mean"] - two["mean"]) * (1 if metrics.HIGHER_IS_BETTER[name] else -1)
-        spread = np.nanmax([one.sd, two.sd, 0.0])
-        word = "level" if abs(gap) <= spread else ("better" if gap > 0 else "worse")
-        label = LABELS[name].replace(" ↓", "")
-        parts.append(f"{label} {cell(one['mean'], one.sd, name)} against {cell(two['mean'], two.sd, name)} ({word})")
-    if not parts:
-        return f"*{a}* and *{b}* share no score on these data."
-    return f"*{a}* against *{b}*: {', '.join(parts)}."
+    for method in methods:
+        found = [(name, summary.loc[(method, name)]) for name in names if (method, name) in summary.index]
+        if found:
+            said = ", ".join(f"{label_of(n).replace(' ↓', '')} {cell(one['mean'], one.sd, n)}" for n, one in found)
+            parts.append(f"*{method}*: {said}")
+    return "; ".join(parts) + "." if parts else "None of these scores is defined on these data."
 
 
-def read_interval(
-    genres: np.ndarray | None, groups: np.ndarray, labels: dict[int, dict[str, np.ndarray]], a: str, b: str
-) -> str:
-    """A sentence with the NMI difference of methods `a` and `b` and its 95 % interval over tracks and seeds.
+def read_difference(
+    genres: np.ndarray | None, groups: np.ndarray, labels: dict[int, dict[str, np.ndarray]] | dict[str, np.ndarray],
+    a: str, b: str, names: tuple[str, ...] = ("nmi",), n_resamples: int = 500,
+) -> str:  # fmt: skip
+    """A sentence that compares methods `a` and `b` by scores against genres: differences of their means over seeds, with
+    95 % intervals over tracks (whole groups), and whether one is better or they are level.
 
-    `genres` (n,) or None, `groups` (n,) the track of each row, `labels[seed][method]` (n,).
+    `genres` (n,) or None, `groups` (n,); `labels[seed][method]` (n,), or `labels[method]` (n_seeds, n). It says also
+    what the interval of one run would be, for the first score. Karim (2026) compares single runs.
     """
     if genres is None:
-        return "Without genre labels there is no NMI to compare."
-    sides = [[found[name] for found in labels.values() if name in found] for name in (a, b)]
-    if not all(sides):
+        return "Without labels there is nothing to compare clusters with."
+    sides = [
+        [found[name] for found in labels.values() if name in found]  # type: ignore[operator]
+        if all(isinstance(key, (int, np.integer)) for key in labels) else list(labels.get(name, ()))  # type: ignore
+        for name in (a, b)
+    ]
+    if not all(len(side) for side in sides):
         return f"*{a}* or *{b}* was not run on these data."
-    difference, low, high = metrics.paired_bootstrap(genres, *sides, groups=groups, n_resamples=300)
-    verdict = "no difference can be told" if low <= 0 <= high else f"*{a if difference > 0 else b}* is better"
+    parts = []
+    for name in names:
+        point, low, high = metrics.paired_bootstrap(genres, *sides, name, groups, "mean", n_resamples)
+        word = metrics.told(low, high)
+        said = "level" if word == "level" else f"*{a if word == 'higher' else b}* is better"
+        parts.append(f"{label_of(name)} {point:+.3f} [{low:+.3f}, {high:+.3f}], {said}")
+    _, low, high = metrics.paired_bootstrap(genres, *sides, names[0], groups, "run", n_resamples)
     return (
-        f"NMI of *{a}* minus *{b}*: {difference:+.3f}, 95 % interval [{low:+.3f}, {high:+.3f}] "
-        f"over {len(set(groups))} tracks and {len(labels)} seeds drawn anew: {verdict}."
+        f"*{a}* minus *{b}*, means over {len(sides[0])} seeds, 95 % intervals over {len(set(groups))} tracks or groups of "
+        f"them: {'; '.join(parts)}. For one run of either: [{low:+.3f}, {high:+.3f}]."
     )
 
 
@@ -210,7 +214,7 @@ def read_confusion(genres: np.ndarray | None, labels: np.ndarray) -> str:
     )
 
 
-def read_columns(made: Inputs) -> str:
+def read_columns(made: ModelInput) -> str:
     """How many columns of a fused input hold what: "68 columns of sound, 74 of text"."""
     words = {"audio": "sound", "text": "text", "label": "the one-hot genre"}
     counts = {name: block.stop - block.start for name, block in made.blocks.items()}
@@ -219,15 +223,15 @@ def read_columns(made: Inputs) -> str:
 
 
 def lyrics_table(report: pd.DataFrame) -> pd.DataFrame:
-    """What `fusion.inputs` reports on the lyrics it drew (`Inputs.lyrics_report`), by genre, in a reader's words."""
+    """What `inputs.prepare` reports on the lyrics it drew (`ModelInput.lyrics_report`), by genre, in a reader's words."""
     names = {"genre": "Genre", "tag": "Its Genius tag", "n_tracks": "Tracks", "n_texts": "Different texts",
              "n_from_tag": "Texts of the tag", "n_from_rest": "Texts of other tags", "n_reused": "Used twice"}
     shown = report.assign(tag=report.tag.replace("", "none"))
     return shown[[name for name in names if name in shown]].rename(columns=names).set_index("Genre")
 
 
-def read_guard(made: Inputs) -> str:
-    """A sentence with what the leak guard found in an input (`fusion.inputs`)."""
+def read_guard(made: ModelInput) -> str:
+    """A sentence with what the leak guard found in an input (`inputs.prepare`)."""
     if made.c is None:
         return "Leak guard: not run, there are no genres to leak."
     return f"Leak guard: {' '.join(made.leaks) or 'none of its four tests found the genre in the input.'}"
@@ -235,17 +239,14 @@ def read_guard(made: Inputs) -> str:
 
 def read_weights(made: Inputs, survive: bool) -> str:
     """A sentence on the text in a fused input: how much of the text it keeps, whether the fusion weights reach the
-    clusterer (`survive`, from `fusion.weights_survive`), and what they come to, since there is one a column."""
+    clusterer (`survive`, from `inputs.weights_survive`), and what they come to."""
     if "text" not in made.blocks:
         return "There are no lyrics for these tracks, so the input is audio alone."
     variance = made.X.var(axis=0)
     share = variance[made.blocks["text"]].sum() / variance.sum()
     kept = "" if made.text_variance is None else f"The text keeps {made.text_variance:.1%} of its variance. "
     reach = "reach" if survive else "**do not reach**"
-    return (
-        f"{kept}Scale guard: the fusion weights {reach} the clusterer. A weight acts on each column of its block, and "
-        f"the text's columns together make up {share:.0%} of the input's variance."
-    )
+    return f"{kept}The fusion weights {reach} the clusterer; the text makes up {share:.0%} of the input's variance."
 
 
 def by_cluster(ids: np.ndarray, labels: np.ndarray, space: np.ndarray) -> pd.DataFrame:
@@ -284,53 +285,3 @@ def by_text_kind(
             for name, v in values.items()
         }
     return pd.DataFrame(rows).T.dropna(how="all").rename_axis("Method")
-
-
-def provenance(tracks: Tracks, **more) -> dict:
-    """Where a result comes from: time, package versions, data set with the sha256 of its feature table."""
-    table = tracks.features.to_csv(float_format="%.9g").encode()
-    return {
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "dataset": tracks.name,
-        "n": tracks.n,
-        "features_sha256": hashlib.sha256(table).hexdigest(),
-        "ids_sha256": hashlib.sha256("\n".join(tracks.ids).encode()).hexdigest(),
-        "versions": {name: metadata.version(name) for name in PACKAGES},
-    } | more
-
-
-def check_provenance(tracks: Tracks, stored: dict, where: str) -> None:
-    """Raise ValueError, naming both hashes, when `tracks` is not the table that `stored` results were computed from."""
-    now = provenance(tracks)
-    for key, what in (("features_sha256", "feature table"), ("ids_sha256", "track ids")):
-        if stored.get(key) != now[key]:
-            raise ValueError(
-                f"{where}: the stored results belong to another {what} (sha256 {stored.get(key)}) than the one given "
-                f"(sha256 {now[key]}); run `make results` anew or use the table they were made from."
-            )
-
-
-def published(dataset: str = "gtzan") -> Path:
-    """Folder of the published runs of a data set."""
-    return data_dir() / "results" / dataset
-
-
-def save(scores: pd.DataFrame, folder: Path, record: dict) -> None:
-    """Write scores.csv.gz and provenance.json into `folder`, each under a temporary name first."""
-    folder.mkdir(parents=True, exist_ok=True)
-    # a fixed time stamp in the archive: equal scores give equal bytes
-    write(
-        folder / "scores.csv.gz",
-        lambda path: scores.to_csv(path, index=False, float_format="%.6g", compression={"method": "gzip", "mtime": 0}),
-    )
-    write(folder / "provenance.json", lambda path: path.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n"))
-
-
-def load(dataset: str = "gtzan") -> tuple[pd.DataFrame, dict]:
-    """The published scores of a data set and their provenance; FileNotFoundError says how to make them."""
-    folder = published(dataset)
-    if not (folder / "scores.csv.gz").exists():
-        raise FileNotFoundError(
-            f"{folder / 'scores.csv.gz'} does not exist; `make results` computes it from the full feature table."
-        )
-    return pd.read_csv(folder / "scores.csv.gz"), json.loads((folder / "provenance.json").read_text())

@@ -23,7 +23,7 @@ class Planted:
     traits: np.ndarray
 
 
-def planted(n: int = 1000, n_genres: int = 10, n_styles: int = 5, n_traits: int = 3, n_features: int = 68,
+def draw(n: int = 1000, n_genres: int = 10, n_styles: int = 5, n_traits: int = 3, n_features: int = 68,
             genre: float = 1.5, style: float = 1.0, noise: float = 0.8, seed: int = 0) -> Planted:
     """Draw n tracks: x = genre centre + style centre + traits W + noise, columns standardised.
 
@@ -33,7 +33,7 @@ def planted(n: int = 1000, n_genres: int = 10, n_styles: int = 5, n_traits: int 
     Every genre and style is equally frequent. Raises ValueError for fewer rows than genre-style pairs.
     """
     if n < n_genres * n_styles:
-        raise ValueError(f"planted() needs at least {n_genres * n_styles} rows for every genre and style, not {n}.")
+        raise ValueError(f"draw() needs at least {n_genres * n_styles} rows for every genre and style, not {n}.")
     world, rows = (np.random.default_rng([seed, k]) for k in (1, 2))
     genres = genre * world.normal(size=(n_genres, n_features))
     styles = style * world.normal(size=(n_styles, n_features))

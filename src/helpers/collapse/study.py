@@ -92,7 +92,7 @@ def chapter_models(protocol: str, conditional: bool, both_ways: bool = False) ->
     return {labels[0]: cvae, **twin, "VAE": vae, f"CVAE, beta = {DEAD:.0f}": dead}
 
 
-def study(tracks: Tracks, protocol: str = "controlled", seeds: int = 3, n_jobs: int | None = None) -> Study:
+def run(tracks: Tracks, protocol: str = "controlled", seeds: int = 3, n_jobs: int | None = None) -> Study:
     """Train and diagnose the page's models on `tracks`, `seeds` times each (cached fits, spread over the cores).
 
     The factor other than the genre is brightness: the third of its own genre that a track's mean spectral centroid

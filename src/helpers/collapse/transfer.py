@@ -34,7 +34,7 @@ class Transfer:
         return float(shares[~np.eye(len(shares), dtype=bool)].mean())
 
 
-def transfer(model, X: np.ndarray, c: np.ndarray, names: list[str] | None = None) -> Transfer:
+def swap(model, X: np.ndarray, c: np.ndarray, names: list[str] | None = None) -> Transfer:
     """Decode every row's posterior mean under every class: x' = decode(mu(x, c), c').
 
     X (n, D) scaled, c (n,) codes 0 ... C-1, `names` of the classes. The judge is an RBF support vector machine fitted

@@ -6,16 +6,17 @@ selection.
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy.spatial.distance import pdist, squareform
 
-from .. import phases
+from .. import phases, tables
 from ..datasets import Tracks
 from ..inputs import zscore
+from .store import Published
 
 NEAR = 0.1  # Euclidean distance in z-scored features below which two tracks are taken for the same recording
 
@@ -40,20 +41,6 @@ def replicas(tracks: Tracks, below: float = NEAR) -> pd.DataFrame:
     return table.sort_values("distance", ignore_index=True)
 
 
-def subset(tracks: Tracks, keep: np.ndarray, name: str) -> Tracks:
-    """The rows of `tracks` where `keep` (n,) bool is True, under another name."""
-    return replace(
-        tracks,
-        name=name,
-        ids=tracks.ids[keep],
-        groups=tracks.groups[keep],
-        features=tracks.features[keep],
-        genres=None if tracks.genres is None else tracks.genres[keep],
-        start_s=None if tracks.start_s is None else tracks.start_s[keep],
-        text=None if tracks.text is None else tracks.text[keep],
-    )
-
-
 def filtered_ids(folder: Path) -> set[str]:
     """Track ids in the *_filtered.txt lists of a folder (`blues/blues.00012.wav`, one a line), as `blues.00012`.
 
@@ -73,7 +60,29 @@ def study(tracks: Tracks, seeds: int, filtered: Path | None = None, n_jobs: int 
     if filtered is not None:
         subsets["fault-filtered"] = np.isin(tracks.ids, list(filtered_ids(filtered)))
     runs = [
-        phases.run(subset(tracks, keep, name), "released", 1, seeds, n_jobs=n_jobs).scores
+        phases.run(tracks.rows(keep, name), "released", 1, seeds, n_jobs=n_jobs).scores
         for name, keep in subsets.items()
     ]
     return pd.concat(runs, ignore_index=True)
+
+
+def stored(data: Published) -> tuple[pd.DataFrame, dict]:
+    """Scores of phase 1 on all tracks, without replicas, and fault-filtered; and what was found (counts, nearest
+    pairs)."""
+    return pd.read_csv(data.folder / "faults.csv"), json.loads((data.folder / "faults.json").read_text())
+
+
+def read_faults(scores: pd.DataFrame) -> str:
+    """A sentence on whether removing GTZAN's faults changes who is ahead in phase 1, by NMI and by silhouette."""
+    means = scores.pivot_table(index="dataset", columns=["metric", "method"], values="value", sort=False)
+    parts = []
+    for metric in ("nmi", "silhouette"):
+        ahead = {
+            name: max(("VAE + K-Means", "PCA + K-Means"), key=lambda m: row[(metric, m)])
+            for name, row in means.iterrows()
+        }
+        same = len(set(ahead.values())) == 1
+        who = f"{next(iter(ahead.values()))} is ahead on every subset" if same else f"who is ahead changes ({ahead})"
+        spread = np.ptp(means[metric].to_numpy(), axis=0).max()
+        parts.append(f"by {tables.label_of(metric)} {who}, and no mean moves by more than {spread:.3f}")
+    return "Without the faults: " + "; ".join(parts) + "."
