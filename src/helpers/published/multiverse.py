@@ -16,6 +16,7 @@ from sklearn.decomposition import PCA
 from .. import clustering, inputs, lyrics, metrics, training
 from ..datasets import Tracks
 from ..protocols import Recipe
+from .store import Published
 
 CHOICES = ["input", "spread", "scaling", "space", "algorithm", "k"]
 SPREADS, SCALINGS = ("standard deviation", "variance"), ("z-scores", "ranks")
@@ -81,6 +82,12 @@ def table(named: dict, result: dict[str, np.ndarray]) -> pd.DataFrame:
     rows = [named | {"algorithm": a, "k": k} | {name: values[i, j] for name, values in result.items()}
             for i, a in enumerate(ALGORITHMS) for j, k in enumerate(KS)]  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def stored(data: Published) -> pd.DataFrame:
+    """The table that `make results` wrote; empty where it has not."""
+    path = data.folder / "multiverse.csv"
+    return pd.read_csv(path) if path.exists() else pd.DataFrame(columns=[*CHOICES, "seed", "nmi", "ami", "ari"])
 
 
 PAIRS = {  # question: (choice, this, against that)

@@ -53,14 +53,15 @@ def folder_of(tracks: Tracks) -> Path:
     return folder.with_name(f"{folder.name}-{hashlib.sha256(repr(mine).encode()).hexdigest()[:8]}")
 
 
-def of(dataset: str) -> Published:
-    """The runs of the reader's own table where `make results` made some for this data set, else the published ones of
-    GTZAN. Pages "Leakage", "Results" and "Explore"."""
+def of(dataset: str, needs: str | None = None) -> Published:
+    """The runs of the reader's own table where `make results` made some for this data set (the run `needs` among them, if
+    one is named), else the published ones of GTZAN. Pages "Leakage", "Results" and "Explore"."""
     try:
         folder = folder_of(load(dataset))
     except (FileNotFoundError, ValueError):  # the table is not on this machine
-        folder = published()
-    return Published(folder.name if (folder / "provenance.json").exists() else "gtzan")
+        return Published()
+    found = Published(folder.name) if (folder / "provenance.json").exists() else Published()
+    return found if found.genres is not None and (not needs or needs in found.record["runs"]) else Published()
 
 
 class Published:
