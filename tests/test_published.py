@@ -26,8 +26,8 @@ def runs():
 
 def test_scores_follow_from_the_stored_labels(runs):
     """Every method of every run, by the table of counts."""
-    stored = runs.scores.pivot_table(index=["protocol", "phase", "variant", "method", "seed"], columns="metric",
-                                     values="value", dropna=False)  # fmt: skip
+    keys = ["protocol", "phase", "variant", "method", "seed", "metric"]
+    stored = runs.scores.set_index(keys).value.unstack("metric")
     seen = 0
     for protocol, phase, variant, method in dict.fromkeys(key[:4] for key in stored.index):
         if not runs.has(protocol, phase, method, variant):
