@@ -249,6 +249,23 @@ def test_the_opening_figure_is_its_list(runs):
     assert bars.leaky.tolist() == [True] * 4 + [False] * 8
 
 
+def test_what_the_opening_page_says_of_its_numbers_is_so(runs):
+    """Its second, third and fourth finding, and the seventh, in the words of intervals."""
+    k_means = "Input + K-Means"
+    shares = leakage.shares(runs).NMI
+    assert shares["share of the sentences"] > 5 * abs(shares["share of the one-hot"])
+    _, _, high = verdicts.difference(runs, ("released", 3, k_means, "real lyrics, no one-hot"),
+                                     ("controlled", 3, k_means, "audio alone"))  # fmt: skip
+    assert high < 0
+    for method in (k_means, "Beta-VAE"):
+        for other in ("lyrics shuffled", "audio alone"):
+            _, low, _ = verdicts.difference(runs, ("controlled", 3, method, "full"), ("controlled", 3, method, other))
+            assert low <= 0, f"{method}: lyrics add something to {other}: rewrite the fourth finding of book/index.md"
+    pca, vae, same = (tables.mean_of(runs.run("controlled", 1), m, "silhouette")
+                      for m in ("PCA + K-Means", "VAE + K-Means", "VAE + K-Means (PCA, as many dims)"))  # fmt: skip
+    assert pca < vae < same
+
+
 def test_the_same_steps_live():
     tracks = datasets.load("gtzan-mini-tracks")
     live = leakage.by_input_live(tracks, 1)
