@@ -1,10 +1,8 @@
 """Does one latent dimension hold one factor? MIG, DCI and SAP where factors are known, total correlation where not.
 
-These scores need several independent, known factors: planted data have them. GTZAN has one label, and with a single
-factor the gap between the best and the second-best dimension says only how the label is spread, so none of MIG, DCI
-or SAP is computed there. Page "CVAE: collapse or by design?".
-`Z` (n, d) are posterior means of the active dimensions: the means of a dead one are tiny, but binning and trees do
-not see size. `factors` maps names to (n,) arrays: integers are categories, floats continuous.
+These scores need several independent, known factors, which planted tracks have and GTZAN has not. Page "CVAE: collapse or
+by design?". `Z` (n, d) are posterior means of the active dimensions: the means of a dead one are tiny, but binning and
+trees do not see size. `factors` maps names to (n,) arrays: integers are categories, floats continuous.
 """
 
 from __future__ import annotations
@@ -43,9 +41,8 @@ def _binned(v: np.ndarray, bins: int) -> np.ndarray:
 def mig(Z: np.ndarray, factors: dict[str, np.ndarray], bins: int = 20) -> dict[str, float]:
     """Mutual information gap per factor: (best - second-best I(z_j; v)) / H(v), 0 to 1.
 
-    Continuous values go into `bins` bins. Chen et al. 2018, eq. 6. Each information is biased upwards by about
-    (bins - 1)(levels - 1) / 2n nats, which the difference largely removes. Raises ValueError for fewer than two
-    dimensions and for a constant factor.
+    Continuous values go into `bins` bins. Chen et al. 2018, eq. 6. Raises ValueError for fewer than two dimensions and
+    for a constant factor.
     """
     Z, factors = _checked(Z, factors)
     codes = [_binned(column, bins) for column in Z.T]
