@@ -80,7 +80,7 @@ Markdown(words.answer(chapter))
 
 # %%
 known, data = {}, planted.draw(1000)
-for name, (recipe, expected) in planted.CASES.items():
+for name, (recipe, _) in planted.CASES.items():
     fit = training.fit(data.X, recipe, seed=0, c=data.genre)
     model, style = fit.model(), {"style": data.style}
     known[name] = [battery.diagnose(model, data.X, data.genre, style)]
@@ -104,7 +104,8 @@ words.summary(study.tidy(known)).assign(Expected=expected)
 # first one is taken, under its own name). Probes leave whole tracks out, and intervals draw whole tracks.
 
 # %%
-words.summary(chapter.table, chapter.label)
+found = study.tidy(chapter.diagnoses)
+words.summary(found, chapter.label)
 
 # %% mystnb={"figure": {"caption": "KL of every latent dimension, sorted, for the first seed. The dotted line is what probabilistic PCA foretells for the first model from the covariance of the data alone.", "name": "fig-kl-units"}, "image": {"alt": "Line plot of KL per latent dimension for each model against the pPCA prediction."}}
 figures.kl_per_unit(chapter)
@@ -114,13 +115,13 @@ figures.kl_per_unit(chapter)
 # units that a linear model would keep.
 
 # %% mystnb={"figure": {"caption": "Squared error of the reconstruction as trained, and with z or the condition exchanged between rows or z set to zero; mean and range over seeds.", "name": "fig-shuffles"}, "image": {"alt": "Dot plot: squared error per model, as trained, with z shuffled, with z zero, with the condition shuffled."}}
-figures.shuffles(chapter.table)
+figures.shuffles(found)
 
 # %% [markdown]
 # Where the marks of a model lie on one another, its decoder ignores what was exchanged.
 
 # %% mystnb={"figure": {"caption": "Cross-validated probes of z: balanced accuracy for the condition and for a factor that is independent of it; mean and range over seeds. Dashed: chance. Dotted: the same probe on the data themselves.", "name": "fig-probes"}, "image": {"alt": "Dot plots of probe accuracy for the condition and another factor, per model, with chance level and the level of the data."}}
-figures.probes(chapter.table, chapter.label)
+figures.probes(found, chapter.label)
 
 # %% [markdown]
 # *Sampled z* is what the decoder works with, noise included. The posterior means of the *active units* are sharper, and may show a trace of the
@@ -230,24 +231,24 @@ sweep = grids.stored("gtzan", "beta")
 figures.lines(sweep, "beta", figures.BETA, mark="space")
 
 # %% [markdown]
-# As β grows, units die, and the silhouette of what is left rises: with fewer dimensions, clusters look rounder, whatever they hold. The dashed
-# lines come near without having seen a network.
+# As β grows, units die, and the silhouette of what is left rises, until there is none: with fewer dimensions, clusters look rounder, whatever
+# they hold. The dashed lines come near without having seen a network.
 #
 # ## Does beta disentangle?
-# [Page 3](03_advanced_vaes.ipynb) asks it of a β-VAE. MIG, SAP and DCI ask whether one dimension holds one factor, so they need several known
-# factors. Planted tracks have a style and three continuous traits.
+# [Page 3](03_advanced_vaes.ipynb) asks it of a β-VAE. MIG and DCI ask whether one dimension holds one factor, so they need several known factors.
+# Planted tracks have a style and three continuous traits.
 
 # %% tags=["remove-input"]
 factors = grids.stored("gtzan", "factors")
 Markdown(f"**{words.read_factors(factors)}**")
 
-# %% mystnb={"figure": {"caption": "Scores of disentanglement on planted tracks against beta; mean and range over seeds.", "name": "fig-factors"}, "image": {"alt": "Line plots of MIG, SAP, disentanglement, completeness and informativeness against beta, for a VAE and a CVAE."}}
+# %% mystnb={"figure": {"caption": "Scores of disentanglement on planted tracks against beta; mean and range over seeds.", "name": "fig-factors"}, "image": {"alt": "Line plots of MIG, disentanglement, completeness and informativeness against beta, for a VAE and a CVAE."}}
 figures.lines(factors, "beta", figures.FACTORS)
 
 # %% [markdown]
-# *MIG* and *SAP*: the lead of a factor's best dimension over the next best, by information and by prediction. *Disentanglement*: does a
-# dimension serve one factor only? *Completeness*: is a factor in one dimension only? *Informativeness*: how well are the factors predicted? All
-# lie between 0 and 1, and more is better.
+# *MIG*: the lead of a factor's best dimension over the next best, by information. From DCI, *disentanglement*: does a dimension serve one factor
+# only? *Completeness*: is a factor in one dimension only? *Informativeness*: how well are the factors predicted? All lie between 0 and 1, and
+# more is better.
 #
 # GTZAN has one label. With one factor every dimension holds at most that one, a gap between the best and the second-best dimension says only
 # how the label is spread, and a model that leaves the genre out by design would score zero for doing its job. What can be said without labels is

@@ -19,7 +19,7 @@ import torch
 from .. import models, training
 from .adapter import Network
 from .factors import total_correlation
-from .probes import cluster_nmi, cluster_within, interval, probe, probe_data, subset
+from .probes import cluster_nmi, cluster_within, interval, probe, subset
 
 ACTIVE_VARIANCE = 0.01  # of mu: the older rule (Burda, Grosse & Salakhutdinov 2016, sec. 3), which overcounts
 LEVELS = ["measure", "target", "space"]  # what a row of the battery is called: a name, of what, and where or how
@@ -44,12 +44,8 @@ class Thresholds:
 
 
 def information(mu: np.ndarray, logvar: np.ndarray, seed: int = 0) -> tuple[float, float]:
-    """I(x;z) under q, and the marginal KL(q(z)||p) = mean KL - I(x;z), both in nats, of at most 2000 rows.
-
-    q(z) is the mixture of the rows' own posteriors (`models.mutual_information`), so that I(x;z) cannot exceed log n: it
-    saturates there, and the marginal KL takes the rest. Either can be slightly negative by sampling when it is truly
-    zero.
-    """
+    """I(x;z) under q, and the marginal KL(q(z)||p) = mean KL - I(x;z), both in nats, of at most 2000 rows: I(x;z)
+    saturates at log n (`models.mutual_information`), and the marginal KL takes the rest."""
     rows = subset(len(mu), seed, 2000)
     noise = np.random.default_rng([seed, 11]).normal(size=(len(rows), mu.shape[1]))
     mu, logvar = np.asarray(mu, dtype=float)[rows], np.asarray(logvar, dtype=float)[rows]
@@ -59,8 +55,8 @@ def information(mu: np.ndarray, logvar: np.ndarray, seed: int = 0) -> tuple[floa
 
 @dataclass(frozen=True)
 class PPCA:
-    """What probabilistic PCA foretells: eigenvalues `spectrum` (D,), `active` units, `rate` (nats) and `distortion`
-    (squared error summed over features) of the best linear model."""
+    """What probabilistic PCA foretells of the best linear model: eigenvalues `spectrum` (D,), `active` units, `rate` in
+    nats, `distortion` (squared error summed over features)."""
 
     spectrum: np.ndarray
     active: int
@@ -140,7 +136,8 @@ def diagnose(model, X: np.ndarray, c: np.ndarray | None = None, factors: dict[st
     """
     factors = factors or {}
     X, c, n_classes = _checked(model, X, c, factors | ({} if groups is None else {"groups": groups}))
-    targets, notes = ({} if c is None else {"c": c}) | factors, []
+    targets = ({} if c is None else {"c": c}) | factors
+    notes: list[str] = []
     with Network(model, n_classes) as network:
         mu, logvar = network.encode(X, c)
         kl = training.kl_rows(mu, logvar)
@@ -184,10 +181,10 @@ def _of_decoder(network: Network, X: np.ndarray, c: np.ndarray | None, z: np.nda
 
 def _of_probes(targets: dict[str, np.ndarray], X: np.ndarray, z: np.ndarray, active: np.ndarray,
                groups: np.ndarray | None, seed: int, notes: list[str]) -> Iterator[Row]:
-    """Probes of every target in sampled z, the active units' means (n, n_active) and the data; adds to `notes`. The means
-    of dead units are never standardised for a probe, which would blow up traces too faint to use."""
+    """Probes of every target in sampled z, active units' means (n, n_active) and the data; adds to `notes`. Dead ones
+    are left out: a probe standardises, and would blow up traces too faint to use."""
     for name, target in targets.items():
-        sampled, data = probe(z, target, groups, seed), probe_data(X, target, groups, seed)
+        sampled, data = probe(z, target, groups, seed), probe(X, target, groups, seed)
         if sampled is None or data is None:
             notes.append(f"no probe of {name}: it has fewer than two classes with at least two tracks")
             continue
@@ -220,7 +217,7 @@ _READING = {
     ("total correlation", ""): "nats, of active units", ("squared error", ""): "per feature",
     ("squared error", "z shuffled"): "as trained if collapsed", ("squared error", "z = 0"): "as trained if collapsed",
     ("squared error", "c shuffled"): "as trained if the decoder ignores c",
-    ("encoder shift", ""): "0 if the encoder ignores c", ("I(z;c)", ""): "nats, lower bound; below 0: no better than odds",
+    ("encoder shift", ""): "0 if the encoder ignores c", ("I(z;c)", ""): "nats, lower bound",
     ("NMI", "active units"): "K-Means", ("NMI", "standardised mu"): "K-Means, dead units too: misleads",
     ("NMI within c", "active units"): "K-Means in each class",
 }  # fmt: skip
@@ -261,7 +258,7 @@ def decide(found: Diagnosis, at: Thresholds = Thresholds()) -> tuple[str, list[s
         skill[name] = [(p.value - p.chance) / (1 - p.chance) for p in (z, data)]
         # two standard errors of an accuracy at chance are granted
         at_chance &= skill[name][0] < 0.1 + 2 * np.sqrt(z.chance / (1 - z.chance) / found.n_units)
-        evidence.append(f"probe of {name} from z: {z.value:.2f} (chance {z.chance:.2f}, from the data {data.value:.2f})")
+        evidence.append(f"probe of {name} from z: {z.value:.2f} (chance {z.chance:.2f}, the data {data.value:.2f})")
     quiet = worse["z"] < at.notices
     if units == 0 or quiet:
         return ("collapsed" if units == 0 and quiet and kl < at.silent and at_chance else "undecided"), evidence

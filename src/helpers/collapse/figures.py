@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -22,18 +24,19 @@ RANGE = ("pi", 100)  # what an error bar shows: the range over seeds
 _SIZE = {"Active units": ("active units", "", ""), "KL (nats)": ("KL", "", "")}
 FEW = _SIZE | {"Squared error, z shuffled": ("squared error", "", "z shuffled"),
                "Brightness from z": ("probe", "brightness", "sampled z")}  # fmt: skip
-MANY = _SIZE | {"Genre, NMI of K-Means": ("NMI", "c", "active units"), "Style, probe of units": ("probe", "style", "active units")}
-BETA = {"Active units": ("active units", ""), "Rate: KL (nats)": ("KL", ""), "Distortion: squared error": ("distortion", ""),
+MANY = _SIZE | {"Genre, NMI of K-Means": ("NMI", "c", "active units"),
+                "Style, probe of units": ("probe", "style", "active units")}  # fmt: skip
+BETA = {"Active units": ("active units", ""), "Rate: KL (nats)": ("KL", ""), "Distortion": ("distortion", ""),
         "Silhouette": ("silhouette", ""), "Genre, NMI of K-Means": ("NMI", "c")}  # fmt: skip
-FACTORS = {name.capitalize(): (name, "", "") for name in (
-    "MIG", "SAP", "disentanglement", "completeness", "informativeness", "active units")}  # fmt: skip
+FACTORS = {"MIG": ("MIG", ""), "Disentanglement": ("disentanglement", ""), "Completeness": ("completeness", ""),
+           "Informativeness": ("informativeness", "")}  # fmt: skip
 
 
 def missing(why: str) -> Figure:
     """A figure that says why there is nothing to draw."""
     figure, axis = plt.subplots(figsize=(WIDTH, 0.8))
     axis.axis("off")
-    axis.text(0, 0.5, why, va="center", fontsize=11)
+    axis.text(0, 0.5, textwrap.fill(why, 60), va="center", fontsize=11)
     return _close(figure)
 
 
@@ -55,85 +58,81 @@ def kl_per_unit(chapter: ChapterRun) -> Figure:
     return _close(figure)
 
 
-def _dots(axis, table: pd.DataFrame, mark: str, order: list[str]) -> None:
-    """One row a model of `order`, one mark a value of the column `mark`: mean and range over seeds."""
-    marks = list(dict.fromkeys(table[mark]))
-    sns.pointplot(table, x="value", y="model", order=order, hue=mark, hue_order=marks, ax=axis, errorbar=RANGE, ls="none", dodge=0.3,
-                  palette=COLOURS[: len(marks)], markers=list(MARKERS[: len(marks)]), ms=6, err_kws={"lw": 1}, legend=True)
-    axis.set(ylabel="")
+def _dots(parts: dict[str, pd.DataFrame], mark: str, columns: int = 2) -> tuple[Figure, list]:
+    """A panel a table of `parts`, a row a model, a mark a value of the column `mark`: mean and range over seeds."""
+    models, marks = (list(dict.fromkeys(pd.concat(parts.values())[column])) for column in ("model", mark))
+    figure, axes = _grid(len(parts), height=1.3 + 0.38 * len(models), columns=columns, sharey=True)
+    for axis, (title, part) in zip(axes, parts.items(), strict=True):
+        sns.pointplot(part, x="value", y="model", order=models, hue=mark, hue_order=marks, ax=axis, errorbar=RANGE,
+                      palette=COLOURS[: len(marks)], markers=list(MARKERS[: len(marks)]), ms=6, ls="none", dodge=0.3,
+                      err_kws={"lw": 1})  # fmt: skip
+        axis.set(title=title, ylabel="", xlabel="")
+    return figure, axes
 
 
-def _legend(figure: Figure, axes: list, columns: int) -> None:
-    """One legend under the figure, of the first of its axes."""
+def _legend(figure: Figure, axes: list, columns: int = 3) -> Figure:
+    """The figure, one legend under it: that of the first of its axes."""
     marks, labels = axes[0].get_legend_handles_labels()
     for axis in axes:
         if axis.get_legend() is not None:
             axis.get_legend().remove()
     figure.legend(marks, labels, loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
+    return _close(figure)
 
 
 def shuffles(table: pd.DataFrame | None) -> Figure:
-    """Squared error of every model as it is, and with z or the condition exchanged or z = 0 (`study.tidy`, or a grid)."""
+    """Squared error of every model as it is, and with z or the condition exchanged or z = 0."""
     if table is None:
         return missing(NOT_RUN)
     part = table[table.measure == "squared error"].replace({"space": {"": "as trained"}})
-    figure, axis = plt.subplots(figsize=(WIDTH, 1.6 + 0.5 * part.model.nunique()))
-    _dots(axis, part, "space", list(dict.fromkeys(part.model)))
-    axis.set(xlabel="squared error per feature", title="What the decoder notices", xlim=(0, None))
-    _legend(figure, [axis], 3)
-    return _close(figure)
+    figure, axes = _dots({"What the decoder notices": part}, "space", columns=1)
+    axes[0].set(xlabel="squared error per feature", xlim=(0, None))
+    return _legend(figure, axes)
 
 
-def probes(table: pd.DataFrame | None, label: str = "genre") -> Figure:
+def probes(table: pd.DataFrame, label: str = "genre") -> Figure:
     """Balanced accuracy of probes of z, one panel a target; dashed is chance, dotted the data's own."""
-    part = None if table is None else table[table.measure == "probe"]
-    if part is None or part.empty:
-        return missing(NOT_RUN if part is None else "Nothing to probe: fewer than two classes with two tracks each.")
-    targets = list(dict.fromkeys(part.target))
-    figure, axes = plt.subplots(1, len(targets), figsize=(WIDTH, 1.7 + 0.45 * part.model.nunique()), sharey=True,
-                                squeeze=False)
-    for axis, target in zip(axes.flat, targets, strict=True):
-        here = part[part.target == target]
-        _dots(axis, here[here.space != "data"], "space", list(dict.fromkeys(part.model)))
-        axis.axvline(here.chance.mean(), color="black", ls="--", lw=1, label="chance")
-        axis.axvline(here[here.space == "data"].value.mean(), color="black", ls=":", lw=1.4, label="from the data")
-        axis.set(xlim=(0, 1), title=label if target == "c" else target, xlabel="balanced accuracy")
-    _legend(figure, list(axes.flat), 4)
-    return _close(figure)
-
-
-def lines(table: pd.DataFrame | None, x: str, panels: dict[str, tuple], mark: str = "model", height: float = 2.4) -> Figure:
-    """Small multiples over the column `x`, log scale: one panel a title of `panels`, {title: (measure, target[, space])},
-    one line a value of the column `mark`; mean and range over seeds. None (not computed) or no row says so."""
-    if table is None or table.empty:
-        return missing(NOT_RUN)
-    figure, axes = _grid(len(panels), height=height, sharex=True)
-    table = table[table.measure != ""]
-    table = table.replace({"space": {"": "trained", "pPCA": "linear optimum"}}) if mark == "space" else table
-    marks = list(dict.fromkeys(table[mark]))
-    for axis, (title, (measure, target, *space)) in zip(axes, panels.items(), strict=True):
-        here = table[(table.measure == measure) & (table.target == target)]
-        here = here[here.space == space[0]] if space else here
-        sns.lineplot(here, x=x, y="value", hue=mark, hue_order=marks, style=mark, style_order=marks, markers=True,
-                     errorbar=RANGE, ax=axis, palette=COLOURS[: len(marks)])
-        axis.set(xscale="log", title=title, ylim=(0, None), ylabel="", xlabel=x if axis in axes[-2:] else "")
-    _legend(figure, axes, 3)
-    return _close(figure)
+    table = table[table.measure == "probe"]
+    if table.empty:
+        return missing("Nothing to probe: there are no two classes with two tracks each.")
+    parts = {label if target == "c" else target: part for target, part in table.groupby("target", sort=False)}
+    figure, axes = _dots({name: part[part.space != "data"] for name, part in parts.items()}, "space")
+    for axis, part in zip(axes, parts.values(), strict=True):
+        axis.axvline(part.chance.mean(), color="black", ls="--", lw=1, label="chance")
+        axis.axvline(part[part.space == "data"].value.mean(), color="black", ls=":", lw=1.4, label="from the data")
+        axis.set(xlim=(0, 1), xlabel="balanced accuracy")
+    return _legend(figure, axes, 4)
 
 
 def remedies(table: pd.DataFrame | None) -> Figure:
-    """The remedies grid: what each remedy does to units, KL and what a probe of z finds, by the start it was tried on."""
+    """The remedies grid: what each does to units, KL and what a probe of z finds, by the start that it was tried on."""
     if table is None:
         return missing(NOT_RUN)
     style = table[(table.measure == "probe") & (table.space == "sampled z") & (table.target != "c")]
-    panels = {"Active units": pick(table, "active units"), "KL (nats)": pick(table, "KL"),
-              "Genre from z": pick(table, "probe", "c", "sampled z"), "Style from z": style}
-    figure, axes = _grid(len(panels), height=1.0 + 0.34 * table.model.nunique(), sharey=True)
-    for axis, (title, part) in zip(axes, panels.items(), strict=True):
-        _dots(axis, part, "start", list(dict.fromkeys(table.model)))
-        axis.set(title=title, xlabel="", xlim=(0, 1) if "from" in title else (-0.5, None))
-    _legend(figure, axes, 3)
-    return _close(figure)
+    parts = {"Active units": pick(table, "active units"), "KL (nats)": pick(table, "KL"),
+             "Genre from z": pick(table, "probe", "c", "sampled z"), "Style from z": style}  # fmt: skip
+    return _legend(*_dots(parts, "start"))
+
+
+def lines(table: pd.DataFrame | None, x: str, panels: dict[str, tuple], mark: str = "model") -> Figure:
+    """Small multiples over the column `x`, log scale: a panel an entry of `panels`, {title: (measure, target[, space])},
+    a line a value of the column `mark`; mean and range over seeds. None (not computed) or no row says so."""
+    if table is None or table.empty:
+        return missing(NOT_RUN)
+    table = table[table.measure != ""]
+    table = table.replace({"space": {"": "trained", "pPCA": "linear optimum"}}) if mark == "space" else table
+    figure, axes = _grid(len(panels), height=2.4, sharex=True)
+    marks, values = list(dict.fromkeys(table[mark])), sorted(table[x].unique())
+    for axis, (title, (measure, target, *space)) in zip(axes, panels.items(), strict=True):
+        here = table[(table.measure == measure) & (table.target == target)]
+        here = here[here.space.isin(space)] if space else here
+        sns.lineplot(here, x=x, y="value", hue=mark, hue_order=marks, style=mark, style_order=marks, markers=True,
+                     errorbar=RANGE, ax=axis, palette=COLOURS[: len(marks)])  # fmt: skip
+        axis.set(xscale="log", title=title, ylim=(0, None), ylabel="", xlabel=x if axis in axes[-2:] else "")
+        if len(values) < 7:
+            axis.set_xticks(values, [f"{value:,g}" for value in values])
+            axis.minorticks_off()
+    return _legend(figure, axes)
 
 
 def transfer_heatmap(found: SwapResult | None) -> Figure:

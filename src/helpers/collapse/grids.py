@@ -1,7 +1,7 @@
 """The grids of the collapse chapter, which take longer than a page may: which cells there are, and how one is computed.
 
-`published.grids` runs them (`make results`) and writes collapse_<grid>.csv; the pages "CVAE: collapse or by design?" and
-"Explore" read them. The function of a cell takes plain data and gives a dict of arrays, so that the store can keep it.
+`make results` runs them and writes collapse_<grid>.csv; the pages "CVAE: collapse or by design?" and "Explore" read
+them. The function of a cell takes plain data and gives a dict of arrays, so that the store can keep it.
 """
 
 from __future__ import annotations
@@ -67,7 +67,8 @@ def _battery(tracks: Tracks, seed: int) -> Iterator[Cell]:
         leaky = protocols.get(protocol).label_in_input
         models = chapter_models(protocol, True, both_ways=not leaky)  # the released code has no annealing
         if not leaky:
-            models |= {f"CVAE, c to the {part} only": base_recipe().but(condition=part) for part in ("encoder", "decoder")}
+            models["CVAE, c to the encoder only"] = base_recipe().but(condition="encoder")
+            models["CVAE, c to the decoder only"] = base_recipe().but(condition="decoder")
         again = chapter_input(tracks, protocol, seed + 1000) if leaky else None  # the texts drawn anew
         data = chapter_input(tracks, protocol, seed), tracks.genre_codes, factor(tracks), again
         for name, recipe in models.items():
@@ -103,7 +104,8 @@ def _scale(tracks: Tracks, seed: int) -> Iterator[Cell]:
     for n in (1_000, 10_000, 100_000):
         recipe = SMALL.but(epochs=max(1, round(STEPS * SMALL.batch_size / n)))
         harder = n, 2000, {"style": 0.7, "noise": 1.2}  # so that more tracks could help; 2000 fresh ones are looked at
-        for name, one in (("CVAE", recipe), ("VAE", recipe.but(kind="vae")), ("CVAE, beta = 200", recipe.but(beta=200.0))):
+        models = {"CVAE": recipe, "VAE": recipe.but(kind="vae"), "CVAE, beta = 200": recipe.but(beta=200.0)}
+        for name, one in models.items():
             yield _cell(diagnosed_planted, harder, one, seed, n, grid="scale", data="planted", model=name)
 
 
@@ -133,7 +135,7 @@ def _told(measure: Callable[..., dict]) -> Callable[..., dict]:
 def _arrays(more: dict[tuple[str, str, str], float], made: Diagnosis | None = None) -> dict[str, np.ndarray]:
     """COLUMNS of a diagnosis, and of `more`, {LEVELS: value}, behind it."""
     verdict = "" if made is None else made.verdict
-    rows = [] if made is None else [(verdict, *key, *pair) for key, *pair in made.table[["value", "chance"]].itertuples()]
+    rows = [] if made is None else [(verdict, *row.Index, row.value, row.chance) for row in made.table.itertuples()]
     rows += [(verdict, *key, value, np.nan) for key, value in more.items()]
     return {name: np.array(column) for name, column in zip(COLUMNS, zip(*rows, strict=True), strict=True)}
 
@@ -186,16 +188,14 @@ def _clustered(mu: np.ndarray, c: np.ndarray, seed: int) -> tuple[np.ndarray, fl
 
 @_told
 def disentangled(n: int, recipe: Recipe, seed: int) -> dict[str, np.ndarray]:
-    """MIG, DCI, SAP of a model of n planted tracks, whose factors are known and many."""
+    """MIG and DCI of a model of n planted tracks, whose factors are known and many."""
     data = planted.draw(n, seed=seed)
     fit = training.fit(data.X, recipe, seed, data.genre, use_cache=False)
-    Z, known = fit.mu[:, fit.active], {"style": data.style, **{f"trait {j + 1}": v for j, v in enumerate(data.traits.T)}}
-    found = {(name, "", ""): value for name, value in factors.dci(Z, known, seed).items()}
-    for name, score in (("MIG", factors.mig), ("SAP", factors.sap)):
-        each = score(Z, known)
-        found |= {(name, factor, ""): value for factor, value in each.items()}
-        found[name, "", ""] = float(np.mean(list(each.values())))
-    return _arrays(found | {("active units", "", ""): len(fit.active)})
+    Z, known = fit.mu[:, fit.active], {"style": data.style}
+    known |= {f"trait {j}": values for j, values in enumerate(data.traits.T, 1)}
+    found, gaps = {"active units": len(fit.active)} | factors.dci(Z, known, seed), factors.mig(Z, known)
+    rows = {(name, "", ""): value for name, value in (found | {"MIG": float(np.mean(list(gaps.values())))}).items()}
+    return _arrays(rows | {("MIG", factor, ""): value for factor, value in gaps.items()})
 
 
 def maps(tracks: Tracks) -> dict[str, np.ndarray]:
@@ -222,11 +222,13 @@ def table(named: dict, result: dict[str, np.ndarray]) -> pd.DataFrame:
     measure or a number, whose verdict says so."""
     cell = {name: value for name, value in named.items() if name != "grid"}
     if "diverged" in result:
-        return pd.DataFrame([cell | {"verdict": RAN_AWAY}]).reindex(columns=[*cell, *COLUMNS])
+        nothing = dict.fromkeys(LEVELS, "") | {"value": np.nan, "chance": np.nan}
+        return pd.DataFrame([cell | {"verdict": RAN_AWAY} | nothing])
     return pd.DataFrame(cell | {name: result[name] for name in COLUMNS})
 
 
 def stored(dataset: str, grid: str) -> pd.DataFrame | None:
     """The published table of a grid, None where `make results` has not made it."""
     path = datasets.data_dir() / "results" / dataset / f"collapse_{grid}.csv"
-    return pd.read_csv(path).fillna({name: "" for name in COLUMNS[:4]}) if path.exists() else None
+    missing = {"value": [""], "chance": [""]}  # in the other columns nothing is a word as good as others
+    return pd.read_csv(path, keep_default_na=False, na_values=missing) if path.exists() else None

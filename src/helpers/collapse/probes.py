@@ -1,6 +1,6 @@
 """What can be read from a latent space: cross-validated probes, factors that ignore the condition, clusters within it.
 
-Used by `battery` on the page "CVAE: collapse or by design?". Rows of one group (a track, an artist) always stay together.
+Used by `battery` on the page "CVAE: collapse or by design?". Rows of one group (a track, an artist) stay together.
 """
 
 from __future__ import annotations
@@ -31,11 +31,6 @@ class ProbeScore:
     information: float
     hits: np.ndarray
 
-    @property
-    def skill(self) -> float:
-        """0 at chance, 1 when every row is right; below 0 for a probe worse than chance."""
-        return (self.score - self.chance) / (1.0 - self.chance)
-
 
 def subset(n: int, seed: int, limit: int = MAX_ROWS) -> np.ndarray:
     """All n row numbers, or `limit` of them drawn without replacement and sorted."""
@@ -43,53 +38,46 @@ def subset(n: int, seed: int, limit: int = MAX_ROWS) -> np.ndarray:
 
 
 def probe(Z: np.ndarray, target: np.ndarray, groups: np.ndarray | None = None, seed: int = 0) -> ProbeScore | None:
-    """Can `target` be read from Z? Stratified five-fold cross-validation, whole groups left out together.
+    """Can `target` be read from Z? Stratified five-fold cross-validation, whole groups left out together; remembered.
 
     Z (n, d), target (n,) categorical, groups (n,) or None. The score is the better one of a linear probe (logistic
     regression) and a kernel probe (RBF support vectors). `information` is the Barber-Agakov lower bound of I(Z; target)
     from the linear probe (Barber & Agakov 2003, eq. 3); it is negative where the probe is worse than the class
     frequencies. Classes with fewer than two groups are left out; None when fewer than two classes remain.
     """
+    found = cache.remember(_probe, np.asarray(Z), np.asarray(target), groups, seed)
+    if not found:
+        return None
+    return ProbeScore(float(found["score"]), float(found["chance"]), float(found["information"]), found["hits"])
+
+
+def _probe(Z: np.ndarray, target: np.ndarray, groups: np.ndarray | None, seed: int) -> dict[str, np.ndarray]:
     keep = subset(len(Z), seed)
     split, grouped = (StratifiedKFold, False) if groups is None else (StratifiedGroupKFold, True)
     groups = np.arange(len(Z)) if groups is None else np.asarray(groups)
-    names, codes = np.unique(np.asarray(target)[keep], return_inverse=True)
+    names, codes = np.unique(target[keep], return_inverse=True)
     sizes = np.array([len(np.unique(groups[keep][codes == k])) for k in range(len(names))])
     keep, codes = keep[sizes[codes] >= 2], codes[sizes[codes] >= 2]
     codes = np.unique(codes, return_inverse=True)[1]
     n_classes = int(codes.max()) + 1 if len(codes) else 0
-    if n_classes < 2 or len(np.unique(groups[keep])) < 2:
-        return None
+    if n_classes < 2:
+        return {}
     folds = split(min(5, int(sizes[sizes >= 2].min())), shuffle=True, random_state=seed)
-    models = (LogisticRegression(max_iter=500), SVC())
-    guesses = np.zeros((2, len(codes)), dtype=int)
-    log_p = np.zeros(len(codes))
+    guesses, log_p = np.zeros((2, len(codes)), dtype=int), np.zeros(len(codes))
     for train, test in folds.split(keep, codes, *([groups[keep]] if grouped else [])):
         if len(np.unique(codes[train])) < 2:
             continue  # nothing to learn from: these rows stay guessed as class 0
-        for k, model in enumerate(models):
+        for k, model in enumerate((LogisticRegression(max_iter=500), SVC())):
             fitted = make_pipeline(StandardScaler(), model).fit(Z[keep[train]], codes[train])
             guesses[k, test] = fitted.predict(Z[keep[test]])
             if k == 0:
                 log_p[test] = _log_probability(fitted, Z[keep[test]], codes[test], n_classes)
     share = np.bincount(codes) / len(codes)
     hits = (guesses == codes) / (n_classes * share[codes])  # weighted so that the mean is the balanced accuracy
-    best = hits[hits.mean(axis=1).argmax()]
-    entropy = -float((share * np.log(share)).sum())
     spread = np.full(len(Z), np.nan)
-    spread[keep] = best
-    return ProbeScore(float(best.mean()), 1.0 / n_classes, entropy + float(log_p.mean()), spread)
-
-
-def probe_data(X: np.ndarray, target: np.ndarray, groups: np.ndarray | None = None, seed: int = 0) -> ProbeScore | None:
-    """`probe`, remembered in the store: several models are held against the same X, and its probe is the slowest."""
-    found = cache.remember(_probe_arrays, np.asarray(X), np.asarray(target), groups, seed)
-    return ProbeScore(**{k: v if v.ndim else float(v) for k, v in found.items()}) if found else None
-
-
-def _probe_arrays(X: np.ndarray, target: np.ndarray, groups: np.ndarray | None, seed: int) -> dict[str, np.ndarray]:
-    found = probe(X, target, groups, seed)
-    return {} if found is None else {name: np.asarray(value) for name, value in vars(found).items()}
+    spread[keep] = best = hits[hits.mean(axis=1).argmax()]
+    information = log_p.mean() - (share * np.log(share)).sum()
+    return {"score": best.mean(), "chance": np.array(1.0 / n_classes), "information": information, "hits": spread}
 
 
 def _log_probability(model, Z: np.ndarray, codes: np.ndarray, n_classes: int) -> np.ndarray:
@@ -114,8 +102,8 @@ def within(values: np.ndarray, c: np.ndarray, bins: int = 3) -> np.ndarray:
 
 def cluster_nmi(Z: np.ndarray, target: np.ndarray, groups: np.ndarray | None = None,
                 seed: int = 0) -> tuple[float, float]:
-    """NMI of K-Means on Z (n, d) with `target` (n,), k = number of classes, and the same by chance: the target dealt out
-    anew, whole groups together (`metrics.chance`). It is above 0, the more so the fewer groups."""
+    """NMI of K-Means on Z (n, d) with `target` (n,), k = number of classes, and by chance: the target dealt out anew,
+    whole groups together (`metrics.chance`), which is above 0, the more so the fewer groups."""
     keep = subset(len(Z), seed)
     names, codes = np.unique(np.asarray(target)[keep], return_inverse=True)
     labels = clustering.cluster(Z[keep], "kmeans", len(names), seed, n_init=5)

@@ -36,17 +36,12 @@ class ChapterRun:
     label: str
     factors: dict[str, np.ndarray]
 
-    @property
-    def table(self) -> pd.DataFrame:
-        """Every measure of every model and seed (`tidy`)."""
-        return tidy(self.diagnoses)
-
     def values(self, model: str, measure: str, target: str = "", space: str = "") -> np.ndarray:
         """One measure of one model over the seeds, (n_seeds,)."""
         return np.array([found.value(measure, target, space) for found in self.diagnoses[model]])
 
     def interval(self, model: str, measure: str, target: str = "", space: str = "") -> tuple[float, float]:
-        """95 % interval over tracks (whole groups) of a measure's mean over the seeds, for one that is a mean of rows."""
+        """95 % interval over tracks (whole groups) of the mean over seeds of a measure that is a mean of rows."""
         rows = pd.DataFrame([found.rows[measure, target, space] for found in self.diagnoses[model]]).mean()
         low, high = interval(rows.to_numpy()[:, None], self.tracks.groups)[:, 0]
         return float(low), float(high)
@@ -60,8 +55,8 @@ def tidy(diagnoses: dict[str, list[Diagnosis]]) -> pd.DataFrame:
 
 
 def chapter_input(tracks: Tracks, protocol: str, seed: int) -> np.ndarray:
-    """What the chapter's models see, (n, d): the standardised audio features; where the protocol puts the label into the
-    input, all that it fuses in phase 3, if the data set has what that is made of."""
+    """What the chapter's models see, (n, d): the standardised audio features; under a protocol that puts the label into
+    the input all that it fuses in phase 3, if the data set has what that is made of."""
     if protocols.get(protocol).label_in_input and tracks.genres is not None:
         try:
             return inputs.prepare(tracks, protocol, 3, seed, guard=False).X
@@ -107,11 +102,10 @@ def run(tracks: Tracks, protocol: str = "controlled", seeds: int = 3, n_jobs: in
     c = tracks.genre_codes if len(tracks.genre_names) > 1 else None
     X = {seed: chapter_input(tracks, protocol, seed) for seed in range(seeds)}
     factors, models = factor(tracks), chapter_models(protocol, c is not None)
-    jobs = [(name, X[s], recipe, s, c if recipe.kind == "cvae" else None) for name, recipe in models.items() for s in X]
-    fits = training.fit_many([job for _, *job in jobs], n_jobs)
-    done = [(name, fit) for (name, *_), fit in zip(jobs, fits, strict=True) if isinstance(fit, training.Fit)]
-    left_out = tuple(f"{name}: {fit}" for (name, *_), fit in zip(jobs, fits, strict=True)
-                     if isinstance(fit, training.Diverged))
+    jobs = [(X[s], recipe, s, c if recipe.kind == "cvae" else None) for recipe in models.values() for s in X]
+    fits = list(zip([name for name in models for _ in X], training.fit_many(jobs, n_jobs), strict=True))
+    done = [(name, fit) for name, fit in fits if isinstance(fit, training.Fit)]
+    left_out = tuple(f"{name}: {fit}" for name, fit in fits if isinstance(fit, training.Diverged))
     if not done:
         raise training.Diverged(f"No training came through. {' '.join(left_out)}")
     work = joblib.Parallel(n_jobs=min(n_jobs or joblib.cpu_count(), len(done)))(

@@ -20,13 +20,12 @@ from .adapter import Network
 
 @dataclass(frozen=True)
 class SwapResult:
-    """`judged` (source class x target class): share of rows that a classifier, trained on other real rows, takes for the
-    target after the swap; `kept`: mean correlation, over rows and other targets, of a row's deviation from its class
-    mean before and after (1: everything that is not the class has stayed); `accuracy` of the classifier on real rows."""
+    """`judged` (source x target): share of rows that a classifier, trained on other real rows, takes for the target
+    after the swap; `kept`: mean correlation of a row's deviation from its class mean before and after, over targets
+    other than its own (1: everything that is not the class has stayed)."""
 
     judged: pd.DataFrame
     kept: float
-    accuracy: float
 
     @property
     def success(self) -> float:
@@ -59,11 +58,10 @@ def swap(model, X: np.ndarray, c: np.ndarray, names: list[str] | None = None, gr
          seed: int = 0) -> SwapResult | None:
     """Decode every row's posterior mean under every class: x' = decode(mu(x, c), c').
 
-    X (n, D) scaled, c (n,) codes 0 ... C-1, `names` of the classes, `groups` (n,) what belongs together. The judge is an
-    RBF support vector machine fitted on the real rows of one half of the groups, which judges the swapped rows of the
-    other, and the other way round. It sees reconstructions, which are smoother than tracks, so the diagonal is its share
-    on rows decoded under their own class, not its accuracy. Classes with one group are left out; None when fewer than
-    two remain. Sohn, Lee & Yan 2015 swap conditions in the same way.
+    X (n, D) scaled, c (n,) codes 0 ... C-1, `names` of the classes, `groups` (n,) what belongs together. The judge, an
+    RBF support vector machine fitted on the real rows of half of the groups, judges the swapped rows of the other half,
+    and the other way round; it sees reconstructions, which are smoother than tracks. Classes with one group are left
+    out; None when fewer than two remain. Sohn, Lee & Yan 2015 swap conditions in the same way.
     """
     groups = np.arange(len(X)) if groups is None else np.asarray(groups)
     classes = np.array([name for name in np.unique(c) if len(np.unique(groups[c == name])) > 1])
@@ -73,15 +71,14 @@ def swap(model, X: np.ndarray, c: np.ndarray, names: list[str] | None = None, gr
     with Network(model, int(c.max()) + 1) as network:
         mu = network.encode(X, c)[0]
         decoded = np.array([network.decode(mu, np.full(len(X), target)) for target in classes])
-    taken, right = np.full((len(classes), len(X)), np.nan), np.full(len(X), np.nan)
+    taken = np.full((len(classes), len(X)), np.nan)
     for train, test in StratifiedGroupKFold(2, shuffle=True, random_state=seed).split(rows, c[rows], groups[rows]):
         train, test = rows[train], rows[test]
         if len(np.unique(c[train])) > 1:
             judge = make_pipeline(StandardScaler(), SVC()).fit(X[train], c[train])
-            right[test] = judge.predict(X[test]) == c[test]
             for j, target in enumerate(classes):
                 taken[j, test] = judge.predict(decoded[j, test]) == target
-    if np.isnan(right[rows]).all():
+    if np.isnan(taken).all():
         return None
     centres = np.array([X[c == name].mean(axis=0) for name in classes])
     own = X[rows] - centres[np.searchsorted(classes, c[rows])]
@@ -89,7 +86,7 @@ def swap(model, X: np.ndarray, c: np.ndarray, names: list[str] | None = None, gr
     labels = [str(name if names is None else names[name]) for name in classes]
     judged = pd.DataFrame([np.nanmean(taken[:, c == source], axis=1) for source in classes],
                           index=pd.Index(labels, name="from"), columns=pd.Index(labels, name="to"))  # fmt: skip
-    return SwapResult(judged.fillna(0.0), float(np.concatenate(kept).mean()), float(np.nanmean(right)))
+    return SwapResult(judged.fillna(0.0), float(np.concatenate(kept).mean()))
 
 
 def _correlation(A: np.ndarray, B: np.ndarray) -> np.ndarray:

@@ -23,8 +23,8 @@ def pick(table: pd.DataFrame, measure: str, target: str = "", space: str = "") -
 
 def counted(verdicts: pd.Series) -> str:
     """Verdicts over seeds in words: "by design (3 of 3 seeds)"; the bare word for one seed."""
-    counts = verdicts.value_counts(sort=False)
-    return ", ".join(f"{name} ({n} of {len(verdicts)} seeds)" * (len(verdicts) > 1) or name for name, n in counts.items())
+    n, counts = len(verdicts), verdicts.value_counts(sort=False)
+    return ", ".join(f"{name} ({k} of {n} seeds)" if n > 1 else name for name, k in counts.items())
 
 
 def verdicts(table: pd.DataFrame | None, columns: str) -> pd.DataFrame:
@@ -47,7 +47,7 @@ def summary(table: pd.DataFrame | None, label: str = "genre") -> pd.DataFrame:
     found = pd.DataFrame(index=models)
     for name, key in shown.items():
         values = pick(table, *key).groupby("model").value.agg(["mean", "std"]).reindex(models)
-        found[name] = [cell(*pair, "dims" if name == "Active units" else "", 2) for pair in values.to_numpy()]
+        found[name] = [cell(mean, sd, "dims" * (name == "Active units"), 2) for mean, sd in values.to_numpy()]
     once = table.drop_duplicates(["model", "seed"])
     return found.assign(Verdict=once.groupby("model").verdict.agg(counted))
 
@@ -67,17 +67,16 @@ def answer(chapter: ChapterRun) -> str:
     def mean(*key: str) -> str:
         return f"{chapter.values(model, *key).mean():.2f} {range_cell(*chapter.interval(model, *key), 2)}"
 
-    text = [f"On *{chapter.tracks.name}* the verdict on *{model}* is **{counted(pd.Series([d.verdict for d in found]))}**: "
-            f"it keeps {chapter.values(model, 'active units').mean():.1f} active units and {mean('KL')} nats, and its squared "
+    verdict = counted(pd.Series([one.verdict for one in found]))
+    text = [f"On *{chapter.tracks.name}* the verdict on *{model}* is **{verdict}**: it keeps "
+            f"{chapter.values(model, 'active units').mean():.1f} active units and {mean('KL')} nats, and its squared "
             f"error goes from {mean('squared error')} to {mean('squared error', '', 'z shuffled')} when z is exchanged "
             "between tracks."]  # fmt: skip
-    probes = []
-    for key, row in found[0].table.iterrows():
-        if key[0] == "probe" and key[2] == "data":
-            probes.append(f"{chapter.label if key[1] == 'c' else key[1]} right in {mean('probe', key[1], 'sampled z')} of "
-                          f"cases (chance {row.chance:.2f}, from the data {row.value:.2f})")
+    probes = [f"{chapter.label if target == 'c' else target} right in {mean('probe', target, 'sampled z')} of cases "
+              f"(chance {row.chance:.2f}, from the data {row.value:.2f})"
+              for (measure, target, space), row in found[0].table.iterrows() if (measure, space) == ("probe", "data")]
     if probes:
-        text.append(f"A probe of z gets {' and '.join(probes)}; brackets: 95 % intervals over tracks, of means over seeds.")
+        text.append(f"A probe of z gets {' and '.join(probes)}; in brackets 95 % intervals of the means, over tracks.")
     if chapter.c is None:
         text.append("These tracks have no labels, hence no condition, and a CVAE needs one: the models shown are "
                     "unconditional, and only collapse itself can be diagnosed.")
@@ -90,18 +89,19 @@ def claim(chapter: ChapterRun) -> str:
     if chapter.c is None or own == dead:
         return "Without a condition there is no score of it to compare."
     one, two = (chapter.values(model, "NMI", "c", "standardised mu").mean() for model in (own, dead))
-    why = "The score is higher where nothing is left to score: standardising blows up the faint traces of the input in dead units."
-    return (f"K-Means on standardised means, the way the released code scores a CVAE, gives *{dead}* an NMI of {two:.3f} with "
-            f"the {chapter.label}, and *{own}* {one:.3f}. {why if two > one else ''}")
+    why = (" The score is higher where nothing is left to score: standardising blows up the faint traces of the input "
+           "in dead units.") * bool(two > one)
+    return (f"K-Means on standardised means, the way the released code scores a CVAE, gives *{dead}* an NMI of "
+            f"{two:.3f} with the {chapter.label}, and *{own}* {one:.3f}.{why}")
 
 
 def sensitivity(chapter: ChapterRun) -> pd.DataFrame:
     """The verdicts of every model when one threshold of the battery is moved and the others stay."""
-    moved = {"active": ("a unit is active above {:g} nats", 0.01, 0.02, 0.1, 0.2),
-             "notices": ("a shuffle is noticed above {:.0%}", 0.01, 0.02, 0.1),
-             "forgets": ("z has lost the condition below {:.0%} of the data's skill", 0.25, 0.75)}
-    at = {"as used": Thresholds()} | {said.format(value): Thresholds(**{name: value})
-                                      for name, (said, *values) in moved.items() for value in values}
+    at = {"as used": Thresholds()}
+    at |= {f"a unit is active above {nats:g} nats": Thresholds(active=nats) for nats in (0.01, 0.02, 0.1, 0.2)}
+    at |= {f"a shuffle is noticed above {share:.0%}": Thresholds(notices=share) for share in (0.01, 0.02, 0.1)}
+    at |= {f"z has lost the condition below {share:.0%} of the data's skill": Thresholds(forgets=share)
+           for share in (0.25, 0.75)}  # fmt: skip
     rows = {name: {model: counted(pd.Series([decide(d, where)[0] for d in found]))
                    for model, found in chapter.diagnoses.items()} for name, where in at.items()}
     return pd.DataFrame(rows).T.rename_axis("Threshold")
@@ -112,8 +112,8 @@ def changes(table: pd.DataFrame | None, column: str, before, after, by: str = "m
     over seeds of the paired differences, with 95 % t intervals."""
     if table is None:
         return pd.DataFrame({"note": [NOT_RUN]})
-    shown = {"Active units": ("active units",), "KL (nats)": ("KL",), "Genre, NMI of K-Means": ("NMI", "c", "active units"),
-             "Genre, probe of z": ("probe", "c", "sampled z"), "Style, probe of units": ("probe", "style", "active units")}
+    shown = {"Active units": ("active units",), "KL (nats)": ("KL",), "Genre, NMI": ("NMI", "c", "active units"),
+             "Genre from z": ("probe", "c", "sampled z"), "Style from units": ("probe", "style", "active units")}
     rows: dict = {}
     for name, key in shown.items():
         for group, part in pick(table, *key).groupby(by, sort=False):
@@ -134,5 +134,5 @@ def read_factors(table: pd.DataFrame | None) -> str:
             for name in ("disentanglement", "MIG", "active units")}
     less = mean["disentanglement"].iloc[-1] < mean["disentanglement"].iloc[0]
     said = "; ".join(f"{name} {', '.join(f'{value:.2f}' for value in values)}" for name, values in mean.items())
-    return (f"At beta = {', '.join(f'{beta:g}' for beta in mean['MIG'].index)} a VAE of planted factors has {said}: a larger "
-            f"beta disentangles {'less' if less else 'more'}.")
+    return (f"At beta = {', '.join(f'{beta:g}' for beta in mean['MIG'].index)} a VAE of planted factors has {said}: a "
+            f"larger beta disentangles {'less' if less else 'more'}.")
