@@ -94,8 +94,8 @@ words.summary(study.tidy(known)).assign(Expected=expected)
 # *Collapsed*: no active unit, hardly any KL, z exchanged without notice, every probe at chance. *By design*: encoder and decoder use the genre,
 # z matters, and a probe of the genre gets less than half of the skill that it has on the data. *Keeps c*: it gets more. *Informative*: z
 # matters, and the genre is not used. *Encoder only*, *decoder only*: the other half makes no use of it. *Undecided*: the measures contradict
-# each other, or the genre cannot be probed. Note the two probes: a CVAE that works is near chance for the genre and right about the style; the
-# collapsed one is at chance for both.
+# each other, or the genre cannot be read from the data themselves. Note the two probes: a CVAE that works is near chance for the genre and
+# right about the style; the collapsed one is at chance for both.
 #
 # ## The tracks at hand
 # The same battery on three models: the protocol's CVAE, an unconditional VAE of the same layers, and a CVAE with β = 40; the last two without

@@ -180,6 +180,14 @@ def test_labels_may_be_words_and_groups_stay_together():
     assert np.isnan(found.table.at[("KL", "", ""), "low"])
 
 
+def test_what_the_data_do_not_show_cannot_be_lost():
+    # the model uses c on both sides, but no probe finds c in the data: that z has none of it says nothing
+    X, c, style, means = own_data()
+    found = diagnose(Own(means), X[np.random.default_rng(2).permutation(300)], c, {"style": style})
+    assert found.value("encoder shift") > 0.5 and found.value("probe", "c", "data") < 0.5
+    assert found.verdict == "undecided"
+
+
 def test_the_encoder_is_told_another_class():
     X, c, _, means = own_data()
     with Network(Own(means), 3) as network:

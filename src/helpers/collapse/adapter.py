@@ -20,7 +20,7 @@ class Network:
 
     def __init__(self, model, n_classes: int):
         if missing := [name for name in ("encode", "decode") if not callable(getattr(model, name, None))]:
-            raise ValueError(f"The model has no {missing[0]}(); it needs encode(x, c) -> (mu, logvar) and decode(z, c).")
+            raise ValueError(f"The model has no {missing[0]}(); it needs encode(x, c) -> mu, logvar and decode(z, c).")
         self.model, self.n_classes = model, n_classes
         self.sees_c = {name: _n_arguments(getattr(model, name)) > 1 for name in ("encode", "decode")}
         self.training = bool(getattr(model, "training", False))

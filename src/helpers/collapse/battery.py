@@ -226,16 +226,20 @@ _READING = {
 def _tabulated(found: list[Row], groups: np.ndarray | None) -> tuple[pd.DataFrame, pd.DataFrame]:
     """`Diagnosis.table` and `Diagnosis.rows`."""
     rows = pd.DataFrame({key: value for key, value, _ in found if isinstance(value, np.ndarray)})
-    limits = dict(zip(rows, interval(rows.to_numpy(), groups).T, strict=True))
+    edges = limits(rows, groups)
     said = _READING | {("I(x;z)", ""): f"nats; this estimate is at most ln n = {np.log(min(len(rows), 2000)):.1f}"}
     lines = []
     for key, value, chance in found:
-        low, high = limits.get(key, (np.nan, np.nan))
-        if key[0] == "probe":
-            low, high = np.clip([low, high], 0.0, 1.0)
-        lines.append([*key, float(np.nanmean(value)), low, high, chance, said.get(key[::2], "balanced accuracy")])
+        lines.append([*key, float(np.nanmean(value)), *edges.get(key, (np.nan, np.nan)), chance,
+                      said.get(key[::2], "balanced accuracy")])  # fmt: skip
     columns = [*LEVELS, "value", "low", "high", "chance", "reading"]
     return pd.DataFrame(lines, columns=columns).set_index(LEVELS), rows
+
+
+def limits(rows: pd.DataFrame, groups: np.ndarray | None) -> dict[tuple, np.ndarray]:
+    """95 % interval (low, high) of the mean of every column of `Diagnosis.rows`, over rows or whole groups."""
+    edges = dict(zip(rows, interval(rows.to_numpy(), groups).T, strict=True))
+    return {key: np.clip(edge, 0.0, 1.0) if key[0] == "probe" else edge for key, edge in edges.items()}
 
 
 def decide(found: Diagnosis, at: Thresholds = Thresholds()) -> tuple[str, list[str]]:  # noqa: B008 (frozen)
@@ -244,7 +248,7 @@ def decide(found: Diagnosis, at: Thresholds = Thresholds()) -> tuple[str, list[s
     "collapsed": no active unit, KL near 0, z shuffled goes unnoticed, probes of z at chance. "informative": z carries
     the data and the model makes no use of c. "by design": encoder and decoder use c, z carries the data, and a probe of
     c gets less than half of its skill on the data; "keeps c" when it gets more. "encoder only", "decoder only": the
-    other one makes no use of c. "undecided": the measures contradict each other, or c cannot be probed.
+    other one makes no use of c. "undecided": the measures contradict each other, or the data do not show c either.
     """
     table, units, kl = found.table, int((found.kl_per_dim > at.active).sum()), found.value("KL")
     trained = max(found.value("squared error"), 1e-12)
@@ -255,9 +259,9 @@ def decide(found: Diagnosis, at: Thresholds = Thresholds()) -> tuple[str, list[s
     skill, at_chance = {}, True
     for name in [target for measure, target, space in table.index if (measure, space) == ("probe", "sampled z")]:
         z, data = (table.loc[("probe", name, space)] for space in ("sampled z", "data"))
-        skill[name] = [(p.value - p.chance) / (1 - p.chance) for p in (z, data)]
-        # two standard errors of an accuracy at chance are granted
-        at_chance &= skill[name][0] < 0.1 + 2 * np.sqrt(z.chance / (1 - z.chance) / found.n_units)
+        edge = 0.1 + 2 * np.sqrt(z.chance / (1 - z.chance) / found.n_units)  # two standard errors at chance are granted
+        skill[name] = [(p.value - p.chance) / (1 - p.chance) for p in (z, data)] + [edge]
+        at_chance &= skill[name][0] < edge
         evidence.append(f"probe of {name} from z: {z.value:.2f} (chance {z.chance:.2f}, the data {data.value:.2f})")
     quiet = worse["z"] < at.notices
     if units == 0 or quiet:
@@ -268,9 +272,9 @@ def decide(found: Diagnosis, at: Thresholds = Thresholds()) -> tuple[str, list[s
     evidence += [f"mu moves by {shift:.2f} of its spread when the encoder is told another class",
                  f"squared error {worse['c']:+.1%} when the decoder is told another class"]
     encoder, decoder = shift > at.shifts, worse["c"] > at.notices
-    if encoder and decoder and "c" in skill:
-        from_z, from_data = skill["c"]
-        return ("by design" if from_z < at.forgets * max(from_data, 1e-9) else "keeps c"), evidence
+    from_z, from_data, edge = skill.get("c", (0.0, 0.0, 0.0))
+    if encoder and decoder and from_data > edge:
+        return ("by design" if from_z < at.forgets * from_data else "keeps c"), evidence
     verdicts = {(True, True): "undecided", (True, False): "encoder only", (False, True): "decoder only"}
     return verdicts.get((encoder, decoder), "informative"), evidence
 

@@ -115,8 +115,8 @@ def remedies(table: pd.DataFrame | None) -> Figure:
 
 
 def lines(table: pd.DataFrame | None, x: str, panels: dict[str, tuple], mark: str = "model") -> Figure:
-    """Small multiples over the column `x`, log scale: a panel an entry of `panels`, {title: (measure, target[, space])},
-    a line a value of the column `mark`; mean and range over seeds. None (not computed) or no row says so."""
+    """Small multiples over the column `x`, log scale: a panel an entry of `panels`, {title: (measure, target, space)}
+    or any space; a line a value of the column `mark`, mean and range over seeds. None or no row says so."""
     if table is None or table.empty:
         return missing(NOT_RUN)
     table = table[table.measure != ""]

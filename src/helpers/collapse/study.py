@@ -14,8 +14,8 @@ import pandas as pd
 from .. import inputs, protocols, training
 from ..datasets import Tracks
 from ..protocols import Recipe
-from .battery import Diagnosis, diagnose
-from .probes import interval, within
+from .battery import Diagnosis, diagnose, limits
+from .probes import within
 
 SHORT = 100  # epochs of the models beside the protocol's own CVAE
 DEAD = 40.0  # beta at which every unit of a model of standardised features dies
@@ -42,8 +42,9 @@ class ChapterRun:
 
     def interval(self, model: str, measure: str, target: str = "", space: str = "") -> tuple[float, float]:
         """95 % interval over tracks (whole groups) of the mean over seeds of a measure that is a mean of rows."""
-        rows = pd.DataFrame([found.rows[measure, target, space] for found in self.diagnoses[model]]).mean()
-        low, high = interval(rows.to_numpy()[:, None], self.tracks.groups)[:, 0]
+        key = (measure, target, space)
+        rows = pd.DataFrame([found.rows[key] for found in self.diagnoses[model]]).mean()
+        low, high = limits(pd.DataFrame({key: rows}), self.tracks.groups)[key]
         return float(low), float(high)
 
 

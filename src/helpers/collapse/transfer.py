@@ -20,9 +20,9 @@ from .adapter import Network
 
 @dataclass(frozen=True)
 class SwapResult:
-    """`judged` (source x target): share of rows that a classifier, trained on other real rows, takes for the target
-    after the swap; `kept`: mean correlation of a row's deviation from its class mean before and after, over targets
-    other than its own (1: everything that is not the class has stayed)."""
+    """`judged` (source x target; NaN where there was nothing to judge): share of rows that a classifier, trained on
+    other real rows, takes for the target after the swap; `kept`: mean correlation of a row's deviation from its class
+    mean before and after, over targets other than its own (1: everything that is not the class has stayed)."""
 
     judged: pd.DataFrame
     kept: float
@@ -31,7 +31,7 @@ class SwapResult:
     def success(self) -> float:
         """Mean share of swapped rows (target other than source) that are taken for the target."""
         shares = self.judged.to_numpy()
-        return float(shares[~np.eye(len(shares), dtype=bool)].mean())
+        return float(np.nanmean(shares[~np.eye(len(shares), dtype=bool)]))
 
 
 class ClassMeans:
@@ -86,7 +86,7 @@ def swap(model, X: np.ndarray, c: np.ndarray, names: list[str] | None = None, gr
     labels = [str(name if names is None else names[name]) for name in classes]
     judged = pd.DataFrame([np.nanmean(taken[:, c == source], axis=1) for source in classes],
                           index=pd.Index(labels, name="from"), columns=pd.Index(labels, name="to"))  # fmt: skip
-    return SwapResult(judged.fillna(0.0), float(np.concatenate(kept).mean()))
+    return SwapResult(judged, float(np.concatenate(kept).mean()))
 
 
 def _correlation(A: np.ndarray, B: np.ndarray) -> np.ndarray:

@@ -65,7 +65,8 @@ def answer(chapter: ChapterRun) -> str:
     model, found = next(iter(chapter.diagnoses.items()))
 
     def mean(*key: str) -> str:
-        return f"{chapter.values(model, *key).mean():.2f} {range_cell(*chapter.interval(model, *key), 2)}"
+        said = range_cell(*chapter.interval(model, *key), 2).replace("–", "")  # none with one group
+        return f"{chapter.values(model, *key).mean():.2f} {said}".rstrip()
 
     verdict = counted(pd.Series([one.verdict for one in found]))
     text = [f"On *{chapter.tracks.name}* the verdict on *{model}* is **{verdict}**: it keeps "
@@ -80,7 +81,7 @@ def answer(chapter: ChapterRun) -> str:
     if chapter.c is None:
         text.append("These tracks have no labels, hence no condition, and a CVAE needs one: the models shown are "
                     "unconditional, and only collapse itself can be diagnosed.")
-    return " ".join([*text, *chapter.left_out])
+    return " ".join([*text, *(f"There is {note}." for note in found[0].notes), *chapter.left_out])
 
 
 def claim(chapter: ChapterRun) -> str:
