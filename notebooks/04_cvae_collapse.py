@@ -41,7 +41,8 @@ import pandas as pd
 from IPython.display import Markdown
 
 from helpers import datasets, plots, tables, training
-from helpers.collapse import battery, figures, grids, planted, study, transfer, words
+from helpers.collapse import battery, figures, grids, planted, study
+from helpers.collapse import transfer, words
 
 plots.use_style()
 
@@ -121,7 +122,7 @@ figures.shuffles(found)
 # Where the marks of a model lie on one another, its decoder ignores what was exchanged.
 
 # %% mystnb={"figure": {"caption": "Cross-validated probes of z: balanced accuracy for the condition and for a factor that is independent of it; mean and range over seeds. Dashed: chance. Dotted: the same probe on the data themselves.", "name": "fig-probes"}, "image": {"alt": "Dot plots of probe accuracy for the condition and another factor, per model, with chance level and the level of the data."}}
-figures.probes(found, chapter.label)
+figures.probe_scores(found, chapter.label)
 
 # %% [markdown]
 # *Sampled z* is what the decoder works with, noise included. The posterior means of the *active units* are sharper, and may show a trace of the
@@ -193,7 +194,7 @@ remedies = grids.stored("gtzan", "remedies")
 figures.remedies(remedies)
 
 # %%
-words.verdicts(remedies, "start")
+words.verdict_table(remedies, "start")
 
 # %% [markdown]
 # A remedy can raise the KL and the units; it is a cure only if the style is back as well. More KL with a probe at chance is noise at a price.

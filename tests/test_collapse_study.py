@@ -43,7 +43,7 @@ def test_every_sentence_and_figure_can_be_made(chapters, name):
     assert "nan" not in words.answer(chapter).replace("[nan", "") and words.claim(chapter)
     for shown in (words.summary(table, chapter.label), words.sensitivity(chapter)):
         assert len(shown) and "nan" not in shown.to_string()
-    for figure in (figures.kl_per_unit(chapter), figures.shuffles(table), figures.probes(table, chapter.label)):
+    for figure in (figures.kl_per_unit(chapter), figures.shuffles(table), figures.probe_scores(table, chapter.label)):
         assert figure.axes
 
 
@@ -149,7 +149,7 @@ def test_changes_by_hand():
 
 
 def test_without_the_grids_the_page_says_so():
-    for table in (words.summary(None), words.verdicts(None, "start"), words.changes(None, "n", 1, 2)):
+    for table in (words.summary(None), words.verdict_table(None, "start"), words.changes(None, "n", 1, 2)):
         assert table.iloc[0, 0] == words.NOT_RUN
     assert words.read_factors(None) == words.NOT_RUN and words.ran_away(None) == ""
     assert grids.stored("no such data", "beta") is None

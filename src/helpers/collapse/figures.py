@@ -90,7 +90,7 @@ def shuffles(table: pd.DataFrame | None) -> Figure:
     return _legend(figure, axes)
 
 
-def probes(table: pd.DataFrame, label: str = "genre") -> Figure:
+def probe_scores(table: pd.DataFrame, label: str = "genre") -> Figure:
     """Balanced accuracy of probes of z, one panel a target; dashed is chance, dotted the data's own."""
     table = table[table.measure == "probe"]
     if table.empty:

@@ -27,7 +27,7 @@ def counted(verdicts: pd.Series) -> str:
     return ", ".join(f"{name} ({k} of {n} seeds)" if n > 1 else name for name, k in counts.items())
 
 
-def verdicts(table: pd.DataFrame | None, columns: str) -> pd.DataFrame:
+def verdict_table(table: pd.DataFrame | None, columns: str) -> pd.DataFrame:
     """Models by the values of `columns`: the verdicts, counted over seeds."""
     if table is None:
         return pd.DataFrame({"note": [NOT_RUN]})
