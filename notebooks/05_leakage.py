@@ -92,18 +92,19 @@ Markdown(f"{rows - len(missed)} of {rows} values lie within two standard deviati
 # $$\mathrm{NMI} = \frac{2\ln 10}{\ln 10 + \ln 30}$$
 
 # %%
-paper = results.paper_tables().set_index(["method", "metric"]).value
+keys = ["phase", "method", "metric"]
+paper = results.paper_tables().set_index(keys).value
 pure = published.pure_clusters(runs)
 pure.round(4)
 
 # %% tags=["remove-input"]
-Markdown(f"The formula gives **{metrics.equal_pure_clusters(10, 3):.4f}**, the paper reports **{paper['DBSCAN', 'nmi']:.3f}**, and our DBSCAN scores "
+Markdown(f"The formula gives **{metrics.equal_pure_clusters(10, 3):.4f}**, the paper reports **{paper[2, 'DBSCAN', 'nmi']:.3f}**, and our DBSCAN scores "
          f"**{pure.NMI.mean():.4f}** with {pure.k.mean():.1f} clusters, {pure['pure clusters'].mean():.1f} of them pure, on average over seeds.")
 
 # %% mystnb={"figure": {"caption": "DBSCAN's NMI on full GTZAN as channels are taken away. Bars: mean over seeds; whiskers: 95 % interval over tracks and seeds; diamond: the paper; grey tick: chance at that number of clusters. Hatched bars have the label in the input.", "name": "fig-ladder-dbscan"}, "image": {"alt": "Horizontal bars of DBSCAN's NMI for five inputs, high with template sentences and near zero without."}}
 steps = published.ladder(runs, "DBSCAN")
 title = "DBSCAN: what its score stands on"
-plots.waterfall(steps, "nmi", title, paper["DBSCAN", "nmi"])
+plots.waterfall(steps, "nmi", title, paper[2, "DBSCAN", "nmi"])
 
 # %% tags=["remove-input"]
 Markdown(f"With the sentences {steps['mean'][0]:.3f}; with real lyrics in the same recipe {steps['mean'][1]:.3f} "
@@ -116,7 +117,7 @@ Markdown(f"With the sentences {steps['mean'][0]:.3f}; with real lyrics in the sa
 # %% mystnb={"figure": {"caption": "The Beta-VAE's NMI on full GTZAN as channels are taken away; marks as in the figure before.", "name": "fig-ladder-beta"}, "image": {"alt": "Horizontal bars of the Beta-VAE's NMI for seven inputs, high with leaking channels and low without."}}
 steps = published.ladder(runs, "Beta-VAE")
 title = "Beta-VAE: what its score stands on"
-plots.waterfall(steps, "nmi", title, paper["Beta-VAE", "nmi"])
+plots.waterfall(steps, "nmi", title, paper[3, "Beta-VAE", "nmi"])
 
 # %% tags=["remove-input"]
 Markdown(f"As released {steps['mean'][0]:.3f}. Without the one-hot {steps['mean'][1]:.3f}, with real lyrics for the sentences but the one-hot left in "

@@ -1,4 +1,4 @@
-"""The repository's address and reference: pyproject.toml holds them, this writes every copy that has to stand elsewhere.
+"""The repository's address and reference: pyproject.toml holds them, this writes every copy that stands elsewhere.
 
     make address REPOSITORY=https://github.com/you/your-fork    # by default: the address of the remote `origin`
     python tools/address.py --open                              # open what is published, exit 1 where something is gone
@@ -60,7 +60,7 @@ def point(root: Path, address: str, target: str) -> list[Path]:
         text = path.read_text()
         new = text.replace(f"{old}@{old_target}", f"{old}@{target}").replace(site(old), site(address))
         new = re.sub(rf"{re.escape(old)}(?![\w-])", address, new)
-        new = re.sub(rf'^(  branch: |reference = "){re.escape(old_target)}\b', rf"\g<1>{target}", new, flags=re.MULTILINE)
+        new = re.sub(rf'^(  branch: |reference = "){re.escape(old_target)}\b', rf"\g<1>{target}", new, flags=re.M)
         if new != text:
             path.write_text(new)
             changed.append(path)
@@ -97,7 +97,7 @@ def main() -> None:
     if options.open:
         addresses = published(ROOT)
         faults = missing(addresses)
-        print("\n".join(f"{address}: {fault}" for address, fault in faults.items()) or f"{len(addresses)} addresses open")
+        print("\n".join(f"{address}: {fault}" for address, fault in faults.items()) or f"{len(addresses)} open")
         sys.exit(bool(faults))
     given = options.repository
     if not given:

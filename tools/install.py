@@ -18,13 +18,13 @@ OLDEST = (3, 11, 5)
 # torch, this package, and something of each extra: what cannot be imported is not installed
 IMPORTS = "torch helpers librosa sentence_transformers distributed papermill pytest selenium hatchling"
 REASONS = (  # (what the failing program said, what to do about it)
-    (r"No space left|disk quota|os error 28", "the disk is full: the installation needs about 3 GB, 9 GB with CUDA; "
-     "make room, or put it elsewhere with make VENV=/other/disk/venv"),
+    (r"No space left|disk quota|os error 28", "the disk is full: about 3 GB are needed, 9 GB with CUDA; make room, or put "
+     "the environment elsewhere with make VENV=/other/disk/venv"),
     (r"ensurepip|No module named '?venv", "this Python lacks venv: install it (Debian, Ubuntu: apt install "
      "python3-venv), or name another Python, make PYTHON=python3.12"),
-    (r"command '?\S*(gcc|cc|clang)'? failed|[Cc]ompiler|Python\.h|build backend", "a package has no ready-made wheel for "
-     "this platform and could not be compiled: install a C compiler and the Python headers (Debian, Ubuntu: apt install "
-     "build-essential python3-dev), or use a platform named in README.md"),
+    (r"command '?\S*(gcc|cc|clang)|[Cc]ompiler|Python\.h|build backend", "a package has no ready-made wheel for this "
+     "platform and could not be compiled: take a platform that README.md names, or install a C compiler and the Python "
+     "headers (Debian, Ubuntu: apt install build-essential python3-dev)"),
     (r"dns error|[Cc]onnect|timed? ?out|Failed to (fetch|download)|resolution|No matching distribution|unreachable",
      "the package index could not be reached: look to the network or the proxy"),
     (r"[Hh]ash mismatch", "a downloaded file is not the one that requirements.lock names"),
@@ -36,10 +36,10 @@ class Failed(Exception):
     """A step failed; the message is for the reader."""
 
 
-def run(step, command, **options):
+def run(step, command):
     """Run one step and pass on what it says of its progress; raises Failed with the reason, as far as it is known."""
     process = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                               universal_newlines=True, **options)
+                               text=True)
     lines = []
     for line in process.stdout:
         lines.append(line)
@@ -48,15 +48,15 @@ def run(step, command, **options):
     if process.wait():
         text = "".join(lines[-40:])
         sys.stderr.write(text)
-        reason = next((advice for pattern, advice in REASONS if re.search(pattern, text)), "its last words are above; mend what they name")
-        raise Failed("{} failed: {}. Then run make again, it goes on from here".format(step, reason))
-    return "".join(lines)
+        known = (advice for pattern, advice in REASONS if re.search(pattern, text))
+        reason = next(known, "its last words are above; mend what they name")
+        raise Failed(f"{step} failed: {reason}. Then run make again, it goes on from here")
 
 
 def works(python, code):
     """Whether `python` is there and runs `code`."""
     try:
-        return subprocess.run([str(python), "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+        return subprocess.run([str(python), "-c", code], capture_output=True).returncode == 0
     except OSError:
         return False
 
@@ -64,20 +64,18 @@ def works(python, code):
 def pip_setting(python, name):
     """One of pip's settings, which uv does not read: empty where it is not set."""
     value = os.environ.get("PIP_" + name.upper().replace("-", "_"))
-    found = subprocess.run([str(python), "-m", "pip", "config", "get", "global." + name], stdout=subprocess.PIPE,
-                           stderr=subprocess.DEVNULL, universal_newlines=True)
-    return value or found.stdout.strip()
+    return value or subprocess.run([str(python), "-m", "pip", "config", "get", "global." + name], capture_output=True,
+                                   text=True).stdout.strip()
 
 
 def torch_build(install, torch):
-    """The flags that choose the build of torch: CPU or CUDA by the driver that uv finds, PyPI's where the index of builds
-    cannot be reached; asking costs a second or two, and at most some ten where nothing answers."""
+    """Flags for the build of torch that suits the machine: CPU or CUDA by the driver that uv finds, or none, for that of
+    the package index, where the index of builds cannot be reached. Asking takes some ten seconds at most."""
     quick = dict(os.environ, UV_HTTP_RETRIES="0", UV_HTTP_TIMEOUT="10", UV_HTTP_CONNECT_TIMEOUT="5")
-    done = subprocess.run([str(part) for part in [*install, "--dry-run", "--torch-backend=auto", torch]], env=quick,
-                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    if done.returncode == 0:
+    asked = [str(part) for part in [*install, "--dry-run", "--torch-backend=auto", torch]]
+    if subprocess.run(asked, env=quick, capture_output=True).returncode == 0:
         return ["--torch-backend=auto"]
-    print("  no choice of torch builds can be had here; taking the one of the package index (with CUDA on Linux, 3 GB)")
+    print("  the index of torch's builds cannot be reached: taking the package index's own (on Linux with CUDA, 3 GB)")
     return []
 
 
@@ -87,16 +85,17 @@ def main():
     parser.add_argument("--torch-flags", default="", help="flags for the installation of torch, instead of a choice")
     options = parser.parse_args()
     if sys.version_info < OLDEST:
-        raise Failed("Python {}.{}.{} or newer is needed, and this is {}.{}.{}: name one, say make PYTHON=python3.12".format(
-            *OLDEST, *sys.version_info[:3]))
+        needed, found = (".".join(map(str, version[:3])) for version in (OLDEST, sys.version_info))
+        raise Failed(f"Python {needed} or newer is needed, and this is {found}: name one, say make PYTHON=python3.12")
     import tomllib
 
-    venv, torch = options.stamp.parent, tomllib.loads((ROOT / "tools" / "lock.toml").read_text())["constraint-dependencies"][0]
+    settings = tomllib.loads((ROOT / "tools" / "lock.toml").read_text())
+    venv, torch = options.stamp.parent, settings["constraint-dependencies"][0]
     python = venv / "bin" / "python"
     print(f"setting up {venv} (a few minutes the first time)", flush=True)
     # a folder without a stamp was left half done: what it holds is not trusted
     again = ["--reinstall"] if venv.exists() and not list(venv.glob(".stamp-*")) else []
-    if not works(python, "import pip, sys; sys.exit(sys.version_info < %r)" % (OLDEST,)):
+    if not works(python, f"import pip, sys; sys.exit(sys.version_info < {OLDEST})"):
         run("making the environment", [sys.executable, "-m", "venv", "--clear", venv])
     for old in venv.glob(".stamp-*"):
         old.unlink()

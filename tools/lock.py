@@ -44,8 +44,9 @@ def main() -> None:
     lock, new = ROOT / "requirements.lock", ROOT / "requirements.lock.tmp"
     if lock.exists() and not options.upgrade:
         new.write_text(lock.read_text())  # uv keeps the versions it finds in its output file
-    command = [sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml", "--all-extras", "--universal",
-               "--config-file", "tools/lock.toml", "--python-version", "3.11.5", "--fork-strategy", "fewest", "--generate-hashes", "--no-annotate",
+    command = [sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml", "--config-file", "tools/lock.toml",
+               "--all-extras", "--universal",
+XX, "3.11.5", "--fork-strategy", "fewest", "--generate-hashes", "--no-annotate",
                "--no-header", "--quiet", "--no-emit-package", "torch", "--output-file", new.name]
     command += ["--upgrade"] if options.upgrade else []
     command += ["--constraints", options.constraints] if options.constraints else []
