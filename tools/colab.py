@@ -1,9 +1,9 @@
 """Run every notebook as Colab would: its versions, an empty folder, and the first cell installing this commit.
 
 Builds a virtual environment from tools/colab.txt (Python 3.13, as Colab has) in which, as there, packages are found
-twice: older metadata lies later on the path, and so does `setuptools/_vendor`. The cell's text is not touched: git is told
-to look for the repository's address in a copy of this one, whose reference is the commit checked out. Prints a table;
-exits 1 where a page fails or something preinstalled was replaced.
+twice: older metadata lies later on the path, and so does `setuptools/_vendor`. The cell's text is not touched: git is
+told to look for the repository's address in a copy of this one, whose reference is the commit checked out. Prints a
+table; exits 1 where a page fails or something preinstalled was replaced.
 """
 
 import argparse
@@ -61,9 +61,10 @@ def serve(place: Path) -> dict[str, str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     address, target = project["project"]["urls"]["Repository"], project["tool"]["book"]["reference"]
     subprocess.run(["git", "clone", "--quiet", "--bare", ROOT, place], check=True)
-    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
-    subprocess.run(["git", "update-ref", f"refs/heads/{target}", head], cwd=place, check=True)
-    return {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"url.{place.as_uri()}.insteadOf", "GIT_CONFIG_VALUE_0": address}
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    subprocess.run(["git", "update-ref", f"refs/heads/{target}", head.strip()], cwd=place, check=True)
+    return {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_VALUE_0": address,
+            "GIT_CONFIG_KEY_0": f"url.{place.as_uri()}.insteadOf"}
 
 
 def main() -> None:

@@ -18,8 +18,8 @@ OLDEST = (3, 11, 5)
 # torch, this package, and something of each extra: what cannot be imported is not installed
 IMPORTS = "torch helpers librosa sentence_transformers distributed papermill pytest selenium hatchling"
 REASONS = (  # (what the failing program said, what to do about it)
-    (r"No space left|disk quota|os error 28", "the disk is full: about 3 GB are needed, 9 GB with CUDA; make room, or put "
-     "the environment elsewhere with make VENV=/other/disk/venv"),
+    (r"No space left|disk quota|os error 28", "the disk is full: about 3 GB are needed, 9 GB with CUDA; make room, or "
+     "put the environment elsewhere with make VENV=/other/disk/venv"),
     (r"ensurepip|No module named '?venv", "this Python lacks venv: install it (Debian, Ubuntu: apt install "
      "python3-venv), or name another Python, make PYTHON=python3.12"),
     (r"command '?\S*(gcc|cc|clang)|[Cc]ompiler|Python\.h|build backend", "a package has no ready-made wheel for this "
@@ -69,8 +69,8 @@ def pip_setting(python, name):
 
 
 def torch_build(install, torch):
-    """Flags for the build of torch that suits the machine: CPU or CUDA by the driver that uv finds, or none, for that of
-    the package index, where the index of builds cannot be reached. Asking takes some ten seconds at most."""
+    """Flags for the build of torch that suits the machine: CPU or CUDA by the driver that uv finds, or none, for that
+    of the package index, where the index of builds cannot be reached. Asking takes some ten seconds at most."""
     quick = dict(os.environ, UV_HTTP_RETRIES="0", UV_HTTP_TIMEOUT="10", UV_HTTP_CONNECT_TIMEOUT="5")
     asked = [str(part) for part in [*install, "--dry-run", "--torch-backend=auto", torch]]
     if subprocess.run(asked, env=quick, capture_output=True).returncode == 0:
