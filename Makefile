@@ -16,7 +16,7 @@ export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book test data results bench address sync types check lock pdf screenshots clean
+.PHONY: help setup book test data results bench address release sync types check lock pdf screenshots clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ bench: $(STAMP) ## time the extractor, the training and the pages
 
 address: $(STAMP) ## point every copy of the repository's address to yours (REPOSITORY=…, or the remote `origin`)
 	@$(PY) tools/address.py $(REPOSITORY)
+
+release: $(STAMP) ## check and tag a release (VERSION=1.2.0)
+	@$(PY) tools/release.py $(or $(VERSION),none)
 
 sync: $(STAMP) ## rewrite every notebooks/*.ipynb from its .py
 	@$(PY) tools/sync.py

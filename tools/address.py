@@ -1,4 +1,4 @@
-"""The repository's address and reference: pyproject.toml holds them, this writes every copy that stands elsewhere.
+"""The repository's address and reference: pyproject.toml holds them, all copies follow.
 
     make address REPOSITORY=https://github.com/you/your-fork    # by default: the address of the remote `origin`
     python tools/address.py --open                              # open what is published, exit 1 where something is gone
@@ -71,7 +71,7 @@ def published(root: Path) -> list[str]:
     """The addresses that readers use: the site, each of its pages, and each notebook at the reference."""
     address, target = repository(root), reference(root)
     raw = address.replace("https://github.com", "https://raw.githubusercontent.com")
-    pages = re.findall(r"file: (\S+)", (root / "_toc.yml").read_text())
+    pages = re.findall(r"(?:root|file): (\S+)", (root / "_toc.yml").read_text())
     found = [address, f"{address}/tree/{target}", site(address), f"{site(address)}sitemap.xml"]
     found += [f"{site(address)}{page}.html" for page in pages]
     return found + [f"{raw}/{target}/notebooks/{path.name}" for path in sorted((root / "notebooks").glob("*.ipynb"))]
