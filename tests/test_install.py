@@ -38,6 +38,18 @@ def test_half_an_environment_is_made_anew(tmp_path):
     assert install.works(venv / "bin" / "python", "import pip")
 
 
+def test_only_what_was_cut_off_here_is_cleared(tmp_path):
+    venv = tmp_path / "venv"
+    subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+    (venv / "mine").touch()
+    for _ in range(2):
+        assert set_up(venv / ".stamp-1", **NOWHERE).returncode == 1
+        assert (venv / "mine").exists()
+    (venv / ".unfinished").touch()
+    assert set_up(venv / ".stamp-1", **NOWHERE).returncode == 1
+    assert not (venv / "mine").exists() and (venv / ".unfinished").exists()
+
+
 def test_an_old_python_is_told(monkeypatch):
     monkeypatch.setattr(install, "OLDEST", (4, 0, 0))
     monkeypatch.setattr(sys, "argv", ["install.py", "venv/.stamp"])

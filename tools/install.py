@@ -75,7 +75,7 @@ def torch_build(install, torch):
     asked = [str(part) for part in [*install, "--dry-run", "--torch-backend=auto", torch]]
     if subprocess.run(asked, env=quick, capture_output=True).returncode == 0:
         return ["--torch-backend=auto"]
-    print("  the index of torch's builds cannot be reached: taking the package index's own (on Linux with CUDA, 3 GB)")
+    print("  the index of torch's builds cannot be reached: taking what the package index has (on Linux with CUDA, 3 GB)")
     return []
 
 
@@ -93,15 +93,18 @@ def main():
     venv, torch = options.stamp.parent, settings["constraint-dependencies"][0]
     python = venv / "bin" / "python"
     print(f"setting up {venv} (a few minutes the first time)", flush=True)
-    # a folder without a stamp was left half done: what it holds is not trusted
-    again = ["--reinstall"] if venv.exists() and not list(venv.glob(".stamp-*")) else []
-    if not works(python, f"import pip, sys; sys.exit(sys.version_info < {OLDEST})"):
+    unfinished, stamps = venv / ".unfinished", list(venv.glob(".stamp-*"))
+    if unfinished.exists() or not works(python, f"import pip, sys; sys.exit(sys.version_info < {OLDEST})"):
+        # what was cut off is not trusted; uv's cache still has what was downloaded
         run("making the environment", [sys.executable, "-m", "venv", "--clear", venv])
-    for old in venv.glob(".stamp-*"):
-        old.unlink()
+        unfinished.touch()
+    elif stamps:  # made here: an environment of yours is added to, but never cleared
+        unfinished.touch()
+    for old in stamps:
+        old.unlink(missing_ok=True)
     if not works(python, f"import sys, uv, importlib.metadata as m; sys.exit(m.version('uv') != {UV[4:]!r})"):
         run("installing uv", [python, "-m", "pip", "install", "--disable-pip-version-check", "--force-reinstall", UV])
-    install = [python, "-m", "uv", "pip", "install", "--python", python, "--compile-bytecode", *again]
+    install = [python, "-m", "uv", "pip", "install", "--python", python, "--compile-bytecode"]
     links = [f"--find-links={place}" for place in pip_setting(python, "find-links").split()]
     flags = shlex.split(options.torch_flags) or torch_build([*install, *links], torch)
     run("installing torch", [*install, *links, *flags, torch])
@@ -109,6 +112,7 @@ def main():
     run("installing this package", [*install, "--no-deps", "--no-build-isolation", "-e", ROOT])
     run("importing what was installed", [python, "-c", "import " + IMPORTS.replace(" ", ", ")])
     options.stamp.touch()
+    unfinished.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":
