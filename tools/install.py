@@ -75,7 +75,7 @@ def torch_build(install, torch):
     asked = [str(part) for part in [*install, "--dry-run", "--torch-backend=auto", torch]]
     if subprocess.run(asked, env=quick, capture_output=True).returncode == 0:
         return ["--torch-backend=auto"]
-    print("  torch's own index cannot be reached: taking the build that the package index has (on Linux with CUDA, 3 GB)")
+    print("  torch's own index cannot be reached: taking the package index's build (on Linux with CUDA, 3 GB)")
     return []
 
 
