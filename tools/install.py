@@ -105,6 +105,9 @@ def main():
     if not works(python, f"import sys, uv, importlib.metadata as m; sys.exit(m.version('uv') != {UV[4:]!r})"):
         run("installing uv", [python, "-m", "pip", "install", "--disable-pip-version-check", "--force-reinstall", UV])
     install = [python, "-m", "uv", "pip", "install", "--python", python, "--compile-bytecode"]
+    index = pip_setting(python, "index-url")
+    if index:
+        os.environ.setdefault("UV_DEFAULT_INDEX", index)
     links = [f"--find-links={place}" for place in pip_setting(python, "find-links").split()]
     flags = shlex.split(options.torch_flags) or torch_build([*install, *links], torch)
     run("installing torch", [*install, *links, *flags, torch])
