@@ -33,9 +33,16 @@ def test_half_an_environment_is_made_anew(tmp_path):
     venv = tmp_path / "venv"
     (venv / "bin").mkdir(parents=True)
     (venv / "bin" / "python").symlink_to(tmp_path / "gone")
+    (venv / "pyvenv.cfg").write_text("home = /gone\n")
     done = set_up(venv / ".stamp-1", **NOWHERE)
     assert "installing uv failed" in done.stderr  # so the environment was made
     assert install.works(venv / "bin" / "python", "import pip")
+
+
+def test_a_folder_that_is_no_environment_loses_nothing(tmp_path):
+    (tmp_path / "letter").touch()
+    set_up(tmp_path / ".stamp-1", **NOWHERE)
+    assert (tmp_path / "letter").exists()
 
 
 def test_only_what_was_cut_off_here_is_cleared(tmp_path):

@@ -95,8 +95,9 @@ def main():
     print(f"setting up {venv} (a few minutes the first time)", flush=True)
     unfinished, stamps = venv / ".unfinished", list(venv.glob(".stamp-*"))
     if unfinished.exists() or not works(python, f"import pip, sys; sys.exit(sys.version_info < {OLDEST})"):
-        # what was cut off is not trusted; uv's cache still has what was downloaded
-        run("making the environment", [sys.executable, "-m", "venv", "--clear", venv])
+        # what was cut off is not trusted: uv's cache has what was downloaded; no other folder is ever cleared
+        clear = ["--clear"] if (venv / "pyvenv.cfg").exists() else []
+        run("making the environment", [sys.executable, "-m", "venv", *clear, venv])
         unfinished.touch()
     elif stamps:  # made here: an environment of yours is added to, but never cleared
         unfinished.touch()
