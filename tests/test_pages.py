@@ -1,14 +1,17 @@
 """Rules that every notebook page keeps."""
 
 import ast
+import os
 import re
+import subprocess
+import sys
 
 import nbformat
 import pandas as pd
 import pytest
 
 from tests.conftest import ROOT
-from tools import measurements, pages, quoted, release
+from tools import address, measurements, pages, quoted, release
 from tools.run_notebooks import PARAMETERS, defaults
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -42,6 +45,21 @@ def test_the_colab_cell_comes_first_and_is_the_same_everywhere(page):
     first = nbformat.read(NOTEBOOKS[0], as_version=4)
     assert code[0].source == tagged(first, "colab")[0].source
     assert {"remove-cell", "skip-execution"} <= set(code[0].metadata.tags)
+
+
+def test_the_colab_cell_ends_in_a_sentence_where_its_reference_is_gone(tmp_path):
+    """The cell's own text; git looks for the address in an empty folder."""
+    cell = tagged(nbformat.read(NOTEBOOKS[0], as_version=4), "colab")[0].source
+    environment = os.environ | {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_VALUE_0": address.repository(),
+                                "GIT_CONFIG_KEY_0": f"url.{(tmp_path / 'empty').as_uri()}.insteadOf"}
+    idle = subprocess.run([sys.executable, "-c", cell], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (idle.returncode, idle.stderr) == (0, "")  # nothing happens elsewhere
+    environment["COLAB_RELEASE_TAG"] = "test"
+    done = subprocess.run([sys.executable, "-c", cell], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    last = done.stderr.strip().splitlines()[-1]
+    source = f"git+{address.repository()}@{address.reference()}"
+    assert done.returncode == 1 and last.startswith(f"{source} cannot be installed")
+    assert "run this cell again, or open the page from its book anew" in last and "Traceback" not in done.stderr
 
 
 def test_the_title_is_a_question_or_names_its_subject(page):
