@@ -38,9 +38,9 @@ data: $(STAMP) ## make data/gtzan.csv from the full GTZAN (GTZAN=your folder or 
 	@$(PY) -m helpers data $(if $(GTZAN),--gtzan "$(GTZAN)") $(if $(GENIUS),--genius "$(GENIUS)") || \
 		[ $$? -eq 3 ]  # 3: files were left out, and named; Kaggle's copy always has one
 
-results: $(STAMP) ## the published runs: data/results/ (resumes; FILTERED=folder of the fault-filtered lists)
-	$(PY) -m helpers.grid --seeds $(or $(SEEDS),10) --jobs $(JOBS) $(if $(FILTERED),--filtered "$(FILTERED)")
-	$(PY) -m helpers.experiments_collapse --jobs $(JOBS)
+results: $(STAMP) ## the published runs: data/results/ (resumes; DATASET=… SEEDS=… ONLY="released-3 collapse" FILTERED=folder)
+	@$(PY) -m helpers.published.grids --jobs $(JOBS) --seeds $(or $(SEEDS),10) $(if $(DATASET),--dataset "$(DATASET)") \
+		$(if $(FILTERED),--filtered "$(FILTERED)") $(if $(ONLY),--only $(ONLY))
 
 bench: $(STAMP) ## time the extractor, the training and the pages
 	@for script in bench/*.py; do echo "== $$script"; $(PY) $$script || exit 1; done

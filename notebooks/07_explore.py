@@ -56,7 +56,7 @@ from helpers import protocols
 protocols.check(dataset, protocol, seeds)
 
 # %%
-runs = store.Published("gtzan")
+runs = store.of(dataset, "released-3-full")
 maps = runs.archive("maps")
 
 
@@ -108,14 +108,16 @@ explore("controlled", 3, "Beta-VAE", "map-beta-controlled")
 # have shrunk to almost nothing still keep tracks in order.
 
 # %%
-sweep = runs.archive("collapse_maps")
+own = (runs.folder / "collapse_maps.npz").exists()
+swept = runs if own else store.Published()
+sweep = swept.archive("collapse_maps")
 names = {"active": "active units", "silhouette": "silhouette", "nmi": "NMI"}
 scores = {word: sweep[name] for name, word in names.items()}
 beta = sweep["beta"]
 start = int(np.argmin(np.abs(beta - 1)))
 explorers.beta_explorer(
     beta, sweep["map"], sweep["labels"], scores,
-    runs.ids, runs.genres, start, "VAE of GTZAN", "beta-vae",
+    swept.ids, swept.genres, start, "VAE of GTZAN", "beta-vae",
 )
 
 # %% tags=["remove-input"]

@@ -118,6 +118,23 @@ def test_closed_forms_and_paper_values_are_there_to_quote():
     assert quoted.slug("PCA + K-Means", "nmi") == "pca_k_means_nmi"
 
 
+def test_pages_of_stored_runs_answer_first(page):
+    """Their first output under the title is a sentence that the run printed, before any prose."""
+    code = [cell.source for cell in page.cells if cell.cell_type == "code"]
+    if any("store.of(" in source for source in code) and not any("explorers" in source for source in code):
+        after = [cell for cell in page.cells[1:] if not set(cell.metadata.get("tags", ())) & {"colab", "parameters"}]
+        first = next(i for i, cell in enumerate(after) if cell.cell_type == "markdown")
+        assert after[first - 1].source.rstrip().endswith(")") and "Markdown(" in after[first - 1].source
+        assert page.cells[0].source.count("\n") == 0
+
+
+def test_shown_code_is_short(page):
+    shown = [c.source for c in page.cells if c.cell_type == "code" and not {"remove-cell", "remove-input"} & set(
+        c.metadata.get("tags", ()))]
+    lines = [line for source in shown for line in source.splitlines() if line.strip()]
+    assert len(lines) <= 90, "a page shows at most about 80 lines of code"
+
+
 def test_the_api_page_has_every_module():
     shown = set(re.findall(r"automodule:: helpers\.(\w+)", (ROOT / "book" / "api.md").read_text()))
     assert shown == {path.stem for path in (ROOT / "src/helpers").glob("*.py") if not path.stem.startswith("__")}

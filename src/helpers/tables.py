@@ -237,7 +237,7 @@ def read_guard(made: ModelInput) -> str:
     return f"Leak guard: {' '.join(made.leaks) or 'none of its four tests found the genre in the input.'}"
 
 
-def read_weights(made: Inputs, survive: bool) -> str:
+def read_weights(made: ModelInput, survive: bool) -> str:
     """A sentence on the text in a fused input: how much of the text it keeps, whether the fusion weights reach the
     clusterer (`survive`, from `inputs.weights_survive`), and what they come to."""
     if "text" not in made.blocks:
