@@ -55,13 +55,14 @@ def test_the_study_names_what_it_looked_for(chapters):
     assert chapters["genres"].diagnoses["CVAE, beta = 40"][0].verdict == "collapsed"
 
 
-def test_an_interval_is_of_the_mean_over_seeds(chapters):
+def test_an_interval_is_over_tracks_and_seeds(chapters):
     chapter = chapters["genres"]
     low, high = chapter.interval("VAE", "squared error")
     mean = chapter.values("VAE", "squared error").mean()
     assert low < mean < high and mean == pytest.approx((low + high) / 2)
     rows = np.mean([found.rows["squared error", "", ""] for found in chapter.diagnoses["VAE"]], axis=0)
-    assert high - low == pytest.approx(2 * 1.984 * rows.std(ddof=1) / 10, rel=1e-3)  # 100 tracks, t of 99
+    wide = 12.706 * chapter.values("VAE", "squared error").std(ddof=1) / 2**0.5  # 2 seeds, t of 1
+    assert high - low == pytest.approx(2 * np.hypot(1.984 * rows.std(ddof=1) / 10, wide), rel=1e-3)  # t of 99
 
 
 def test_a_fit_that_ran_away_is_left_out_and_named(monkeypatch):

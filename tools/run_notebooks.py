@@ -18,6 +18,8 @@ from tempfile import TemporaryDirectory
 
 import nbformat
 
+from helpers import protocols
+
 PARAMETERS = ("dataset", "protocol", "seeds")
 
 
@@ -144,9 +146,11 @@ def _environment(root: Path, jobs: int) -> None:
 def run_all(sources: list[Path], parameters: dict[str, str | int], root: Path, jobs: int = 2) -> list[Run]:
     """Run `sources` (paths of .ipynb) with `parameters` laid over their defaults; returns the runs in the same order.
 
-    Raises ValueError for a notebook without the right parameters cell, before anything runs, and NotebookFailed after
-    the first failure, once the notebooks under way are done.
+    Raises ValueError for a notebook without the right parameters cell and for parameters that do not exist or cannot be
+    meant, before anything runs, and NotebookFailed after the first failure, once the notebooks under way are done.
     """
+    if unknown := sorted(parameters.keys() - set(PARAMETERS)):
+        raise ValueError(f"there is no parameter {unknown[0]!r}: the pages take {', '.join(PARAMETERS)}")
     folder, failed = root / "_build" / "runs", root / "_build" / "failed"
     folder.mkdir(parents=True, exist_ok=True)
     common = surroundings(root, str(parameters["dataset"]) if "dataset" in parameters else None)
@@ -155,6 +159,7 @@ def run_all(sources: list[Path], parameters: dict[str, str | int], root: Path, j
     for source in sources:
         notebook = nbformat.read(source, as_version=4)
         used = defaults(notebook, source.name) | parameters
+        protocols.check(**used)  # type: ignore[arg-type]
         text = "\0".join(f"{c.cell_type}{c.source}{c.metadata}" for c in notebook.cells)
         key = hashlib.sha256(f"{common}{used}{text}".encode()).hexdigest()[:16]
         target = folder / f"{source.stem}-{key}.ipynb"

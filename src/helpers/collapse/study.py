@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import joblib
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from .. import inputs, protocols, training
 from ..datasets import Tracks
@@ -41,11 +42,17 @@ class ChapterRun:
         return np.array([found.value(measure, target, space) for found in self.diagnoses[model]])
 
     def interval(self, model: str, measure: str, target: str = "", space: str = "") -> tuple[float, float]:
-        """95 % interval over tracks (whole groups) of the mean over seeds of a measure that is a mean of rows."""
+        """95 % interval of a method's measure, one that is a mean of rows: over tracks (whole groups) and, with several
+        seeds, whose t interval joins in, over seeds, as in `metrics.bootstrap`."""
         key = (measure, target, space)
         rows = pd.DataFrame([found.rows[key] for found in self.diagnoses[model]]).mean()
         low, high = limits(pd.DataFrame({key: rows}), self.tracks.groups)[key]
-        return float(low), float(high)
+        values = self.values(model, *key)
+        if len(values) > 1:
+            wide = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5
+            mean = values.mean()
+            low, high = mean - np.hypot(mean - low, wide), mean + np.hypot(high - mean, wide)
+        return (max(float(low), 0.0), min(float(high), 1.0)) if measure == "probe" else (float(low), float(high))
 
 
 def tidy(diagnoses: dict[str, list[Diagnosis]]) -> pd.DataFrame:

@@ -77,7 +77,7 @@ def answer(chapter: ChapterRun) -> str:
               f"(chance {row.chance:.2f}, from the data {row.value:.2f})"
               for (measure, target, space), row in found[0].table.iterrows() if (measure, space) == ("probe", "data")]
     if probes:
-        text.append(f"A probe of z gets {' and '.join(probes)}; in brackets 95 % intervals of the means, over tracks.")
+        text.append(f"A probe of z gets {' and '.join(probes)}; in brackets 95 % intervals over tracks and seeds.")
     if chapter.c is None:
         text.append("These tracks have no labels, hence no condition, and a CVAE needs one: the models shown are "
                     "unconditional, and only collapse itself can be diagnosed.")
