@@ -13,7 +13,7 @@ import pytest
 
 from helpers import cache, metrics, models, phases, protocols, training
 from helpers.corpus import fast_features
-from tests.material import AS_ANOTHER_USER, entries, kill_once, limit_file_size, open_to_all, python
+from tests.material import AS_ANOTHER_USER, counted, entries, kill_once, limit_file_size, open_to_all, python
 
 
 @pytest.fixture(autouse=True)
@@ -221,12 +221,6 @@ def test_objects_are_not_read_back(place, caplog):
     assert set(cache.get(["a", "b"])) == {"b"} and "cannot be used" in caplog.text
 
 
-def counted(path, x):
-    with open(path, "a") as file:
-        file.write("x")
-    return {"x": np.asarray(x) * 2}
-
-
 def test_remembered_is_computed_once(tmp_path):
     path = str(tmp_path / "count")
     calls = [(counted, path, i) for i in (1, 2, 1)]
@@ -361,7 +355,7 @@ def test_a_read_only_store_is_read(place, tmp_path):
     code = f"""
 import logging; logging.basicConfig()
 from helpers import cache
-from tests.test_cache import counted
+from tests.material import counted
 {AS_ANOTHER_USER}
 for i in (1, 2, 3, 1):
     print(int(cache.remember(counted, {str(tmp_path / "count")!r}, i)["x"]))
@@ -394,7 +388,7 @@ with cache.alone("work"):
     workers = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(3)]
     assert [worker.wait(timeout=900) for worker in workers] == [0, 0, 0]
     assert (tmp_path / "log").read_text() == "in out " * 3
-    holding = "import sys, time; from helpers import cache\nwith cache.alone('work'): print(1, flush=True); time.sleep(60)"
+    holding = "import time; from helpers import cache\nwith cache.alone('work'): print(1, flush=True); time.sleep(60)"
     held = subprocess.Popen([sys.executable, "-c", holding], stdout=subprocess.PIPE)
     held.stdout.readline()
     held.kill()

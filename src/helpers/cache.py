@@ -55,7 +55,7 @@ def cache_report() -> dict[str, int]:
     """Hits, misses and bytes read and written by this process, and the entries and bytes of the whole store now."""
     entries = sum(count for (count,) in _read("SELECT count(*) FROM entries"))
     counts = {name: _counts[name] for name in ("hits", "misses", "bytes_read", "bytes_written")}
-    return counts | {"entries": entries, "bytes": _store().stat().st_size if _store().exists() else 0}
+    return counts | {"entries": entries, "bytes": os.path.getsize(_store()) if os.path.exists(_store()) else 0}
 
 
 # ---- keys -----------------------------------------------------------------------------------------------------------
@@ -260,7 +260,7 @@ def _code(error: Exception) -> int:
 
 def _read(statement: str, parameters: Sequence[str] = ()) -> list[tuple]:
     """What the store answers, nothing where there is no store, or, with a warning, none that can be read."""
-    if not _store().exists():
+    if not os.path.exists(_store()):  # False, too, where the folder must not be looked into
         return []
     try:
         with contextlib.closing(sqlite3.connect(_store(), timeout=WAIT)) as base:
@@ -313,7 +313,7 @@ def put(entries: Mapping[str, Mapping[str, Any]]) -> None:
             _store().parent.mkdir(parents=True, exist_ok=True)
             with contextlib.closing(sqlite3.connect(_store(), timeout=WAIT)) as base, base:  # one transaction
                 base.execute("PRAGMA synchronous=NORMAL")
-                base.execute("CREATE TABLE IF NOT EXISTS entries (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID")
+                base.execute("CREATE TABLE IF NOT EXISTS entries (key TEXT PRIMARY KEY, value BLOB)")
                 base.executemany("INSERT OR REPLACE INTO entries VALUES (?, ?)", packed.items())
             return
         except (sqlite3.Error, OSError) as error:
