@@ -1,6 +1,5 @@
 """Long jobs that are killed, run twice at once or find a full disk: each kill is a SIGKILL of a process at work."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from helpers import cache
 from helpers.__main__ import _save_csv, main
 from helpers.corpus import synth
 from helpers.corpus.embedding import embed
-from helpers.corpus.fast_features import extract_table
+from helpers.corpus.fast_features import extract, extract_table
 from helpers.corpus.folders import find_audio
 from helpers.features import SR
 from tests.material import entries, kill_once, limit_file_size, needs_weights, python, write_clips, write_lyrics
@@ -52,12 +51,12 @@ def test_kill_during_extraction(tmp_path, monkeypatch):
 
 @needs_weights
 def test_kill_during_embedding(tmp_path, monkeypatch):
-    texts = [f"word {i} " * (1 + i % 30) for i in range(160)]
+    texts = [f"word {i} " * (1 + i % 20) for i in range(96)]
     code = f"from helpers.corpus.embedding import embed; embed({texts!r}, quiet=True)"
     kill_once(code, lambda: entries() > 0)
-    assert 0 < entries() < 160 and entries() % 32 == 0  # whole batches
+    assert entries() in (32, 64)  # whole batches
     resumed = embed(texts, quiet=True)
-    assert entries() == 160
+    assert entries() == 96
     fresh_store(tmp_path, monkeypatch)
     assert resumed.tobytes() == embed(texts, quiet=True).tobytes()
 
@@ -115,9 +114,8 @@ cache.stored.__defaults__ = (0.0,)  # each track by itself
 from helpers.__main__ import main
 sys.exit(main({command!r}))
 """
-    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "numba")}
-    python("import numpy; from helpers.corpus.fast_features import extract; extract(numpy.ones(5000))", env=environment)
-    done = python(code, preexec_fn=limit_file_size(30_000), env=environment)
+    extract(np.ones(5000))  # numba keeps what it compiles, before the disk is full
+    done = python(code, preexec_fn=limit_file_size(30_000))
     assert done.returncode == 1 and not out.exists()
     (said,) = done.stderr.strip().splitlines()
     assert said.startswith("error: cannot write to") and "make room" in said
@@ -125,7 +123,7 @@ sys.exit(main({command!r}))
     assert 0 < kept < 30
     assert main(command) == 0
     assert cache.cache_report()["misses"] - before == 30 - kept
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["cache", "music", "numba", "table.csv"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["cache", "music", "table.csv"]
 
 
 def test_disk_fills_while_the_table_is_written(tmp_path):
