@@ -3,8 +3,8 @@
     python bench/bench_lyrics.py [--gigabytes 1.1] [--texts 256]
 
 Makes a file with the columns of the Genius table (quotes and line breaks inside the lyrics), takes the same filter and
-sample per tag from it with `helpers.corpus.genius.scan` (polars, streaming), with pandas in chunks and, where it is installed,
-with DuckDB; time and peak memory of a process each.  Then embeds texts with `helpers.corpus.embedding.embed` and one by one.
+sample per tag from it with `corpus.genius.scan` (polars, streaming), with pandas in chunks and, where it is installed,
+with DuckDB; time and peak memory of a process each.  Then embeds texts with `corpus.embedding.embed` and one by one.
 Writes data/results/bench/lyrics.json and prints the table.
 """
 

@@ -68,11 +68,13 @@ def key(function: Callable | str, *arguments: Any) -> str:
     names any other."""
     code = source_digest(function) if isinstance(function, str) else code_digest(function)
     total = hashlib.sha256(code.encode() + repr(_versions()).encode())
-    _feed(total, arguments)
+    total.update(b"<tuple>")
+    for argument in arguments:
+        _feed(total, argument)
     return total.hexdigest()[:40]
 
 
-@functools.lru_cache(maxsize=1)
+@functools.cache
 def _versions() -> tuple[str, ...]:
     return tuple(metadata.version(name) for name in VERSIONS)
 
@@ -381,8 +383,8 @@ def remember(function: Callable[..., Mapping[str, Any]], *arguments: Any) -> dic
 def remember_many(calls: Sequence[tuple], n_jobs: int | None = None, title: str = "") -> list[dict[str, np.ndarray]]:
     """`remember(*call)` for every call (function, *arguments), spread over processes, in the given order.
 
-    Each result is stored within half a second, so that an interrupted run goes on where it was. `n_jobs` defaults to the
-    cores this process may use; with a `title` progress is shown on a terminal.
+    Each result is stored within half a second, so that an interrupted run goes on. `n_jobs` defaults to the cores that
+    this process may use; with a `title` progress is shown on a terminal.
     """
     keys = [key(*call) for call in calls]
     found = get(keys)
@@ -404,28 +406,19 @@ def _named(name: str, function: Callable, *arguments: Any) -> dict[str, Mapping[
 # ---- files ----------------------------------------------------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def said_plainly(path: Path) -> Iterator[None]:
-    """Turn a failed write into one sentence that names the file and what to do."""
-    try:
-        yield
-    except OSError as error:
-        raise OSError(
-            error.errno,
-            f"cannot write {path} ({os.strerror(error.errno or 5)}); what was finished before is kept: "
-            "make room or choose another place, then run the same command again",
-        ) from None
-
-
 def write_atomically(path: str | Path, write: Callable[[Path], Any]) -> Path:
-    """Call `write(temporary)` and rename the result to `path`, so that no half-written file is ever seen."""
+    """Call `write(temporary)` and rename the result to `path`, so that no half-written file is ever seen. OSError names
+    the file and says what to do."""
     path = Path(path)
-    with said_plainly(path):
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")  # its ending may tell the writer the format
+    try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{os.getpid()}.{path.name}")  # its ending may tell the writer the format
-        try:
-            write(temporary)
-            os.replace(temporary, path)
-        finally:
+        write(temporary)
+        os.replace(temporary, path)
+    except OSError as error:
+        why = f"cannot write {path} ({os.strerror(error.errno or 5)}); what was finished before is kept: make room or "
+        raise OSError(error.errno, why + "choose another place, then run the same command again") from None
+    finally:
+        with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
     return path
