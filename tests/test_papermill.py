@@ -1,6 +1,8 @@
 """The stage runner: parameters are respected and checked, nothing unchanged runs twice, a failure is kept apart."""
 
 import shutil
+import subprocess
+import sys
 import threading
 
 import nbformat
@@ -132,6 +134,33 @@ def test_a_wrong_parameters_cell_stops_before_anything_runs(place, source, messa
 def test_code_that_does_not_parse_stops_before_anything_runs(place):
     with pytest.raises(ValueError, match="01_a.ipynb does not parse: invalid syntax, near 'if'"):
         run_all([notebook(place, "if")], {}, place)
+
+
+@pytest.mark.parametrize(("parameters", "message"), [
+    ({"seed": 3}, "there is no parameter 'seed': the pages take dataset, protocol, seeds"),
+    ({"seeds": "two"}, "seeds is 'two'; it must be a whole number"),
+    ({"seeds": "2"}, "seeds is '2'"), ({"seeds": 2.5}, "seeds is 2.5"), ({"seeds": 0}, "seeds is 0"),
+    ({"protocol": "relased"}, "no protocol 'relased'; choose one of written, released, controlled"),
+    ({"dataset": 3}, "dataset is 3; it must be a text"),
+])
+def test_parameters_that_cannot_be_meant_stop_before_anything_runs(place, parameters, message):
+    with pytest.raises(ValueError, match=message):
+        run_all([notebook(place)], parameters, place)
+
+
+@pytest.mark.parametrize(("given", "message"), [
+    (("-p", "seeds", "two"), "ValueError: seeds is 'two'; it must be a whole number of at least 1"),
+    (("-p", "protocol", "relased"), "ValueError: There is no protocol 'relased'; choose one of"),
+])
+def test_papermill_alone_stops_at_once_too(tmp_path, given, message):
+    """The real page and the real command: it ends in the sentence, and no cell after the check has run."""
+    target = tmp_path / "out.ipynb"
+    done = subprocess.run([sys.executable, "-m", "papermill", ROOT / "notebooks" / "06_results.ipynb", target, *given],
+                          cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1 and message in done.stderr.strip().splitlines()[-1]
+    code = [cell for cell in nbformat.read(target, as_version=4).cells if cell.cell_type == "code"]
+    ran = [cell for cell in code if cell.execution_count and "papermill-error-cell-tag" not in cell.metadata.tags]
+    assert ran[-1].source.endswith("protocols.check(dataset, protocol, seeds)")
 
 
 def test_two_parameters_cells(place):

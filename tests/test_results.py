@@ -1,4 +1,4 @@
-"""Tables and verdicts by hand, files that are whole or not there."""
+"""Tables and verdicts by hand, sentences that read them."""
 
 import errno
 import json
@@ -6,8 +6,9 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
-from helpers import cache, datasets, tables
+from helpers import cache, datasets, inputs, phases, tables
 from helpers.published import store
 
 
@@ -29,32 +30,98 @@ def test_cells():
     assert tables.cell(10, 0.0, "k") == tables.cell(10, float("nan"), "k") == "10"
     assert tables.cell(9.5, 0.0, "k").startswith("9.5") and tables.cell(10, 0.5, "k") == "10.0\u00a0±\u00a00.5"
     assert tables.cell(0.5, float("nan")) == "0.500"
+    assert tables.range_cell(-0.0001, 0.12345) == "[0.000,\u00a00.123]" and tables.range_cell(float("nan"), 1) == "–"
+
+
+def test_one_further_run_by_hand():
+    values = np.array([0.28, 0.30, 0.32, 0.30])
+    low, high = tables.prediction(values)
+    half = stats.t.ppf(0.975, 3) * values.std(ddof=1) * np.sqrt(1.25)
+    assert (low, high) == pytest.approx((0.3 - half, 0.3 + half))
+    assert np.isnan(tables.prediction(values[:1])).all()
+
+
+def test_one_further_run_falls_where_it_is_said_to():
+    """Of normal values the range holds the next one 19 times in 20, for few seeds, too."""
+    rng = np.random.default_rng(0)
+    for n in (3, 10):
+        draws = rng.normal(size=(2000, n + 1))
+        held = [low <= row[-1] <= high for row in draws for low, high in [tables.prediction(row[:-1])]]
+        assert np.mean(held) == pytest.approx(0.95, abs=0.015)
+
+
+CALM, NOISY = [0.300, 0.302, 0.298, 0.301, 0.299], [0.1, 0.5, 0.3, 0.2, 0.4]
 
 
 @pytest.mark.parametrize(
-    ("paper", "leaky", "word"),
-    [(0.45, False, "reproduced"), (0.45, True, "reproduced only with leakage"), (0.7, True, "not reproduced")],
+    ("paper", "values", "metric", "word"),
+    [
+        (0.301, CALM, "nmi", "reproduced"),
+        (0.309, CALM, "nmi", "near, though outside our spread"),  # a quiet method is not missed for .009
+        (0.420, NOISY, "nmi", "within a wide spread"),  # a noisy one is not reproduced for its noise
+        (0.400, CALM, "nmi", "not reproduced"),
+        (0.301, [0.3], "nmi", "near, though outside our spread"),  # one run has no spread to lie in
+        (0.301, [*CALM, np.nan], "nmi", "not defined"),
+        (108.0, [100.0, 101.0, 99.0], "calinski_harabasz", "near, though outside our spread"),
+        (112.0, [100.0, 101.0, 99.0], "calinski_harabasz", "not reproduced"),
+        (1.50, [1.40, 1.41, 1.39], "davies_bouldin", "near, though outside our spread"),
+    ],
 )
-def test_verdicts(paper, leaky, word):
-    assert tables.verdict(paper, 0.4, 0.03, leaky) == word
+def test_verdicts(paper, values, metric, word):
+    assert tables.verdict(paper, np.array(values), metric) == word
 
 
 def test_the_mark_reaches_the_tables():
     assert tables.table(tidy([0.4, 0.5], leaky=True)).index.tolist() == ["PCA + K-Means (LEAKY)"]
-    beside = tables.beside_paper(tidy([0.35, 0.37]), 1)
+    beside = tables.beside_paper(tidy([0.355, 0.37]), 1)
     assert beside.loc[("PCA + K-Means", "NMI"), "Verdict"] == "reproduced"
+    leaky = tables.beside_paper(tidy([0.355, 0.37], leaky=True), 1)
+    assert leaky.loc[("PCA + K-Means", "NMI"), "Verdict"] == "reproduced (LEAKY)"
     other = tables.beside_paper(tidy([0.35, 0.37], dataset="gtzan-mini"), 1)
     assert "Verdict" not in other and other.columns.tolist() == ["Paper, on all of GTZAN", "Ours, on these data"]
 
 
-def test_sentences_read_the_numbers():
-    both = pd.concat([tidy([0.3, 0.31]), tidy([0.5, 0.52], method="VAE + K-Means")])
-    text = tables.read_contrast(both, "VAE + K-Means", "PCA + K-Means", ["nmi"])
-    assert "0.510 ± 0.014 against 0.305 ± 0.007 (better)" in text.replace("\u00a0", " ")
-    level = pd.concat([tidy([0.3, 0.4]), tidy([0.35, 0.36], method="VAE + K-Means")])
-    assert "(level)" in tables.read_contrast(level, "VAE + K-Means", "PCA + K-Means", ["nmi"])
-    lower = pd.concat([tidy([1.0, 1.01], "davies_bouldin"), tidy([2.0, 2.01], "davies_bouldin", "VAE + K-Means")])
-    assert "(worse)" in tables.read_contrast(lower, "VAE + K-Means", "PCA + K-Means", ["davies_bouldin"])
+def test_chance_has_no_spread_and_scores_their_label():
+    shown = tables.table(pd.concat([tidy([0.1, 0.2]), tidy([0.01, 0.03], "nmi_chance")]))
+    assert shown.columns.tolist() == ["NMI", "NMI by chance"] and shown.iloc[0, 1] == "0.020"
+    assert tables.read_scores(tidy([0.1, 0.2]), ["PCA + K-Means"], ["nmi", "ari"]).endswith("NMI 0.150\u00a0±\u00a00.071.")
+    assert "None of these scores" in tables.read_scores(tidy([0.1]), ["VaDE"], ["nmi"])
+
+
+def seeds_of(rng, genres, right, n=6):
+    return np.stack([np.where(rng.random(len(genres)) < right, genres, rng.integers(5, size=len(genres)))
+                     for _ in range(n)])  # fmt: skip
+
+
+def test_a_difference_rests_on_tracks_and_seeds():
+    rng = np.random.default_rng(0)
+    genres = np.arange(200) % 5
+    ids = np.arange(200).astype(str)
+    labels = {"good": seeds_of(rng, genres, 0.8), "poor": seeds_of(rng, genres, 0.4), "alike": seeds_of(rng, genres, 0.8)}
+    text = tables.read_difference(genres, ids, labels, "good", "poor", ("nmi", "ari"))
+    assert text.count("*good* is better") == 2 and "For one run of either" in text
+    assert "*good* is better" in tables.read_difference(genres, ids, labels, "poor", "good")
+    assert "level" in tables.read_difference(genres, ids, labels, "good", "alike")
+    by_seed = {s: {name: found[s] for name, found in labels.items()} for s in range(6)}
+    assert tables.read_difference(genres, ids, by_seed, "good", "poor", ("nmi", "ari")) == text
+    assert "nothing to compare" in tables.read_difference(None, ids, labels, "good", "poor")
+    assert "was not run" in tables.read_difference(genres, ids, labels, "good", "absent")
+
+
+def test_rows_of_one_track_are_one():
+    """Ten copies of every row tell no more than the rows: with groups the interval is as wide as before."""
+    rng = np.random.default_rng(1)
+    genres = np.arange(60) % 5
+    sides = {"a": seeds_of(rng, genres, 0.6, 1), "b": seeds_of(rng, genres, 0.45, 1)}
+    once = tables.read_difference(genres, np.arange(60), sides, "a", "b")
+    tenfold = {name: np.repeat(found, 10, axis=1) for name, found in sides.items()}
+    grouped = tables.read_difference(np.repeat(genres, 10), np.repeat(np.arange(60), 10), tenfold, "a", "b")
+    assert grouped == once
+    alone = tables.read_difference(np.repeat(genres, 10), np.arange(600), tenfold, "a", "b")
+    assert alone != once and "over 600 tracks" in alone
+
+
+def test_sentences_read_the_confusion():
     genres = np.array(["a", "a", "b", "b"])
     text = tables.read_confusion(genres, np.array([0, 1, 2, 2]))
     assert "*b* holds together best (100%" in text and "No cluster holds more than one genre" in text
@@ -64,36 +131,36 @@ def test_sentences_read_the_numbers():
 
 def test_the_papers_tables_are_all_there():
     paper = tables.paper_tables()
-    assert paper.groupby("phase").method.nunique().tolist() == [2, 3, 5]
-    for phase, metrics in tables.PAPER_METRICS.items():
-        assert set(paper[paper.phase == phase].metric) == set(metrics)
+    assert len(paper) == 45 and paper.groupby("phase").method.nunique().tolist() == [2, 3, 5]
+    for phase in (1, 2, 3):
+        assert set(paper[paper.phase == phase].method) == set(phases.names_of(phase))
+        assert set(paper[paper.phase == phase].metric) == set(tables.paper_metrics(phase))
 
 
-def test_foreign_features_are_refused_with_both_hashes(tmp_path):
+def test_inputs_are_told():
     tracks = datasets.load("gtzan-mini-tracks")
-    stored = store.provenance(tracks)
-    store.check_provenance(tracks, stored, "here")
-    changed = datasets.Tracks(tracks.name, tracks.ids, tracks.genres, tracks.groups, tracks.features + 1)
-    with pytest.raises(ValueError, match=stored["features_sha256"]) as error:
-        store.check_provenance(changed, stored, "here")
-    assert store.provenance(changed)["features_sha256"] in str(error.value)
-    renamed = datasets.Tracks(tracks.name, tracks.ids[::-1], tracks.genres, tracks.groups, tracks.features)
-    with pytest.raises(ValueError, match="track ids"):
-        store.check_provenance(renamed, stored, "here")
+    made = inputs.prepare(tracks, "written", 2)
+    assert tables.read_columns(made) == "68 columns of sound, 32 of text"
+    assert "The fusion weights reach the clusterer" in tables.read_weights(made, True)
+    assert "**do not reach**" in tables.read_weights(made, False)
+    assert "audio alone" in tables.read_weights(inputs.prepare(tracks, "written", 1), False)
+    assert tables.lyrics_table(made.lyrics_report)["Tracks"].sum() == 100
 
 
-def test_saved_scores_come_back_and_bytes_repeat(tmp_path, monkeypatch):
-    monkeypatch.setenv("HELPERS_DATA", str(tmp_path))
-    scores = tidy([0.25, 0.5])
-    folder = store.published("x")
-    store.save(scores, folder, {"n": 2})
-    first = (folder / "scores.csv.gz").read_bytes()
-    store.save(scores, folder, {"n": 2})
-    assert first == (folder / "scores.csv.gz").read_bytes()
-    loaded, record = store.load("x")
-    assert loaded.value.tolist() == [0.25, 0.5] and record == {"n": 2}
-    with pytest.raises(FileNotFoundError, match="make results"):
-        store.load("y")
+def test_a_table_is_known_by_its_numbers_rows_and_labels():
+    tracks = datasets.load("gtzan-mini-tracks")
+    mine = store.hashes(tracks)
+    order = np.arange(tracks.n)[::-1]
+    assert store.hashes(tracks.rows(order, tracks.name)) != mine
+    other = datasets.Tracks(tracks.name, tracks.ids, tracks.groups, {"audio": tracks.features + 1}, tracks.labels)
+    relabelled = datasets.Tracks(tracks.name, tracks.ids, tracks.groups, tracks.blocks, {"genre": tracks.genres[::-1]})
+    assert store.hashes(other)["features_sha256"] != mine["features_sha256"]
+    assert store.hashes(relabelled)["rows_sha256"] != mine["rows_sha256"]
+
+
+def test_runs_that_are_not_there_say_how_to_make_them():
+    with pytest.raises(FileNotFoundError, match="make results DATASET=y"):
+        store.Published("y")
 
 
 def test_by_cluster():
@@ -101,7 +168,6 @@ def test_by_cluster():
     space = np.array([[0.0], [1.0], [5.0], [9.0], [9.0], [50.0]])
     table = tables.by_cluster(ids, np.array([0, 0, 0, 1, 1, -1]), space)
     assert table.index.tolist() == [0, 1, "noise"] and table["Rows"].tolist() == [3, 2, 1]
-    assert table.loc[0, "Closest to its centre"] == "b; a; c" and table.loc[0, "Farthest"] == "c"
 
 
 def test_a_failed_write_leaves_nothing(tmp_path):

@@ -30,7 +30,7 @@ def _draw() -> tuple[bytes, bytes]:
     matplotlib.use("Agg")
     plots.use_style()
     paper = tables.paper_tables().query("method == 'Beta-VAE' and metric == 'nmi'").value.item()
-    figure = plots.agreement(leakage.inputs(store.Published()), "Ten groups of songs against ten genres", paper)
+    figure = plots.agreement(leakage.by_input(store.Published()), "Ten groups of songs against ten genres", paper)
     drawing, card = io.BytesIO(), io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "finding", "svg.fonttype": "path"}):
         figure.savefig(drawing, format="svg", bbox_inches="tight", metadata={"Date": None})

@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from helpers import datasets, inputs, lyrics, metrics, protocols, tables
+from helpers.published import leakage, store
 from tools import measurements
 from tools.run_notebooks import Run
 
@@ -31,27 +32,29 @@ def paper() -> dict[str, str]:
 
 def published() -> dict[str, str]:
     """`<dataset>_<protocol>_<phase>_<variant>_<method>_<metric>` = mean ± sd over seeds, of every published run; the
-    variant "full" goes without saying. `…_mean` and `…_seeds` give the mean alone and the number of seeds."""
+    variant "full" goes without saying. `…_mean` and `…_seeds` give the mean alone and the number of seeds. Of GTZAN also
+    the shares of the label's channels, `gtzan_share_…`, where the borrowed lyrics came from, `gtzan_lyrics_…`, and of
+    the author's own files `author_…`."""
     found: dict[str, str] = {}
-    folder = datasets.data_dir() / "results"
-    for table in sorted(folder.glob("*/scores.csv.gz")):
-        runs = json.loads((table.parent / "provenance.json").read_text())["runs"]
-        found[slug(table.parent.name, "runs")] = str(len(runs))
-        for clock in ("wall", "cpu"):
-            minutes = sum(run[f"{clock}_s"] for run in runs.values()) / 60
-            found[slug(table.parent.name, "runs", clock, "minutes")] = f"{minutes:.0f}"
-        grids = table.parent / "collapse_provenance.json"
-        cost = json.loads(grids.read_text()).get("cost", {}) if grids.exists() else {}
-        for clock in ("wall", "cpu"):
-            minutes = sum(grid[f"{clock}_s"] for grid in cost.values()) / 60
-            found[slug(table.parent.name, "collapse", clock, "minutes")] = f"{minutes:.0f}"
-        for r in tables.summarise(pd.read_csv(table)).itertuples():
+    for table in sorted((datasets.data_dir() / "results").glob("*/scores.csv.gz")):
+        runs = store.Published(table.parent.name)
+        found[slug(table.parent.name, "runs")] = str(runs.units.run.nunique())
+        minutes = pd.to_numeric(runs.units.cpu_s).sum() / 60
+        found[slug(table.parent.name, "runs", "cpu", "minutes")] = f"{minutes:.0f}"
+        for r in tables.summarise(runs.scores).itertuples():
             variant = "" if r.variant == "full" else r.variant
-            name = slug(r.dataset, r.protocol, r.phase, variant, r.method, r.metric)
+            name = slug(table.parent.name, r.protocol, r.phase, variant, r.method, r.metric)
             found[name] = tables.cell(r.mean, r.sd, r.metric)
             found[name + "_mean"] = tables.cell(r.mean, float("nan"), r.metric)
             found[name + "_seeds"] = str(r.seeds)
-    return found
+        if runs.has("released", 3, leakage.INPUT, "one-hot removed"):
+            report, shares = leakage.coverage(runs), leakage.shares(runs).NMI
+            found |= {slug(table.parent.name, name): f"{value:.3f}" for name, value in shares.items()}
+            found[slug(table.parent.name, "lyrics of their tag")] = str(report.n_from_tag.sum())
+            found[slug(table.parent.name, "lyrics tracks")] = str(report.n_tracks.sum())
+            found[slug(table.parent.name, "lyrics coverage")] = leakage.read_coverage(runs)
+    facts = leakage.author_facts()
+    return found | {slug("author", name): f"{value:g}" for name, value in facts.value.items()}
 
 
 def data() -> dict[str, str]:

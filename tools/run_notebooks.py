@@ -22,7 +22,7 @@ from tempfile import TemporaryDirectory
 import nbformat
 import numpy as np
 
-from helpers import cache
+from helpers import cache, protocols
 
 PARAMETERS = ("dataset", "protocol", "seeds")
 
@@ -143,15 +143,18 @@ def _environment(root: Path, jobs: int) -> None:
 def run_all(sources: list[Path], parameters: dict[str, str | int], root: Path, jobs: int = 2) -> list[Run]:
     """Run `sources` (paths of .ipynb) with `parameters` laid over their defaults; returns the runs in the same order.
 
-    Raises ValueError for a notebook without the right parameters cell, before anything runs, and NotebookFailed after
-    the first failure, once the notebooks under way are done.
+    Raises ValueError for a notebook without the right parameters cell and for parameters that do not exist or cannot be
+    meant, before anything runs, and NotebookFailed after the first failure, once the notebooks under way are done.
     """
+    if unknown := sorted(parameters.keys() - set(PARAMETERS)):
+        raise ValueError(f"there is no parameter {unknown[0]!r}: the pages take {', '.join(PARAMETERS)}")
     failed = root / "_build" / "failed"
     common = surroundings(root, str(parameters["dataset"]) if "dataset" in parameters else None)
     jobs_of: dict[str, tuple[Path, str, dict]] = {}
     for source in sources:
         notebook = nbformat.read(source, as_version=4)
         used = defaults(notebook, source.name) | parameters
+        protocols.check(**used)  # type: ignore[arg-type]
         jobs_of[source.stem] = (source, key_of(notebook, source.name, used, common), used)
     kept = cache.get([key for _, key, _ in jobs_of.values()])
     runs = {name: _recall(kept[key]) for name, (_, key, _) in jobs_of.items() if key in kept}

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
+from scipy import sparse, stats
 from scipy.optimize import linear_sum_assignment
 from scipy.special import xlogy
 from sklearn import metrics as sk
@@ -274,28 +274,40 @@ def _resampled(
     return np.array(whole, dtype=float), np.concatenate(drawn)
 
 
-def _of(drawn: np.ndarray, of: str, rng: np.random.Generator) -> np.ndarray:
-    """One column a resample: the mean over seeds, or the run of one seed drawn anew."""
+def _interval(
+    sides: Sequence[tuple[np.ndarray, np.ndarray]], of: str, seed: int, level: float
+) -> tuple[float, float, float]:
+    """Point and interval of a score, or of the first side's minus the second's; sides as `_resampled` gives them."""
     if of not in ("mean", "run"):
-        raise ValueError(f"of is {of!r}; choose mean (over the seeds, which stay) or run (of one seed, drawn anew).")
-    return drawn.mean(1) if of == "mean" else drawn[np.arange(len(drawn)), rng.integers(drawn.shape[1], size=len(drawn))]
+        raise ValueError(f"of is {of!r}; choose mean (over the seeds) or run (of one seed, drawn anew).")
+    rng, signs = np.random.default_rng([seed, 1]), (1, -1)[: len(sides)]
+    rows = np.arange(len(sides[0][1]))
+    one = [drawn.mean(1) if of == "mean" else drawn[rows, rng.integers(drawn.shape[1], size=len(rows))]
+           for _, drawn in sides]  # fmt: skip
+    found = sum(sign * column for sign, column in zip(signs, one, strict=True))
+    point = sum(sign * whole.mean() for sign, (whole, _) in zip(signs, sides, strict=True))
+    low, high = np.nanquantile(found - np.nanmean(found), [(1 - level) / 2, (1 + level) / 2])
+    spread = [(whole.var(ddof=1) / len(whole), len(whole) - 1) for whole, _ in sides if len(whole) > 1]
+    error = sum(part for part, _ in spread)
+    if of == "mean" and error > 0:  # Welch 1947: the seeds are a sample, too
+        wide = stats.t.ppf((1 + level) / 2, error**2 / sum(part**2 / df for part, df in spread)) * np.sqrt(error)
+        low, high = -np.hypot(low, wide), np.hypot(high, wide)
+    return float(point), float(point + low), float(point + high)
 
 
 def bootstrap(
     genres: np.ndarray, labels: Sequence[np.ndarray], metric: str = "nmi", groups: np.ndarray | None = None,
     of: str = "mean", n_resamples: int = 500, seed: int = 0, level: float = 0.95,
 ) -> tuple[float, float]:  # fmt: skip
-    """Percentile interval of a score of METRICS when tracks are drawn anew (Efron 1979).
+    """Interval of a score of METRICS when tracks are drawn anew (percentiles, Efron 1979).
 
     `labels`: one labelling (n,) per seed, noise (-1) left out; `groups` (n,) names the unit that is drawn (default: each
-    row on its own). `of` says what the interval is of: the "mean" over the seeds, whose labels stay, or one "run", whose
-    seed is drawn with the tracks. NMI of a resample is biased upwards a little, so the interval is shifted by the
-    difference between the score and the resamples' mean.
+    row on its own). `of` says what the interval is of: the "mean" over seeds, that is the method, where the t interval
+    of the seeds' mean joins that of the tracks (with one seed, the tracks alone); or one "run", whose seed is drawn with
+    the tracks. NMI of a resample is biased upwards a little, so the interval is shifted by the difference between the
+    score and the resamples' mean. bench/intervals.py measures its coverage.
     """
-    whole, drawn = _resampled(genres, labels, groups, metric, n_resamples, seed)
-    found = _of(drawn, of, np.random.default_rng([seed, 1]))
-    low, high = np.nanquantile(found - np.nanmean(found), [(1 - level) / 2, (1 + level) / 2]) + whole.mean()
-    return float(low), float(high)
+    return _interval([_resampled(genres, labels, groups, metric, n_resamples, seed)], of, seed, level)[1:]
 
 
 def paired_bootstrap(
@@ -307,12 +319,8 @@ def paired_bootstrap(
     `labels_a`, `labels_b`: one labelling (n,) per seed; `of` as in `bootstrap`: a verdict on a method takes the "mean",
     what one more run may show the "run", which draws one seed of either side with the tracks.
     """
-    (one, drawn_a), (two, drawn_b) = (_resampled(genres, side, groups, metric, n_resamples, seed)
-                                      for side in (labels_a, labels_b))  # fmt: skip
-    rng = np.random.default_rng([seed, 1])
-    found, point = _of(drawn_a, of, rng) - _of(drawn_b, of, rng), float(one.mean() - two.mean())
-    low, high = np.nanquantile(found - np.nanmean(found), [(1 - level) / 2, (1 + level) / 2]) + point
-    return point, float(low), float(high)
+    sides = [_resampled(genres, side, groups, metric, n_resamples, seed) for side in (labels_a, labels_b)]
+    return _interval(sides, of, seed, level)
 
 
 def told(low: float, high: float) -> str:

@@ -188,8 +188,8 @@ def read_difference(
         parts.append(f"{label_of(name)} {point:+.3f} [{low:+.3f}, {high:+.3f}], {said}")
     _, low, high = metrics.paired_bootstrap(genres, *sides, names[0], groups, "run", n_resamples)
     return (
-        f"*{a}* minus *{b}*, means over {len(sides[0])} seeds, 95 % intervals over {len(set(groups))} tracks or groups of "
-        f"them: {'; '.join(parts)}. For one run of either: [{low:+.3f}, {high:+.3f}]."
+        f"*{a}* minus *{b}*, means over {len(sides[0])} seeds, 95 % intervals over {len(set(groups))} tracks or "
+        f"artists: {'; '.join(parts)}. For one run of either: [{low:+.3f}, {high:+.3f}]."
     )
 
 
@@ -237,7 +237,7 @@ def read_guard(made: ModelInput) -> str:
     return f"Leak guard: {' '.join(made.leaks) or 'none of its four tests found the genre in the input.'}"
 
 
-def read_weights(made: Inputs, survive: bool) -> str:
+def read_weights(made: ModelInput, survive: bool) -> str:
     """A sentence on the text in a fused input: how much of the text it keeps, whether the fusion weights reach the
     clusterer (`survive`, from `inputs.weights_survive`), and what they come to."""
     if "text" not in made.blocks:

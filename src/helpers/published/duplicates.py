@@ -6,39 +6,40 @@ selection.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.spatial.distance import pdist, squareform
+from sklearn.neighbors import NearestNeighbors
 
-from .. import phases, tables
+from .. import metrics
 from ..datasets import Tracks
 from ..inputs import zscore
 from .store import Published
 
 NEAR = 0.1  # Euclidean distance in z-scored features below which two tracks are taken for the same recording
+WITHOUT, FILTERED = "without replicas", "fault-filtered"
 
 
 def replicas(tracks: Tracks, below: float = NEAR) -> pd.DataFrame:
-    """Pairs of tracks closer than `below` (Euclidean, 68 z-scored features): a, b, distance,
-    genre_a, genre_b, nearest first; distance 0 is an exact copy. Memory grows with the square of the tracks (8 bytes
-    each)."""
-    X = zscore(tracks.features.to_numpy())
-    distances = squareform(pdist(X))
-    rows, columns = np.nonzero(np.triu(distances < below, k=1))
+    """Pairs of tracks closer than `below` (Euclidean, z-scored features): a, b, distance, genre_a, genre_b, nearest
+    first; distance 0 is an exact copy."""
+    near = NearestNeighbors(radius=below).fit(X := zscore(tracks.features.to_numpy())).radius_neighbors(X)
+    pairs = [(i, j, d) for i, (ds, js) in enumerate(zip(*near, strict=True)) for d, j in zip(ds, js) if i < j]
     genres = tracks.genres if tracks.genres is not None else np.full(tracks.n, "")
-    table = pd.DataFrame(
-        {
-            "a": tracks.ids[rows],
-            "b": tracks.ids[columns],
-            "distance": distances[rows, columns],
-            "genre_a": genres[rows],
-            "genre_b": genres[columns],
-        }
-    )
+    rows = [(tracks.ids[i], tracks.ids[j], d, genres[i], genres[j]) for i, j, d in pairs if d < below]
+    table = pd.DataFrame(rows, columns=["a", "b", "distance", "genre_a", "genre_b"])
     return table.sort_values("distance", ignore_index=True)
+
+
+def found(tracks: Tracks) -> dict:
+    """What `replicas` comes to: near and exact pairs, tracks that have a near copy, pairs across genres."""
+    pairs = replicas(tracks)
+    across = pairs[pairs.genre_a != pairs.genre_b]
+    return {
+        "exact_pairs": int((pairs.distance < 1e-3).sum()), "near_pairs": len(pairs),
+        "tracks_with_a_near_neighbour": len(set(pairs.a) | set(pairs.b)), "across_genres": across[["a", "b"]].values.tolist(),
+    }  # fmt: skip
 
 
 def filtered_ids(folder: Path) -> set[str]:
@@ -52,24 +53,21 @@ def filtered_ids(folder: Path) -> set[str]:
     return {Path(line.strip()).stem for path in lists for line in path.read_text().splitlines() if line.strip()}
 
 
-def study(tracks: Tracks, seeds: int, filtered: Path | None = None, n_jobs: int | None = None) -> pd.DataFrame:
-    """Tidy scores of phase 1, `released` protocol, on all tracks, without one of each near pair, and (where the lists
-    are given) on the fault-filtered selection; the column `dataset` names the subset."""
+def subsets(tracks: Tracks, filtered: Path | None = None) -> dict[str, np.ndarray]:
+    """Masks (n,) of the tracks without one of each near pair, where there are such pairs, and, where the lists are given,
+    of the fault-filtered selection."""
     copies = set(replicas(tracks).b)
-    subsets = {"all that decode": np.full(tracks.n, True), "without replicas": ~np.isin(tracks.ids, list(copies))}
-    if filtered is not None:
-        subsets["fault-filtered"] = np.isin(tracks.ids, list(filtered_ids(filtered)))
-    runs = [
-        phases.run(tracks.rows(keep, name), "released", 1, seeds, n_jobs=n_jobs).scores
-        for name, keep in subsets.items()
-    ]
-    return pd.concat(runs, ignore_index=True)
+    parts = {WITHOUT: ~np.isin(tracks.ids, list(copies))} if copies else {}
+    return parts | ({} if filtered is None else {FILTERED: np.isin(tracks.ids, list(filtered_ids(filtered)))})
 
 
-def stored(data: Published) -> tuple[pd.DataFrame, dict]:
-    """Scores of phase 1 on all tracks, without replicas, and fault-filtered; and what was found (counts, nearest
-    pairs)."""
-    return pd.read_csv(data.folder / "faults.csv"), json.loads((data.folder / "faults.json").read_text())
+def scores(data: Published) -> pd.DataFrame:
+    """Tidy scores of phase 1, `released`, on all tracks and on each part without faults; `dataset` names the part."""
+    names = {"full": "all that decode", WITHOUT: WITHOUT, FILTERED: FILTERED}
+    s = data.scores
+    s = s[(s.protocol == "released") & (s.phase == 1) & s.variant.isin(names)]
+    methods = set(s[s.variant != "full"].method)
+    return s[s.method.isin(methods)].assign(dataset=s.variant.map(names), variant="full")
 
 
 def read_faults(scores: pd.DataFrame) -> str:
@@ -77,12 +75,9 @@ def read_faults(scores: pd.DataFrame) -> str:
     means = scores.pivot_table(index="dataset", columns=["metric", "method"], values="value", sort=False)
     parts = []
     for metric in ("nmi", "silhouette"):
-        ahead = {
-            name: max(("VAE + K-Means", "PCA + K-Means"), key=lambda m: row[(metric, m)])
-            for name, row in means.iterrows()
-        }
-        same = len(set(ahead.values())) == 1
-        who = f"{next(iter(ahead.values()))} is ahead on every subset" if same else f"who is ahead changes ({ahead})"
+        ahead = means[metric].idxmax(axis=1)
+        same = ahead.nunique() == 1
+        who = f"{ahead.iloc[0]} is ahead on every part" if same else f"who is ahead changes ({ahead.to_dict()})"
         spread = np.ptp(means[metric].to_numpy(), axis=0).max()
-        parts.append(f"by {tables.label_of(metric)} {who}, and no mean moves by more than {spread:.3f}")
+        parts.append(f"by {metrics.label_of(metric)} {who}, and no mean moves by more than {spread:.3f}")
     return "Without the faults: " + "; ".join(parts) + "."

@@ -1,262 +1,259 @@
-"""The published runs: every phase, protocol, method and control on the full data set, resumable (`make results`).
+"""The published runs: every phase, protocol, method and control of a data set, resumable (`make results`).
 
-One file a unit, a unit being one phase under one protocol with one variant of the input and all its seeds; a unit
-whose file is there is not run again, and within a unit every finished fit is in the cache. `assemble` then writes
-`data/results/<dataset>/`.
+A unit is one seed of one phase under one protocol with one variant of the input; what it gives is kept in the store
+(`cache`) under its data, lyrics, settings and code, and so is every fit within it, so that an interrupted run goes on
+where it stopped and a changed bank of lyrics makes new units. `run` computes what is missing and merges it into
+`data/results/<dataset>/`, where units that were not asked for stay as they are.
 """
 
 from __future__ import annotations
 
-import hashlib
+import io
 import json
 import logging
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib import import_module, metadata
 from pathlib import Path
+from typing import NamedTuple
 
-import joblib
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
-from .. import cache, clustering, lyrics, metrics, phases, plots, protocols, training
-from . import duplicates, store
-from ..cache import code_digest
+from .. import cache, clustering, inputs, lyrics, phases, plots, protocols
 from ..datasets import Tracks, load
-from ..corpus.jobs import cpu_seconds
+from ..protocols import Protocol
+from . import duplicates, store
 
 log = logging.getLogger("helpers")
-CODE = (
-    "protocols",
-    "sentences",
-    "lyrics",
-    "fusion",
-    "models",
-    "stack",
-    "loop",
-    "vade",
-    "clustering",
-    "metrics",
-    "experiments",
-)
-CONTROL_INPUTS = (
-    "lyrics shuffled",
-    "lyrics alone",
-    "audio alone",
-    "one-hot alone",
-    "one-hot removed",
-    "real lyrics",
-    "real lyrics, no one-hot",
-)
+EXTRAS = ("spaces", "baselines")
+HEADLINE = {2: ("enhanced_vae",), 3: ("beta_vae",)}  # the network whose score the controls of a phase explain
 
 
-@dataclass(frozen=True)
-class Unit:
-    """One run of the grid; `recipes` limits the networks of a control run to the one whose score it explains."""
+class Unit(NamedTuple):
+    """One seed of one run. `recipes` are the networks to train (None: all of the phase; none at all for a control of the
+    input alone), `keep` (n,) the tracks of a run on a part of them."""
 
-    protocol: str
+    protocol: Protocol
     phase: int
-    variant: str = "full"
+    variant: str
+    seed: int
     recipes: tuple[str, ...] | None = None
-    extras: tuple[str, ...] = ()
+    keep: np.ndarray | None = None
 
     @property
     def name(self) -> str:
-        return f"{self.protocol}-{self.phase}-{self.variant.replace(' ', '_').replace(',', '')}"
+        return store.run_name(self.protocol.name, self.phase, self.variant)
 
 
-def units() -> list[Unit]:
-    """The grid: nine full runs, then the controls of the two headline scores (DBSCAN in phase 2, Beta-VAE in phase
-    3)."""
-    extras = {
-        ("written", 1): ("spaces",),
-        ("written", 3): ("spaces",),
-    }  # the baselines would repeat those of `controlled`
-    default = {1: ("spaces", "baselines"), 2: ("spaces",), 3: ("spaces", "baselines")}
-    full = [
-        Unit(p, phase, extras=extras.get((p, phase), default[phase]))
-        for phase in (1, 2, 3)
-        for p in protocols.PROTOCOLS
-    ]
-    enhanced, beta = ("enhanced_vae",), ("beta_vae",)
-    controls = [Unit("released", 2, v, enhanced) for v in ("real lyrics", "audio alone")]
-    controls += [
-        Unit("released", 3, v, beta)
-        for v in ("one-hot removed", "real lyrics", "real lyrics, no one-hot", "audio alone")
-    ]
-    controls += [
-        Unit("controlled", phase, v, recipes)
-        for phase, recipes in ((2, enhanced), (3, beta))
-        for v in ("lyrics shuffled", "audio alone")
-    ]
-    return full + controls
+def variants(protocol: Protocol, phase: int) -> dict[str, tuple[str, ...] | None]:
+    """The inputs that a phase is run on under a protocol, and the networks on each: all on the protocol's own; on the
+    controls the headline's, where the label had a way in and where a verdict on lyrics rests on it, else none."""
+    found: dict[str, tuple[str, ...] | None] = {"full": None}
+    if phase == 1:
+        return found
+    told = protocol.text[phase] != "matched"  # texts written by genre
+    one_hot = phase == 3 and protocol.label_in_input
+    by_network = ["audio alone"] if told or one_hot or protocol.strict else []
+    by_network += ["lyrics shuffled"] * protocol.strict + ["real lyrics"] * told + ["one-hot removed"] * one_hot
+    by_network += ["real lyrics, no one-hot"] * (one_hot and told)
+    for variant in ("lyrics shuffled", "lyrics alone", "audio alone", *["one-hot alone"] * one_hot):
+        found[variant] = ()
+    return found | {variant: HEADLINE[phase] for variant in by_network}
 
 
-def key(tracks: Tracks, seeds: int) -> str:
-    """Hash of what the grid's numbers depend on: the feature table, the lyrics, the seeds and the code between them and
-    the scores."""
-    table = store.provenance(tracks)
-    words = hashlib.sha256(lyrics.bank().vectors.tobytes()).hexdigest()
-    parts = (table["features_sha256"], table["ids_sha256"], words, seeds, code_digest(*CODE))
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
+def units(
+    tracks: Tracks, seeds: Sequence[int], filtered: Path | None = None, only: Sequence[str] = ()
+) -> list[Unit]:
+    """Every unit that these tracks can have, or those whose name begins like one of `only`; what they lack (genres with
+    sentences, lyrics) is logged and left out."""
+    found, asked = [], tuple(only or [""])
+    for protocol in protocols.PROTOCOLS.values():
+        for phase in (1, 2, 3) if protocol.published else ():
+            for variant, recipes in variants(protocol, phase).items():
+                if not store.run_name(protocol.name, phase, variant).startswith(asked):
+                    continue
+                try:
+                    inputs.prepare(tracks, protocol, phase, seeds[0], variant, guard=protocol.strict)
+                except ValueError as error:
+                    log.info("%s is left out: %s", store.run_name(protocol.name, phase, variant), error)
+                    continue
+                found += [Unit(protocol, phase, variant, seed, recipes) for seed in seeds]
+    for variant, keep in duplicates.subsets(tracks, filtered).items():
+        found += [Unit(protocols.PROTOCOLS["released"], 1, variant, seed, None, keep) for seed in seeds]
+    return [unit for unit in found if unit.name.startswith(asked)]
 
 
-def run_unit(tracks: Tracks, unit: Unit, seeds: int, path: Path, n_jobs: int | None) -> None:
-    """Run one unit and write its scores, labels of all seeds, 2-d maps and histories of the first seed into `path`
-    (.npz)."""
-    began, cpu = time.perf_counter(), cpu_seconds()
-    run = phases.run(tracks, unit.protocol, unit.phase, seeds, unit.variant, unit.extras, unit.recipes, n_jobs)
-    methods = list(run.labels[0])
-    arrays = {f"labels/{m}": np.stack([run.labels[s][m] for s in run.labels]).astype(np.int16) for m in methods}
-    if unit.variant == "full":
-        named = [m for m in methods if m in phases.METHODS[unit.phase] or m == "VaDE"]
-        spaces = {m: run.spaces[0][m] for m in named}
-        arrays |= {
-            f"map/{m}": plots.project(Z).astype(np.float16)
-            for m, Z in spaces.items()
-            if m not in ("DBSCAN", "Agglomerative (Ward)")
-        }
-        arrays |= {
-            f"kl/{r}": np.stack([run.fits[s][r].kl_per_dim for s in run.fits]).astype(np.float32) for r in run.fits[0]
-        }
-        if unit.phase == 2:  # for the explorer: DBSCAN's clusters over eps, first seed
-            latent = run.spaces[0]["DBSCAN"]
-            eps = clustering.eps_curve(latent).eps.to_numpy()
-            found = [clustering.cluster(latent, "dbscan", seed=0, eps=e) for e in eps]
-            arrays |= {"map/eps": eps, "map/eps_labels": np.stack(found).astype(np.int16)}
-        for recipe, fit in run.fits[0].items():
-            arrays |= {f"history/{recipe}/{name}": values.astype(np.float32) for name, values in fit.history.items()}
+def calls(tracks: Tracks, wanted: Sequence[Unit]) -> list[tuple]:
+    """The units as calls for the store: all that their numbers depend on are arguments, the bank of lyrics by its hash."""
+    plain = replace(tracks, provenance={})
+    texts = cache.key(lyrics.bank, lyrics.bank(), lyrics.sentence_vectors())[:12]
+    return [(run_unit, plain, *unit, "" if unit.phase == 1 else texts) for unit in wanted]
+
+
+def run_unit(
+    tracks: Tracks, protocol: Protocol, phase: int, variant: str, seed: int, recipes: tuple[str, ...] | None,
+    keep: np.ndarray | None, texts: str,
+) -> dict[str, np.ndarray]:  # fmt: skip
+    """One unit: "scores" (CSV) and "record" (JSON) as bytes, `labels/<method>` (n,), and of seed 0 on the protocol's own
+    input also `map/…` (n, 2) and `history/<recipe>/…`. `texts` names the bank of lyrics that was read."""
+    began, trained = time.process_time(), cache.cache_report()["misses"]
+    part = tracks if keep is None else tracks.rows(keep)
+    run = phases.run(part, protocol.name, phase, [seed], variant if keep is None else "full",
+                     EXTRAS if keep is None else (), recipes, n_jobs=1)  # fmt: skip
+    spent, fits, made = time.process_time() - began, run.fits[seed], run.inputs[seed]
+    cached = cache.cache_report()["misses"] == trained
+    arrays = {}
+    for method, found in run.labels[seed].items():
+        arrays[f"labels/{method}"] = np.full(tracks.n, store.MISSING, np.int16)
+        arrays[f"labels/{method}"][slice(None) if keep is None else keep] = found
+    if variant == "full" and seed == 0:
+        arrays |= _pictures(phase, run.spaces[seed])
+        arrays |= {f"history/{name}/{part}": values.astype(np.float32)
+                   for name, fit in fits.items() for part, values in fit.history.items()}  # fmt: skip
     record = {
-        "unit": unit.name,
-        "leaks": list(run.inputs[0].leaks),
-        "columns": {k: v.stop - v.start for k, v in run.inputs[0].blocks.items()},
-        "text_variance": run.inputs[0].text_variance,
-        "wall_s": time.perf_counter() - began,
-        "cpu_s": cpu_seconds() - cpu,
-        "weights_survive": "text" in run.inputs[0].blocks
-        and bool(phases.fusion.weights_survive(tracks, unit.protocol, unit.phase)),
-    }
-    if run.inputs[0].lyrics_report is not None:
-        record["lyrics"] = run.inputs[0].lyrics_report.to_dict(orient="records")
-    arrays |= {
-        "scores": np.array(run.scores.to_csv(index=False, float_format="%.6g")),
-        "record": np.array(json.dumps(record)),
-    }
-    cache.write_atomically(path, lambda temporary: np.savez_compressed(temporary, **arrays))
+        "unit": {
+            "date": datetime.now(UTC).strftime("%Y-%m-%d"), "code": cache.code_digest(run_unit)[:12],
+            "data": store.hashes(tracks)["features_sha256"][:12], "texts": texts,
+            "versions": ", ".join(f"{name} {metadata.version(name)}" for name in cache.VERSIONS),
+            "cpu_s": spent + cached * sum(fit.seconds for fit in fits.values()),
+            "left_out": " ".join(run.left_out),
+        },
+        "run": {
+            "leaks": list(made.leaks), "columns": {name: part.stop - part.start for name, part in made.blocks.items()},
+            "text_variance": made.text_variance,
+            "weights_survive": "text" in made.blocks and bool(inputs.weights_survive(tracks, protocol, phase)),
+            "lyrics": None if made.lyrics_report is None else made.lyrics_report.to_dict(orient="records"),
+        },
+    }  # fmt: skip
+    scores = run.scores.assign(variant=variant).to_csv(index=False, float_format="%.6g")
+    return arrays | {"scores": _bytes(scores), "record": _bytes(json.dumps(record))}
+
+
+def _bytes(text: str) -> np.ndarray:
+    return np.frombuffer(text.encode(), np.uint8)
+
+
+def _pictures(phase: int, spaces: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """2-d maps of each space of the paper's methods and of VaDE, and DBSCAN's clusters over eps."""
+    first = {m.space: m.name for m in reversed(phases.methods_of(phase))}
+    wanted = [name for name in (*reversed(first.values()), "VaDE") if name in spaces]
+    arrays = {f"map/{name}": plots.project(spaces[name]).astype(np.float16) for name in wanted}
+    for name in (m.name for m in phases.methods_of(phase) if m.algorithm == "dbscan" and m.name in spaces):
+        eps = clustering.eps_curve(spaces[name]).eps.to_numpy()
+        found = [clustering.cluster(spaces[name], "dbscan", seed=0, eps=e) for e in eps]
+        arrays |= {"map/eps": eps, "map/eps_labels": np.stack(found).astype(np.int16)}
+    return arrays
 
 
 def run(
-    dataset: str = "gtzan",
-    seeds: int = 10,
-    n_jobs: int | None = None,
-    parts: Path | None = None,
-    filtered: Path | None = None,
-) -> Path:
-    """Run what is missing of the grid on `dataset` and write `data/results/<dataset>/`; returns that folder.
+    dataset: str = "gtzan", seeds: int = 10, n_jobs: int | None = None, filtered: Path | None = None,
+    only: Sequence[str] = (), compute: bool = True,
+) -> Path:  # fmt: skip
+    """Compute what is missing of the grid of `dataset`, merge it into its folder (`store.folder_of`), and return that.
 
-    `filtered` is a folder with the fault-filtered lists of Kereliuk, Sturm & Larsen 2015, if you have them.
+    `filtered` is a folder with the fault-filtered lists of Kereliuk, Sturm & Larsen 2015, if you have them; `only` takes
+    the runs whose name begins so, "collapse" and "multiverse" among them; with `compute` False only what the store
+    holds is merged.
     """
     tracks = load(dataset)
-    folder = (parts or training.cache_dir().parent / "results") / f"{dataset}-{key(tracks, seeds)}"
-    folder.mkdir(parents=True, exist_ok=True)
-    todo = [unit for unit in units() if not (folder / f"{unit.name}.npz").exists()]
-    log.info("%d of %d runs are done", len(units()) - len(todo), len(units()))
-    for unit in (bar := tqdm(todo, desc="runs")):
-        bar.set_postfix_str(unit.name)
-        run_unit(tracks, unit, seeds, folder / f"{unit.name}.npz", n_jobs)
-    if not (folder / "controls.npz").exists():
-        write_controls(tracks, folder / "controls.npz", seeds, n_jobs)
-    out = assemble(tracks, folder, seeds)
-    if not (folder / "faults.csv").exists():
-        write_faults(tracks, folder, seeds, filtered, n_jobs)
-    for name in ("faults.csv", "faults.json"):
-        cache.write_atomically(out / name, lambda path, name=name: path.write_bytes((folder / name).read_bytes()))
-    return out
+    folder = store.folder_of(tracks)
+    wanted = units(tracks, range(seeds), filtered, only)
+    todo = calls(tracks, wanted)
+    if compute:
+        found = cache.remember_many(todo, n_jobs, "runs")
+    else:
+        keys = [cache.key(*call) for call in todo]
+        there = cache.get(keys)
+        wanted = [unit for unit, key in zip(wanted, keys, strict=True) if key in there]
+        found = [there[key] for key in keys if key in there]
+    if found:
+        assemble(tracks, folder, list(zip(wanted, found, strict=True)))
+    for title in ("multiverse", "collapse") if compute else ():
+        if title.startswith(tuple(only or [""])):
+            grid = import_module(".multiverse" if title == "multiverse" else "..collapse.grids", __package__)
+            tabulate(grid, title, tracks, folder, seeds, n_jobs)
+    return folder
 
 
-def write_controls(tracks: Tracks, path: Path, seeds: int, n_jobs: int | None) -> None:
-    """Run K-Means on every control input that a protocol can have; write scores and labels of all seeds into `path`."""
-    wanted = [
-        Unit(protocol, phase, variant)
-        for protocol in protocols.PROTOCOLS
-        for phase in (2, 3)
-        for variant in CONTROL_INPUTS
-        if ("real lyrics" not in variant or protocol == "released")
-        and ("one-hot" not in variant or (protocol, phase) == ("released", 3))
-    ]
-    work = joblib.Parallel(n_jobs or joblib.cpu_count(), return_as="generator")(
-        joblib.delayed(phases.controls)(tracks, unit.protocol, unit.phase, seeds, [unit.variant])
-        for unit in wanted
-    )
-    arrays, tables = {}, []
-    for unit, (scores, labels) in zip(wanted, tqdm(work, total=len(wanted), desc="controls"), strict=True):
-        tables.append(scores)
-        arrays |= {f"labels/{unit.name}/Input + K-Means": found.astype(np.int16) for found in labels.values()}
-    arrays["scores"] = np.array(pd.concat(tables).to_csv(index=False, float_format="%.6g"))
-    cache.write_atomically(path, lambda temporary: np.savez_compressed(temporary, **arrays))
+def tabulate(grid, title: str, tracks: Tracks, folder: Path, seeds: int, n_jobs: int | None) -> None:
+    """Compute the cells of a grid, `grid.cells(tracks, seeds)`, each a (named, function, *arguments), and write one table
+    `<title>_<grid>.csv` a grid, from `grid.table(named, result)`; `named["grid"]` says which, "" the only one."""
+    cells = list(grid.cells(replace(tracks, provenance={}), range(seeds)))
+    made = cache.remember_many([tuple(call) for _, *call in cells], n_jobs, title)
+    tables: dict[str, list[pd.DataFrame]] = {}
+    for (named, *_), result in zip(cells, made, strict=True):
+        tables.setdefault(named.get("grid", ""), []).append(pd.DataFrame(grid.table(named, result)))
+    for name, parts in tables.items():
+        table, path = pd.concat(parts, ignore_index=True), folder / f"{f'{title}_{name}'.strip('_')}.csv"
+        cache.write_atomically(path, lambda to, table=table: table.to_csv(to, index=False, float_format="%.6g"))
 
 
-def write_faults(tracks: Tracks, folder: Path, seeds: int, filtered: Path | None, n_jobs: int | None) -> None:
-    """Search `tracks` for replicas, run phase 1 on the subsets without faults, and write duplicates.csv and duplicates.json."""
-    pairs = duplicates.replicas(tracks)
-    across = pairs[pairs.genre_a != pairs.genre_b]
-    found = {
-        "n": tracks.n,
-        "exact_pairs": int((pairs.distance < 1e-3).sum()),
-        "near_pairs": len(pairs),
-        "tracks_with_a_near_neighbour": len(set(pairs.a) | set(pairs.b)),
-        "across_genres": across[["a", "b"]].values.tolist(),
-        "filtered_n": None if filtered is None else int(np.isin(tracks.ids, list(duplicates.filtered_ids(filtered))).sum()),
-    }
-    scores = duplicates.study(tracks, seeds, filtered, n_jobs)
-    cache.write_atomically(folder / "faults.json", lambda path: path.write_text(json.dumps(found, indent=1) + "\n"))
-    cache.write_atomically(folder / "faults.csv", lambda path: scores.to_csv(path, index=False, float_format="%.6g"))
+def assemble(tracks: Tracks, folder: Path, done: Sequence[tuple[Unit, dict[str, np.ndarray]]]) -> None:
+    """Merge units into the runs of `folder`, which may have none yet: a unit takes the place of the one of its name and
+    seed, all others stay."""
+    old = store.Published(folder.name) if (folder / "provenance.json").exists() else None
+    empty = {"labels": {}, "maps": {}, "histories": {}}
+    arrays = {name: {} if old is None else old.archive(name) for name in empty}
+    before = [] if old is None else list(old.seeds)
+    seeds = sorted({*before, *(unit.seed for unit, _ in done)})
+    labels = {}
+    for name, rows in arrays["labels"].items():
+        if "/" in name:
+            labels[name] = np.full((len(seeds), tracks.n), store.MISSING, np.int16)
+            labels[name][[seeds.index(seed) for seed in before]] = rows
+    scores, units_, runs = [], [], {} if old is None else old.record["runs"]
+    for unit, made in done:
+        where = seeds.index(unit.seed)
+        for name in labels:
+            if name.startswith(unit.name + "/"):
+                labels[name][where] = store.MISSING
+        record = json.loads(made["record"].tobytes())
+        scores.append(pd.read_csv(io.BytesIO(made["scores"].tobytes())))
+        units_.append({"run": unit.name, "seed": unit.seed} | record["unit"])
+        if unit.seed == min(seeds) or unit.name not in runs:
+            runs[unit.name] = record["run"]
+        for entry, values in made.items():
+            kind, _, rest = entry.partition("/")
+            if kind == "labels":
+                empty_rows = np.full((len(seeds), tracks.n), store.MISSING, np.int16)
+                labels.setdefault(f"{unit.name}/{rest}", empty_rows)[where] = values
+            elif kind in ("map", "history"):
+                arrays["maps" if kind == "map" else "histories"][f"{unit.name}/{rest}"] = values
+    new = {(unit.name, unit.seed) for unit, _ in done}
+    if old is not None:
+        names = [store.run_name(*key) for key in zip(old.scores.protocol, old.scores.phase, old.scores.variant)]
+        scores.insert(0, old.scores[[key not in new for key in zip(names, old.scores.seed)]])
+        units_ += [row for row in old.units.to_dict("records") if (row["run"], row["seed"]) not in new]
+    same = {"ids": tracks.ids.astype("U"), "groups": tracks.groups.astype("U"), "seeds": np.array(seeds)}
+    same |= {} if tracks.genres is None else {"genres": tracks.genres.astype("U")}
+    kept = {name: rows for name, rows in labels.items() if (rows != store.MISSING).any()}
+    record = {"dataset": tracks.name, "n": tracks.n, **store.hashes(tracks), "runs": runs}
+    if tracks.genres is not None:
+        record["duplicates"] = duplicates.found(tracks)
+    store.save(folder, pd.concat(scores, ignore_index=True), arrays | {"labels": same | kept}, pd.DataFrame(units_), record)
 
 
-def assemble(tracks: Tracks, folder: Path, seeds: int) -> Path:
-    """Merge the units in `folder` into scores.csv.gz, labels.npz, maps.npz, histories.npz and provenance.json."""
-    import io
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command behind `make results`."""
+    import argparse
 
-    scores, records, arrays = [], {}, {"labels": {}, "map": {}, "history": {}, "kl": {}}
-    for name in ("controls", *(unit.name for unit in units())):
-        with np.load(folder / f"{name}.npz") as part:
-            scores.append(pd.read_csv(io.StringIO(str(part["scores"]))))
-            if "record" in part:
-                records[name] = json.loads(str(part["record"]))
-            for entry in part.files:
-                kind, _, rest = entry.partition("/")
-                if kind in arrays:
-                    arrays[kind][rest if name == "controls" else f"{name}/{rest}"] = part[entry]
-    out = store.published(tracks.name)
-    out.mkdir(parents=True, exist_ok=True)
-    truth = {"ids": tracks.ids.astype("U"), "genres": tracks.genres.astype("U")}
-    for name, content in (
-        ("labels", arrays["labels"] | truth),
-        ("maps", arrays["map"]),
-        ("histories", arrays["history"] | arrays["kl"]),
-    ):
-        cache.write_atomically(out / f"{name}.npz", lambda path, content=content: np.savez_compressed(path, **content))
-    record = store.provenance(
-        tracks,
-        seeds=seeds,
-        code=key(tracks, seeds),
-        runs=records,
-        chance={str(k): metrics.chance(tracks.genres, k) for k in (10, 30)},
-    )
-    store.save(pd.concat(scores, ignore_index=True), out, record)
-    return out
+    parser = argparse.ArgumentParser(prog="python -m helpers.published.grids", description=__doc__)
+    parser.add_argument("--dataset", default="gtzan", help="a data set, a table (.csv), or a folder of audio")
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--jobs", type=int, default=None)
+    parser.add_argument("--filtered", type=Path, default=None, help="folder of the fault-filtered lists (*_filtered.txt)")
+    parser.add_argument("--only", nargs="*", default=(), help="runs whose name begins so, e.g. released-3 collapse")
+    parser.add_argument("--stored", action="store_true", help="compute nothing: merge what the store holds")
+    given = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        print("written:", run(given.dataset, given.seeds, given.jobs, given.filtered, given.only, not given.stored))
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"make results: {error}") from None
 
 
 if __name__ == "__main__":
-    import argparse
-
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--dataset", default="gtzan")
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--jobs", type=int, default=None)
-    parser.add_argument(
-        "--filtered", type=Path, default=None, help="folder of the fault-filtered lists (*_filtered.txt)"
-    )
-    options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    print("written:", run(options.dataset, options.seeds, options.jobs, filtered=options.filtered))
+    main()

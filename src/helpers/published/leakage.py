@@ -1,4 +1,4 @@
-"""What the label in the input does to the published scores: ladders, controls, thirty sentences found again. Page
+"""What the label in the input does to the published scores: ladders, shares, controls, thirty sentences found again. Page
 "Leakage"; no audio, no training.
 
 The runs are made by `grids`; every number derived here is recomputed from the stored labels by tests/test_published.py.
@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from .. import inputs, metrics, phases, tables
-from ..datasets import Tracks
-from ..inputs import VARIANTS
+from ..datasets import Tracks, data_dir
 from .store import Published
 
+INPUT, NETWORK = "Input + K-Means", "Beta-VAE"
 LADDERS = {  # headline score -> (phase, method, [(step, protocol, variant)]): one channel less from step to step
     "DBSCAN": (2, "DBSCAN", [
         ("released: three sentences per genre", "released", "full"),
@@ -22,7 +22,7 @@ LADDERS = {  # headline score -> (phase, method, [(step, protocol, variant)]): o
         ("controlled: weighted, real lyrics", "controlled", "full"),
         ("controlled, lyrics shuffled", "controlled", "lyrics shuffled"),
     ]),
-    "Beta-VAE": (3, "Beta-VAE", [
+    "Beta-VAE": (3, NETWORK, [
         ("released: one-hot genre and constant sentences", "released", "full"),
         ("one-hot genre removed", "released", "one-hot removed"),
         ("real lyrics instead of sentences", "released", "real lyrics"),
@@ -40,52 +40,40 @@ INPUTS = [  # six inputs of phase 3, the first three with ever less of the label
     ("the same, lyrics shuffled", "controlled", "lyrics shuffled"),
     ("sound alone", "controlled", "audio alone"),
 ]
+WAYS = {  # with both of the label's channels, without one, without either
+    "one-hot and sentences": "full", "sentences alone": "one-hot removed", "one-hot alone": "real lyrics",
+    "neither": "real lyrics, no one-hot",
+}  # fmt: skip
+COLUMNS = ["input", "method", "mean", "low", "high", "leaky", "chance"]
+
+
+def _bar(data: Published, protocol: str, phase: int, method: str, variant: str) -> dict:
+    """Mean, sd, interval of the mean, chance, clusters, noise and leak mark of one method's NMI."""
+    run = data.run(protocol, phase, variant)
+    run = run[run.method == method]
+    value = run.pivot_table(index="seed", columns="metric", values="value")
+    low, high = data.interval(data.labels(protocol, phase, method, variant), "nmi")
+    return {"mean": value.nmi.mean(), "sd": value.nmi.std(), "low": low, "high": high, "chance": value.nmi_chance.mean(),
+            "k": value.k.mean(), "noise_share": value.noise_share.mean(), "leaky": bool(run.leaky.any())}  # fmt: skip
 
 
 def ladder(data: Published, headline: str) -> pd.DataFrame:
     """The steps of a headline score (LADDERS) as plots.waterfall wants them: step, mean, sd, low, high, chance, k,
-    noise_share, leaky; NMI with its interval over tracks and seeds."""
+    noise_share, leaky; NMI, its interval over tracks that of the mean over seeds."""
     phase, method, steps = LADDERS[headline]
-    rows = []
-    for step, protocol, variant in steps:
-        run = data.run(protocol, phase, variant)
-        run = run[run.method == method]
-        value = run.pivot_table(index="seed", columns="metric", values="value")
-        low, high = data.interval(data.labels(protocol, phase, method, variant), "nmi")
-        rows.append(
-            {
-                "step": step,
-                "mean": value.nmi.mean(),
-                "sd": value.nmi.std(),
-                "low": low,
-                "high": high,
-                "chance": value.nmi_chance.mean(),
-                "k": value.k.mean(),
-                "noise_share": value.noise_share.mean(),
-                "leaky": bool(run.leaky.any()),
-            }
-        )
-    return pd.DataFrame(rows)
+    return pd.DataFrame([{"step": step} | _bar(data, protocol, phase, method, variant)
+                         for step, protocol, variant in steps if data.has(protocol, phase, method, variant)])  # fmt: skip
 
 
-COLUMNS = ["input", "method", "mean", "low", "high", "leaky", "chance"]
-
-
-def inputs(data: Published) -> pd.DataFrame:
+def by_input(data: Published) -> pd.DataFrame:
     """NMI of K-Means straight on each of INPUTS, and on the Beta-VAE's latent space of it, as plots.agreement wants it:
-    input, method, mean, low, high (95 % interval over tracks and seeds), leaky, chance. The opening page's figure."""
-    rows = []
-    for name, protocol, variant in INPUTS:
-        for method in ("Input + K-Means", "Beta-VAE"):
-            run = data.run(protocol, 3, variant)
-            run = run[run.method == method]
-            low, high = data.interval(data.labels(protocol, 3, method, variant), "nmi")
-            mean, chance = (tables.mean_of(run, method, metric) for metric in ("nmi", "nmi_chance"))
-            rows.append((name, method, mean, low, high, bool(run.leaky.any()), chance))
-    return pd.DataFrame(rows, columns=COLUMNS)
+    COLUMNS, low and high the 95 % interval over tracks of the mean over seeds. The opening page's figure."""
+    rows = [{"input": name, "method": method} | _bar(data, protocol, 3, method, variant)
+            for name, protocol, variant in INPUTS for method in (INPUT, NETWORK)]  # fmt: skip
+    return pd.DataFrame(rows)[COLUMNS]
 
 
-def inputs_live(tracks: Tracks, seeds: int) -> pd.DataFrame:
+def by_input_live(tracks: Tracks, seeds: int) -> pd.DataFrame:
     """The same of `tracks`, computed now, without the network; low and high are the range over seeds. Inputs that these
     tracks cannot have (no genres, none of GTZAN's, no lyrics) are left out. Page "Leakage"."""
     rows = []
@@ -97,20 +85,30 @@ def inputs_live(tracks: Tracks, seeds: int) -> pd.DataFrame:
         except ValueError:  # genres without a sentence of their own, or an input that the guard refuses
             continue
         nmi, chance = (scores[scores.metric == metric].value for metric in ("nmi", "nmi_chance"))
-        leaky = bool(scores.leaky.any())
-        rows.append((name, "Input + K-Means", nmi.mean(), nmi.min(), nmi.max(), leaky, chance.mean()))
+        rows.append((name, INPUT, nmi.mean(), nmi.min(), nmi.max(), bool(scores.leaky.any()), chance.mean()))
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def shares(data: Published, method: str = INPUT) -> pd.DataFrame:
+    """What the label's two channels in the released input of phase 3 contribute to NMI: the score with both, each one
+    and neither (rows of WAYS), and each channel's share of the gain, the mean of what it adds first and what it adds last
+    (Shapley 1953). "Without sentences" means real lyrics in their place."""
+    value = {way: tables.mean_of(data.run("released", 3, variant), method, "nmi") for way, variant in WAYS.items()}
+    both, sentences, one_hot, neither = value.values()
+    credit = {"share of the one-hot": ((both - sentences) + (one_hot - neither)) / 2,
+              "share of the sentences": ((both - one_hot) + (sentences - neither)) / 2}  # fmt: skip
+    return pd.DataFrame({"NMI": value | credit}).rename_axis("The label in the input as")
 
 
 def controls(data: Published, protocol: str, phase: int) -> pd.DataFrame:
     """K-Means straight on every input of `phase`, whole and one channel at a time: NMI and ARI as mean ± sd over seeds
-    with their 95 % interval over tracks and seeds, columns of the input, chance."""
+    with the 95 % interval of that mean over tracks, columns of the input, chance."""
     s = data.scores
-    s = s[(s.method == "Input + K-Means") & (s.protocol == protocol) & (s.phase == phase)]
-    variants = sorted(set(s.variant), key=list(VARIANTS).index)
+    s = s[(s.method == INPUT) & (s.protocol == protocol) & (s.phase == phase)]
+    variants = sorted(set(s.variant), key=list(inputs.VARIANTS).index)
     table = tables.table(s.assign(method=s.variant), ["nmi", "ari", "dims", "nmi_chance"], variants)
     for metric in ("nmi", "ari"):
-        found = [data.interval(data.labels(protocol, phase, "Input + K-Means", v), metric) for v in variants]
+        found = [data.interval(data.labels(protocol, phase, INPUT, v), metric) for v in variants]
         table[tables.label_of(metric)] += [tables.interval_cell(*pair) for pair in found]
     return table.rename_axis("Input")
 
@@ -119,20 +117,45 @@ def pure_clusters(data: Published) -> pd.DataFrame:
     """What DBSCAN found under `released`, one row a seed: k, noise, how many clusters are pure, how many genres split
     into three, its NMI, and the NMI that equal pure clusters of that number would have."""
     rows = []
-    for seed, labels in enumerate(data.labels("released", 2, "DBSCAN")):
+    for labels in data.labels("released", 2, "DBSCAN"):
         kept = labels != -1
-        table = pd.crosstab(data.genres[kept], labels[kept])
-        pure = (table > 0).sum(axis=0) == 1
-        per_genre = (table.loc[:, pure] > 0).sum(axis=1)
-        rows.append(
-            {
-                "seed": seed,
-                "k": table.shape[1],
-                "noise rows": int((~kept).sum()),
-                "pure clusters": int(pure.sum()),
-                "genres in three": int((per_genre == 3).sum()),
-                "NMI": metrics.external(data.genres[kept], labels[kept])["nmi"],
-                "NMI by arithmetic": 2 * np.log(table.shape[0]) / (np.log(table.shape[0]) + np.log(table.shape[1])),
-            }
-        )
-    return pd.DataFrame(rows).set_index("seed")
+        table = metrics.counts(data.genres[kept], labels[kept])
+        pure = table[:, (table > 0).sum(axis=0) == 1]
+        g, k = table.shape
+        rows.append({
+            "k": k, "noise rows": int((~kept).sum()), "pure clusters": pure.shape[1],
+            "genres in three": int(((pure > 0).sum(axis=1) == 3).sum()), "NMI": float(metrics.nmi(table)),
+            "NMI by arithmetic": 2 * np.log(g) / (np.log(g) + np.log(k)),
+        })  # fmt: skip
+    return pd.DataFrame(rows).rename_axis("seed")
+
+
+def coverage(data: Published) -> pd.DataFrame:
+    """Where the borrowed lyrics of the published runs came from, by genre (the report of `lyrics.matched`): genre, tag,
+    n_tracks, n_from_tag, n_from_rest; empty for tracks that have words of their own, or none."""
+    for run in data.record["runs"].values():
+        if run.get("lyrics") and "n_reused" in run["lyrics"][0]:
+            return pd.DataFrame(run["lyrics"])
+    return pd.DataFrame(columns=["genre", "tag", "n_tracks", "n_from_tag", "n_from_rest"])
+
+
+def read_coverage(data: Published) -> str:
+    """A sentence on how many tracks borrow a text of their own genre's tag, and which genres have few or none."""
+    report = coverage(data)
+    if report.empty:
+        return "No lyrics were borrowed for these tracks."
+    whole, none = report[report.n_from_rest == 0].genre, report[report.n_from_tag == 0].genre
+    few = [f"{r.genre} {r.n_from_tag}" for r in report.itertuples() if r.n_from_tag and r.n_from_rest]
+    parts = [f"all of {_listed(whole)}"] * bool(len(whole)) + few + [f"{_listed(none)} none"] * bool(len(none))
+    return (f"Only {report.n_from_tag.sum()} of {report.n_tracks.sum()} tracks borrow a text of their own genre's tag "
+            f"({', '.join(parts)}); the others take one of another tag.")  # fmt: skip
+
+
+def _listed(names) -> str:
+    *first, last = list(names)
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def author_facts() -> pd.DataFrame:
+    """What the author's own files show, as we measured it on them (not our runs): name, value, what, source."""
+    return pd.read_csv(data_dir() / "author_facts.csv").set_index("name")

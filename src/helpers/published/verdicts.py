@@ -1,113 +1,200 @@
-"""The paper's tables beside the published runs, with verdicts and intervals. Page "Results"; no audio, no training."""
+"""The paper's values beside the published runs: a verdict a protocol, what chance alone would miss, paired differences,
+stability beside agreement, and results by genre. Page "Results"; no audio, no training."""
 
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import combinations
 
+import numpy as np
 import pandas as pd
 
 from .. import metrics, phases, tables
 from ..protocols import PROTOCOLS
 from .store import Published
 
-TOLD = "reproduced, by a model that is told the genre"
-@lru_cache(maxsize=8)
-def compare(data: Published, phase: int) -> pd.DataFrame:
-    """paper | released | written | controlled for every row of the paper's table of `phase`: mean ± sd over seeds, 95 %
-    interval for the scores against genres, difference from the paper in units of our seed spread (released), verdict in
-    words."""
-    paper = tables.paper_tables().query("phase == @phase")
-    summary = {p: tables.summarise(data.run(p, phase)).set_index(["method", "metric"]) for p in PROTOCOLS}
+WORDS = ["reproduced", "near, though outside our spread", "within a wide spread", "not reproduced", "not defined"]
+OTHER = "other data"  # the paper's values are of GTZAN; beside another table they get no verdict
+PCA, SAME_DIMS = "PCA + K-Means", "VAE + K-Means (PCA, as many dims)"
+
+
+@lru_cache(maxsize=4)
+def values(data: Published) -> pd.DataFrame:
+    """Every value of the paper's tables under every protocol that has runs, tidy: phase, method, metric, protocol, paper,
+    mean, sd, low, high (where one further run would fall), verdict (`tables.verdict`), told ("LEAKY" where the guard found
+    the genre in the input, "condition" where the network is handed it beside), runs (the values, one a seed)."""
     rows = []
-    for row in paper.itertuples():
-        cells = {
-            "Method": row.method,
-            "Metric": tables.label_of(row.metric),
-            "Paper": tables.cell(row.value, float("nan"), row.metric),
-        }
-        for protocol in ("released", "written", "controlled"):
-            ours = summary[protocol].loc[(row.method, row.metric)]
-            text = tables.cell(ours["mean"], ours.sd, row.metric)
-            if row.metric in ("nmi", "ari", "purity"):
-                found = data.interval(data.labels(protocol, phase, row.method), row.metric, 100)
-                text += tables.interval_cell(*found)
-            cells[protocol + (" (LEAKY)" if ours.leaky else "")] = text
-        ours = summary["released"].loc[(row.method, row.metric)]
-        cells["(Paper − released) / sd"] = f"{(row.value - ours['mean']) / ours.sd:+.1f}" if ours.sd > 0 else "–"
-        cells["Verdict"] = verdict(row.value, {p: summary[p].loc[(row.method, row.metric)] for p in PROTOCOLS})
-        if row.method == "CVAE" and cells["Verdict"] == "reproduced":
-            cells["Verdict"] = TOLD  # no leak in its input, but the network is handed the genre beside it
-        rows.append(cells)
-    table = pd.DataFrame(rows).set_index(["Method", "Metric"])
-    return table[["Paper", "Verdict", *[name for name in table.columns if name not in ("Paper", "Verdict")]]]
+    for row in tables.paper_tables().itertuples():
+        for protocol in data.protocols:
+            run = data.run(protocol, row.phase)
+            run = run[(run.method == row.method) & (run.metric == row.metric)]
+            if run.empty:
+                continue
+            ours = run.value.to_numpy()
+            low, high = tables.prediction(ours)
+            told = "LEAKY" if run.leaky.any() else "condition" if _conditioned(row.phase, row.method) else ""
+            rows.append({
+                "phase": row.phase, "method": row.method, "metric": row.metric, "protocol": protocol, "paper": row.value,
+                "mean": ours.mean(), "sd": ours.std(ddof=1) if len(ours) > 1 else np.nan, "low": low, "high": high,
+                "verdict": tables.verdict(row.value, ours, row.metric) if data.record["dataset"] == "gtzan" else OTHER,
+                "told": told, "runs": ours,
+            })  # fmt: skip
+    return pd.DataFrame(rows)
 
 
-def verdict(paper: float, ours: dict[str, pd.Series]) -> str:
-    """The paper's value against all three protocols: "reproduced" when a run without leakage holds it, else "reproduced
-    only with leakage" when a leaky one does, else "not reproduced" (`tables.verdict`, two standard deviations)."""
-    words = [tables.verdict(paper, o["mean"], o.sd, bool(o.leaky)) for o in ours.values()]
-    return min(words, key=["reproduced", "reproduced only with leakage", "not reproduced", "not defined"].index)
+def _conditioned(phase: int, method: str) -> bool:
+    space = next(m.space for m in phases.methods_of(phase) if m.name == method)
+    return any(space in p.recipes and p.recipes[space].kind == "cvae" for p in PROTOCOLS.values())
 
 
-def missed(data: Published) -> list[str]:
-    """One sentence for each row of the paper's tables whose value lies outside mean ± 2 sd of the released runs."""
-    found = []
-    for phase, methods in METHODS.items():
-        summary = tables.summarise(data.run("released", phase)).set_index(["method", "metric"])
-        for method in methods:
-            rows = tables.paper_tables().query(
-                "phase == @phase and method == @method and metric in ['silhouette', 'nmi', 'ari']"
-            )
-            for row in rows.itertuples():
-                ours = summary.loc[(method, row.metric)]
-                if tables.verdict(row.value, ours["mean"], ours.sd, False) != "reproduced":
-                    found.append(
-                        f"{method} (Table {phase}), {tables.label_of(row.metric)}: paper {row.value:.3f}, "
-                        f"ours {tables.cell(ours['mean'], ours.sd)}"
-                    )
-    return found
+def compare(data: Published, phase: int) -> pd.DataFrame:
+    """The paper's table of `phase`, one protocol a row: paper, ours (mean ± sd over seeds), 95 % interval of that mean
+    over tracks (for scores against genres), where one further run would fall, and the verdict."""
+    found = values(data)
+    rows = []
+    for row in found[found.phase == phase].itertuples():
+        digits = metrics.metric_of(row.metric).digits
+        interval = (np.nan, np.nan)
+        if metrics.metric_of(row.metric).of_table and data.has(row.protocol, phase, row.method):
+            interval = data.interval(data.labels(row.protocol, phase, row.method), row.metric)
+        rows.append({
+            "Method": row.method, "Metric": tables.label_of(row.metric), "Protocol": _marked(row.protocol, row.told),
+            "Paper": tables.cell(row.paper, np.nan, row.metric), "Ours": tables.cell(row.mean, row.sd, row.metric),
+            "95 % interval of the mean": tables.range_cell(*interval), "One further run": tables.range_cell(row.low, row.high, digits),
+            "Verdict": row.verdict,
+        })  # fmt: skip
+    return pd.DataFrame(rows).set_index(["Method", "Metric", "Protocol"])
+
+
+def _marked(protocol: str, told: str) -> str:
+    return protocol + {"LEAKY": " (LEAKY)", "condition": " (told)", "": ""}[told]
+
+
+def by_chance(data: Published, protocol: str) -> pd.DataFrame:
+    """How often each verdict would fall if the paper were one more run of ours: each seed in turn stands for it, printed
+    to as many digits, and is judged by the others. Rows are seeds, columns verdicts."""
+    found = values(data)
+    rows = []
+    cells = found[found.protocol == protocol]
+    for seed in range(min(len(runs) for runs in cells.runs)):
+        words = [tables.verdict(round(float(row.runs[seed]), metrics.metric_of(row.metric).digits),
+                                np.delete(row.runs, seed), row.metric) for row in cells.itertuples()]  # fmt: skip
+        rows.append(pd.Series(words).value_counts())
+    return pd.DataFrame(rows).reindex(columns=WORDS).fillna(0).reset_index(drop=True)
+
+
+def counts(data: Published) -> pd.DataFrame:
+    """The verdicts, one protocol a row: how many of the paper's values get each, in brackets how many would by chance, if
+    the paper were one more run of ours (`by_chance`), and how many are reproduced where the genre was in the input or
+    beside it."""
+    found, rows = values(data), {}
+    for protocol in data.protocols:
+        part, chance = found[found.protocol == protocol], by_chance(data, protocol)
+        rows[protocol] = {
+            "Values": len(part), **{word: f"{(part.verdict == word).sum()} ({chance[word].mean():.1f})" for word in WORDS},
+            "reproduced, told the genre": int(((part.verdict == "reproduced") & (part.told != "")).sum()),
+        }  # fmt: skip
+    return pd.DataFrame(rows).T.rename_axis("Protocol")
+
+
+def read_counts(data: Published) -> str:
+    """Sentences that answer whether the paper holds: the protocol that reproduces most of its values, what one more run
+    of ours would get in its place, and what is left where no genre was in the input or beside it."""
+    found = values(data)
+    if OTHER in set(found.verdict):
+        return f"These runs are of *{data.record['dataset']}*, not of the paper's data: its values stand beside them without a verdict."
+    held = found[found.verdict == "reproduced"]
+    best = held.protocol.value_counts().idxmax() if len(held) else data.protocols[0]
+    part, chance = found[found.protocol == best], by_chance(data, best).mean()
+    said = [f"{(part.verdict == word).sum()} {word} ({chance[word]:.1f})" for word in WORDS[:4]]
+    clean = held[held.told == ""].groupby("protocol").size().reindex(data.protocols, fill_value=0)
+    return (
+        f"Of the paper's {len(part)} values, runs of *{best}* leave {', '.join(said)}; in brackets what one more run of ours "
+        f"would get in the paper's place. Where no genre was in the input or beside it, "
+        f"{', '.join(f'*{name}* reproduces {n}' for name, n in clean.items())}."
+    )
+
+
+def missed(data: Published, protocol: str) -> list[str]:
+    """One phrase for each value of the paper that the runs of a protocol neither reproduce nor come near."""
+    found = values(data)
+    found = found[(found.protocol == protocol) & found.verdict.isin(WORDS[2:4])]
+    return [f"{row.method} (Table {row.phase}), {tables.label_of(row.metric)}: paper "
+            f"{tables.cell(row.paper, np.nan, row.metric)}, ours {tables.cell(row.mean, row.sd, row.metric)} ({row.verdict})"
+            for row in found.itertuples()]  # fmt: skip
+
+
+def difference(data: Published, one: tuple, other: tuple, metric: str = "nmi", of: str = "mean") -> tuple:
+    """Point, low and high of score(one) - score(other), tracks drawn anew; a side is (protocol, phase, method, variant)."""
+    sides = [data.labels(*side) for side in (one, other)]
+    return metrics.paired_bootstrap(data.genres, *sides, metric, data.groups, of)
 
 
 def differences(data: Published) -> pd.DataFrame:
-    """Paired-bootstrap differences in NMI, tracks and seeds drawn anew: "VAE against PCA" per phase without leakage,
-    and "with lyrics against without" and "with lyrics against shuffled" under `controlled`."""
-    pca, cut = "PCA + K-Means", "VAE + K-Means (PCA, as many dims)"
-    pairs = {  # name: protocol, phase, (method, variant), (method, variant)
-        "VAE − PCA, phase 1": ("controlled", 1, ("VAE + K-Means", "full"), (pca, "full")),
-        "VAE − PCA at as many dims, phase 1": ("controlled", 1, ("VAE + K-Means", "full"), (cut, "full")),
-        "Beta-VAE − PCA, phase 3": ("controlled", 3, ("Beta-VAE", "full"), (pca, "full")),
-        "Beta-VAE − PCA, phase 3, released (LEAKY)": ("released", 3, ("Beta-VAE", "full"), (pca, "full")),
-    }
-    for phase, method in ((2, "K-Means"), (3, "Beta-VAE")):
-        for other in ("audio alone", "lyrics shuffled"):
-            name = f"with lyrics − {other}, phase {phase} {method}"
-            pairs[name] = ("controlled", phase, (method, "full"), (method, other))
+    """Paired differences in NMI under every protocol: a network against PCA, with lyrics against without or shuffled.
+    The verdict rests on the mean over seeds, tracks and seeds both a sample; beside it the interval for one run of either."""
+    pairs = [("VAE − PCA", 1, ("VAE + K-Means", "full"), (PCA, "full")),
+             ("VAE − PCA at as many dims", 1, ("VAE + K-Means", "full"), (SAME_DIMS, "full")),
+             ("Beta-VAE − PCA", 3, ("Beta-VAE", "full"), (PCA, "full"))]  # fmt: skip
+    for phase, method in ((2, "K-Means"), (3, "Beta-VAE"), (2, "Input + K-Means"), (3, "Input + K-Means")):
+        pairs += [(f"{method}: with lyrics − {other}", phase, (method, "full"), (method, other))
+                  for other in ("audio alone", "lyrics shuffled")]  # fmt: skip
     rows = []
-    for name, (protocol, phase, *sides) in pairs.items():
-        one, two = (list(data.labels(protocol, phase, *side)) for side in sides)
-        point, low, high = metrics.paired_bootstrap(data.genres, one, two, n_resamples=200)
-        word = "no difference can be told" if low <= 0 <= high else ("higher" if point > 0 else "lower")
-        rows.append(
-            {
-                "Difference in NMI": name,
-                "mean": f"{point:+.3f}",
-                "95 % interval": f"[{low:+.3f}, {high:+.3f}]",
-                "reads": word,
-            }
-        )
-    return pd.DataFrame(rows).set_index("Difference in NMI")
+    for name, phase, *sides in pairs:
+        for protocol in data.protocols:
+            if not all(data.has(protocol, phase, *side) for side in sides):
+                continue
+            one, other = ((protocol, phase, *side) for side in sides)
+            point, low, high = difference(data, one, other)
+            leaky = data.run(protocol, phase).leaky.any()
+            rows.append({
+                "Difference in NMI": f"{name}, phase {phase}", "Protocol": _marked(protocol, "LEAKY" if leaky else ""),
+                "mean": f"{point:+.3f}", "95 %, mean over seeds": f"[{low:+.3f}, {high:+.3f}]",
+                "reads": metrics.told(low, high),
+                "95 %, one run": "[{:+.3f}, {:+.3f}]".format(*difference(data, one, other, of="run")[1:]),
+            })  # fmt: skip
+    return pd.DataFrame(rows).set_index(["Difference in NMI", "Protocol"])
 
 
-def read_verdicts(data: Published) -> str:
-    """A sentence that counts the verdicts of `compare` over the three tables and names the methods whose values hold
-    without the genre in the input."""
-    words = pd.concat([compare(data, phase)["Verdict"] for phase in METHODS])
-    counts = words.value_counts()
-    parts = [f"{n} {word}" for word, n in counts.items()]
-    clean = sorted({f"{method}" for (method, _), word in words.items() if word == "reproduced"})
-    held = (
-        f" Values that hold without the genre in the input belong to: {', '.join(clean)}."
-        if clean
-        else " No value holds without the genre in the input."
-    )
-    return f"Of the {len(words)} values in the paper's three tables: {', '.join(parts)}." + held
+def stability(data: Published, protocol: str | None = None) -> pd.DataFrame:
+    """How alike the partitions of two seeds are (mean ARI of all pairs, noise one cluster), beside their agreement with
+    genre (ARI and NMI, means over seeds), for every method on the protocol's own input: protocol, phase, method, then
+    these. A method with low stability has no one partition that a single run could report (von Luxburg 2010)."""
+    rows = []
+    for name in data.protocols if protocol is None else [protocol]:
+        for phase in (1, 2, 3):
+            run = data.run(name, phase)
+            for method in dict.fromkeys(run.method):
+                if data.has(name, phase, method) and len(labels := data.labels(name, phase, method)) > 1:
+                    alike = [float(metrics.ari(metrics.counts(a, b))) for a, b in combinations(labels, 2)]
+                    ari, nmi = (tables.mean_of(run, method, metric) for metric in ("ari", "nmi"))
+                    rows.append((name, phase, method, float(np.mean(alike)), ari, nmi))
+    return pd.DataFrame(rows, columns=["protocol", "phase", "method", "stability", "ari", "nmi"])
+
+
+def by_genre(genres: np.ndarray, labels: np.ndarray) -> pd.Series:
+    """How well each genre is found: F1 of its best cluster, mean over the labellings (n_seeds, n) (Larsen & Aone 1999)."""
+    names, scores = np.unique(genres), []
+    for one in labels:
+        table = metrics.counts(genres[one != -1], one[one != -1])
+        sizes = np.array([(genres == name).sum() for name in names])
+        there = np.isin(names, genres[one != -1])
+        best = np.zeros(len(names))
+        best[there] = (2 * table / (sizes[there][:, None] + table.sum(0))).max(1)
+        scores.append(best)
+    return pd.Series(np.mean(scores, axis=0), names)
+
+
+def genre_table(data: Published) -> pd.DataFrame:
+    """`by_genre` of the paper's methods under every protocol, one row a method, and of permuted genres ("chance")."""
+    rows = {}
+    for protocol in data.protocols:
+        for phase in (1, 2, 3):
+            told = "LEAKY" if data.run(protocol, phase).leaky.any() else ""
+            for method in phases.names_of(phase):
+                if data.has(protocol, phase, method):
+                    labels = data.labels(protocol, phase, method)
+                    rows[f"{phase} {method}, {_marked(protocol, told)}"] = by_genre(data.genres, labels)
+    some = next(name for name in ([p, n, m] for p in data.protocols for n in (1, 2, 3) for m in phases.names_of(n)) if data.has(*name))
+    drawn = [by_genre(genres, data.labels(*some)[:1]) for genres in metrics.permuted(data.genres, data.groups, 50, 0)]
+    return pd.DataFrame(rows | {"chance, ten clusters": pd.concat(drawn, axis=1).mean(axis=1)}).T.rename_axis("Method")

@@ -1,0 +1,97 @@
+"""The figures of the page "Results": all values beside the paper's, genres, stability, the multiverse."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from ..metrics import METRICS, label_of
+from ..plots import OURS, PAPER, WIDTH
+from .multiverse import CHOICES
+
+LOOKS = [("#d55e00", "s"), ("#029e73", "^"), (OURS, "o"), ("#cc78bc", "v"), ("#949494", "X"), ("#56b4e9", "P")]
+
+
+def dots(values: pd.DataFrame) -> Figure:
+    """Every value of the paper (upright strokes) and the means under each protocol with the range where one further run would
+    fall; one panel a score; a protocol whose input leaks the genre has open marks. `values` as `verdicts.values`."""
+    rows = list(dict.fromkeys(zip(values.phase, values.method)))
+    panels = [name for name in METRICS if name in set(values.metric)]
+    protocols = list(dict.fromkeys(values.protocol))
+    figure, axes = plt.subplots(-(-len(panels) // 2), 2, figsize=(WIDTH, 3.4 * -(-len(panels) // 2)), sharey=True)
+    for axis, metric in zip(axes.flat, panels, strict=False):
+        part = values[values.metric == metric]
+        for i, protocol in enumerate(protocols):
+            colour, marker = LOOKS[i % len(LOOKS)]
+            for row in part[part.protocol == protocol].itertuples():
+                y = rows.index((row.phase, row.method)) + 0.22 * (i - (len(protocols) - 1) / 2)
+                axis.plot([row.low, row.high], [y, y], color=colour, lw=1.4)
+                axis.plot(row.mean, y, marker, ms=4.5, color=colour, mfc="white" if row.told == "LEAKY" else colour)
+        paper = part.drop_duplicates(["phase", "method"])
+        axis.plot(paper.paper, [rows.index(key) for key in zip(paper.phase, paper.method)], "|", ms=15, mew=2.2, color=PAPER)
+        axis.set_title(label_of(metric), fontsize=10)
+    for axis in list(axes.flat)[len(panels):]:
+        axis.set_visible(False)
+    for axis in axes[:, 0]:
+        axis.set_yticks(range(len(rows)), [f"{phase}  {method}" for phase, method in rows], fontsize=8)
+    axes.flat[0].invert_yaxis()
+    marks = [plt.Line2D([], [], ls="", marker="|", ms=12, mew=2.2, color=PAPER, label="paper")]
+    marks += [plt.Line2D([], [], color=c, marker=m, ms=5, label=name) for name, (c, m) in zip(protocols, LOOKS)]
+    marks.append(plt.Line2D([], [], ls="", marker="o", color="black", mfc="white", label="LEAKY input"))
+    figure.legend(handles=marks, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+    plt.close(figure)
+    return figure
+
+
+def genres(table: pd.DataFrame) -> Figure:
+    """How well each genre (columns) is found by each method (rows), 0 to 1 (`verdicts.genre_table`)."""
+    figure, axis = plt.subplots(figsize=(WIDTH, 1.6 + 0.27 * len(table)))
+    sns.heatmap(table.astype(float), annot=True, fmt=".1f", cmap="Blues", vmin=0, vmax=1, cbar=False, ax=axis,
+                linewidths=0.3, annot_kws={"size": 8})  # fmt: skip
+    axis.set(xlabel="", ylabel="")
+    axis.set_yticks(np.arange(len(table)) + 0.5, table.index, fontsize=8.5)
+    axis.tick_params(axis="x", rotation=60)
+    plt.close(figure)
+    return figure
+
+
+def stability(table: pd.DataFrame) -> Figure:
+    """Agreement of two seeds' partitions with each other (circles) beside their agreement with genre (crosses), both by
+    ARI, most stable method first. `table`: rows of one protocol and phase or more of `verdicts.stability`."""
+    table = table.sort_values("stability", ascending=False)
+    y = np.arange(len(table))
+    figure, axis = plt.subplots(figsize=(WIDTH, 1.4 + 0.25 * len(table)))
+    axis.hlines(y, table.ari, table.stability, color="#bbbbbb", lw=1)
+    axis.plot(table.stability, y, "o", color=OURS, label="with another seed of itself")
+    axis.plot(table.ari, y, "X", color="#d55e00", label="with genre")
+    axis.set_yticks(y, [f"{row.phase}  {row.method}" for row in table.itertuples()], fontsize=8.5)
+    axis.invert_yaxis()
+    axis.set(xlabel="adjusted Rand index", xlim=(min(-0.02, table.ari.min() - 0.02), 1.02))
+    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9)
+    plt.close(figure)
+    return figure
+
+
+def universe(table: pd.DataFrame, metric: str = "ami") -> Figure:
+    """The scores of all pipelines, by each value of each choice (`multiverse`): boxes over all that share it."""
+    if table.empty:
+        figure = plt.figure(figsize=(WIDTH, 0.8))
+        figure.text(0, 0.5, "These pipelines have not been run: `make results ONLY=multiverse` does.")
+        plt.close(figure)
+        return figure
+    values = [(choice, value) for choice in CHOICES for value in dict.fromkeys(table[choice])]
+    parts = [table.loc[table[choice] == value, metric] for choice, value in values]
+    colours = sns.color_palette("colorblind", len(CHOICES)).as_hex()
+    figure, axis = plt.subplots(figsize=(WIDTH, 0.8 + 0.25 * len(values)))
+    boxes = axis.boxplot(parts, orientation="horizontal", whis=(0, 100), widths=0.6, patch_artist=True,
+                         medianprops={"color": "black"})  # fmt: skip
+    for box, (choice, _) in zip(boxes["boxes"], values, strict=True):
+        box.set_facecolor(colours[CHOICES.index(choice)])
+    axis.set_yticks(range(1, len(values) + 1), [f"{choice}: {value}" for choice, value in values], fontsize=8.5)
+    axis.invert_yaxis()
+    axis.set(xlabel=f"{label_of(metric)} with genre; box: half of the pipelines, whiskers: all")
+    plt.close(figure)
+    return figure
