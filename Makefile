@@ -1,19 +1,14 @@
 # Every command of the project. `make` alone lists them; each one sets up .venv first if it has to.
 PYTHON ?= python3
 VENV   ?= .venv
-TORCH  ?= torch==2.13.0
-# Flags for the installation of torch alone, e.g. TORCH_FLAGS="--index-url <CPU index>" (see README).
+# Flags for the installation of torch alone, instead of the build that suits the machine (see README).
 TORCH_FLAGS ?=
-UV_VERSION := 0.13.9
 JOBS   ?= 2
 
 BIN := $(VENV)/bin
 PY  := $(BIN)/python
-KEY := $(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
-STAMP := $(VENV)/.stamp-$(KEY)
-# pip reads its own configuration; uv does not, so hand pip's find-links to it.
-FIND_LINKS = $(or $(PIP_FIND_LINKS),$(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null))
-UV  = $(PY) -m uv pip install --quiet --python $(PY) --compile-bytecode
+SET_UP_BY := requirements.lock pyproject.toml tools/lock.toml
+STAMP := $(VENV)/.stamp-$(shell cat $(SET_UP_BY) | cksum | cut -d' ' -f1)
 
 BOOK_OPTIONS = $(if $(DATASET),--dataset "$(DATASET)") $(if $(PROTOCOL),--protocol "$(PROTOCOL)") $(if $(SEEDS),--seeds "$(SEEDS)")
 
@@ -21,29 +16,23 @@ export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book test data results bench sync types check lock pdf screenshots clean
+.PHONY: help setup book test data results bench address release sync types check lock pdf screenshots clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## install everything into .venv (the other commands do it by themselves)
 
-$(STAMP): | requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 5) and "Python 3.11.5 or newer is needed; name one: make PYTHON=python3.12")'
-	@echo "setting up $(VENV) (a few minutes the first time)"
-	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
-	@$(PY) -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	@$(UV) $(addprefix --find-links ,$(FIND_LINKS)) $(TORCH_FLAGS) "$(TORCH)"
-	@$(UV) --require-hashes --no-deps -r requirements.lock
-	@$(UV) --no-deps --no-build-isolation -e .
-	@rm -f $(VENV)/.stamp-* && touch $(STAMP)
+$(STAMP): | $(SET_UP_BY)
+	@command -v "$(PYTHON)" >/dev/null || { echo "there is no $(PYTHON) here: name another, say make PYTHON=python3.12" >&2; exit 1; }
+	@"$(PYTHON)" tools/install.py "$@" --torch-flags="$(TORCH_FLAGS)"
 
 book: $(STAMP) ## run the notebooks and build _build/html (DATASET=… PROTOCOL=… SEEDS=…)
 	@$(PY) tools/build_book.py --jobs $(JOBS) $(BOOK_OPTIONS)
 
 test: $(STAMP) ## unit tests, pairs, and every notebook under nbmake
 	$(PY) -m pytest -n $(JOBS) --dist loadfile
-	LOKY_MAX_CPU_COUNT=1 TQDM_DISABLE=1 $(PY) -m pytest --nbmake --nbmake-timeout=900 -n $(JOBS) notebooks/
+	LOKY_MAX_CPU_COUNT=1 TQDM_DISABLE=1 $(PY) -m pytest --nbmake -n $(JOBS) notebooks/
 
 data: $(STAMP) ## make data/gtzan.csv from the full GTZAN (GTZAN=your folder or archive)
 	@$(PY) -m helpers data $(if $(GTZAN),--gtzan "$(GTZAN)") $(if $(GENIUS),--genius "$(GENIUS)") || \
@@ -55,6 +44,12 @@ results: $(STAMP) ## the published runs: data/results/ (resumes; DATASET=… SEE
 
 bench: $(STAMP) ## time the extractor, the training and the pages
 	@for script in bench/*.py; do echo "== $$script"; $(PY) $$script || exit 1; done
+
+address: $(STAMP) ## point every copy of the repository's address to yours (REPOSITORY=…, or the remote `origin`)
+	@$(PY) tools/address.py $(REPOSITORY)
+
+release: $(STAMP) ## check and tag a release (VERSION=1.2.0)
+	@$(PY) tools/release.py $(or $(VERSION),none)
 
 sync: $(STAMP) ## rewrite every notebooks/*.ipynb from its .py
 	@$(PY) tools/sync.py

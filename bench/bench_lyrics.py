@@ -3,8 +3,8 @@
     python bench/bench_lyrics.py [--gigabytes 1.1] [--texts 256]
 
 Makes a file with the columns of the Genius table (quotes and line breaks inside the lyrics), takes the same filter and
-sample per tag from it with `helpers.lyrics.scan` (polars, streaming), with pandas in chunks and, where it is installed,
-with DuckDB; time and peak memory of a process each.  Then embeds texts with `helpers.lyrics.embed` and one by one.
+sample per tag from it with `corpus.genius.scan` (polars, streaming), with pandas in chunks and, where it is installed,
+with DuckDB; time and peak memory of a process each.  Then embeds texts with `corpus.embedding.embed` and one by one.
 Writes data/results/bench/lyrics.json and prints the table.
 """
 
@@ -128,7 +128,7 @@ def one(way: str, path: str) -> None:
     import pandas  # noqa: F401  (imports are not what is measured)
     import polars  # noqa: F401
 
-    import helpers.genius  # noqa: F401
+    import helpers.corpus.genius  # noqa: F401
 
     before = time.perf_counter()
     cpu = time.process_time()
@@ -202,11 +202,12 @@ def bench_embed(n: int) -> dict:
     single = np.stack([model.encode(t) for t in texts])
     one_by_one = time.process_time() - start
     with tempfile.TemporaryDirectory() as folder:
+        os.environ["HELPERS_CACHE"] = folder
         start = time.process_time()
-        ours = embed(texts, Path(folder) / "store", quiet=True)
+        ours = embed(texts, quiet=True)
         batched = time.process_time() - start
         start = time.process_time()
-        embed(texts, Path(folder) / "store", quiet=True)
+        embed(texts, quiet=True)
         again = time.process_time() - start
     return {
         "texts": n,

@@ -18,18 +18,13 @@
 import os
 import subprocess
 import sys
-from importlib import metadata
 
-REPOSITORY, TAG = "https://github.com/vae-music-clustering/vae-music-clustering", "v0.1.0"
-if os.environ.get("COLAB_RELEASE_TAG"):  # in Colab only: add to its packages, replace none of them
-    before = {d.metadata["Name"]: d.version for d in metadata.distributions() if d.metadata["Name"]}
-    with open("/tmp/constraints.txt", "w") as file:
-        file.writelines(f"{name}=={version}\n" for name, version in before.items())
-    pip = [sys.executable, "-m", "pip", "install", "--quiet"]
-    subprocess.run([*pip, "--constraint", "/tmp/constraints.txt", "hdbscan", "typer", "umap-learn"], check=True)
-    subprocess.run([*pip, "--no-deps", f"{REPOSITORY}/archive/refs/tags/{TAG}.zip"], check=True)
-    changed = [name for name, version in before.items() if metadata.version(name) != version]
-    assert not changed, f"the installation replaced {changed}: choose Runtime > Disconnect and delete, then try again"
+SOURCE = "git+https://github.com/vae-music-clustering/vae-music-clustering@main"
+if os.environ.get("COLAB_RELEASE_TAG"):  # in Colab only: add the book's package; what is there satisfies it and stays
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", f"vae-music-clustering[lyrics] @ {SOURCE}"]
+    done = subprocess.run(pip, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{done.stderr[-800:]}\n{SOURCE} cannot be installed: run this cell again, or open the page from its book anew")
 
 # %%
 from IPython.display import Markdown
@@ -45,6 +40,11 @@ plots.use_style()
 dataset = "gtzan"
 protocol = "controlled"
 seeds = 10
+
+# %% tags=["remove-cell"]
+from helpers import protocols
+
+protocols.check(dataset, protocol, seeds)
 
 # %%
 runs = store.of(dataset)

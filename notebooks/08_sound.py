@@ -21,18 +21,13 @@
 import os
 import subprocess
 import sys
-from importlib import metadata
 
-REPOSITORY, TAG = "https://github.com/vae-music-clustering/vae-music-clustering", "v0.1.0"
-if os.environ.get("COLAB_RELEASE_TAG"):  # in Colab only: add to its packages, replace none of them
-    before = {d.metadata["Name"]: d.version for d in metadata.distributions() if d.metadata["Name"]}
-    with open("/tmp/constraints.txt", "w") as file:
-        file.writelines(f"{name}=={version}\n" for name, version in before.items())
-    pip = [sys.executable, "-m", "pip", "install", "--quiet"]
-    subprocess.run([*pip, "--constraint", "/tmp/constraints.txt", "hdbscan", "typer", "umap-learn"], check=True)
-    subprocess.run([*pip, "--no-deps", f"{REPOSITORY}/archive/refs/tags/{TAG}.zip"], check=True)
-    changed = [name for name, version in before.items() if metadata.version(name) != version]
-    assert not changed, f"the installation replaced {changed}: choose Runtime > Disconnect and delete, then try again"
+SOURCE = "git+https://github.com/vae-music-clustering/vae-music-clustering@main"
+if os.environ.get("COLAB_RELEASE_TAG"):  # in Colab only: add the book's package; what is there satisfies it and stays
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", f"vae-music-clustering[lyrics] @ {SOURCE}"]
+    done = subprocess.run(pip, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{done.stderr[-800:]}\n{SOURCE} cannot be installed: run this cell again, or open the page from its book anew")
 
 # %% [markdown]
 # ## Overview
@@ -41,13 +36,18 @@ if os.environ.get("COLAB_RELEASE_TAG"):  # in Colab only: add to its packages, r
 # events is gone ([Method](../book/method.md) lists them all). The last panel of each figure shows these as a model gets them: in
 # standard deviations from the mean of the tracks in `dataset`. Our clips are simpler than records, so some bars are long.
 #
-# The ten styles imitate the ten genres of GTZAN with a tempo, a drum pattern, chords and a timbre each (`helpers.synth`). No result in this book rests on them.
+# The ten styles imitate the ten genres of GTZAN with a tempo, a drum pattern, chords and a timbre each (`helpers.corpus.synth`). No result in this book rests on them.
 
 # %%
+import inspect
+
+import librosa
+import numpy as np
+import pandas as pd
 from IPython.display import HTML, Markdown
 
 from helpers import datasets, features, phases, plots
-from helpers.corpus import synth
+from helpers.corpus import fast_features, synth
 from helpers.widgets import players
 
 plots.use_style()
@@ -56,6 +56,11 @@ plots.use_style()
 dataset = "gtzan-mini"
 protocol = "controlled"
 seeds = 3
+
+# %% tags=["remove-cell"]
+from helpers import protocols
+
+protocols.check(dataset, protocol, seeds)
 
 # %%
 tracks = datasets.load(dataset)
@@ -74,6 +79,39 @@ def anatomy(style):
     """Its figure, next to the tracks of `dataset`."""
     return players.anatomy(clips[style], values[style], tracks.features)
 
+
+# %% [markdown]
+# ## The recipe
+# This is the whole way from samples to numbers, printed from the module that this page calls for each of its clips:
+
+# %% tags=["remove-input"]
+Markdown(f"```python\n{inspect.getsource(features.extract)}```")
+
+# %% [markdown]
+# Each call gives a few rows with one value a frame, of which the mean and the standard deviation are kept. MFCC of the blues clip:
+
+# %%
+y = clips["blues"]
+mfcc = librosa.feature.mfcc(y=y, sr=features.SR, n_mfcc=13)
+print(f"{len(y)} samples -> {mfcc.shape[0]} rows x {mfcc.shape[1]} frames")
+print("means over the frames:", mfcc.mean(axis=1).round(1)[:4], "...")
+print("among the 68 numbers: ", values["blues"][:8:2].round(1), "...")
+
+# %% [markdown]
+# Written this way each call takes the spectrum anew. Tables of a thousand tracks are made by `helpers.corpus.fast_features`, which
+# takes it once, in several times less time ([Performance](../book/performance.md)). On the blues clip the two differ by:
+
+# %%
+fast = fast_features.extract(y)
+gap = np.abs(fast - values["blues"])
+pd.DataFrame({
+    players.KINDS[block][0]: {
+        "largest value": f"{np.abs(fast[at]).max():.4g}",
+        "largest difference": f"{gap[at].max():.1g}",
+        "unit": players.KINDS[block][1],
+    }
+    for block, at in features.BLOCKS.items()
+}).T
 
 # %% [markdown]
 # ## Blues

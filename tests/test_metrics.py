@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from sklearn import metrics as sk
+
 from helpers import metrics
 
 GENRES = np.repeat(np.arange(10), 99)
@@ -39,16 +41,60 @@ def test_the_papers_dbscan_row_is_arithmetic():
 def test_purity_and_accuracy_by_hand():
     genres = np.array(["a", "a", "a", "b", "b", "c"])
     labels = np.array([0, 0, 1, 1, 1, 1])
-    assert metrics.purity(genres, labels) == pytest.approx(4 / 6)  # two a in cluster 0, two b in cluster 1
-    assert metrics.hungarian_accuracy(genres, labels) == pytest.approx(4 / 6)
+    assert float(metrics.purity(metrics.counts(genres, labels))) == pytest.approx(4 / 6)  # two a in cluster 0, two b in cluster 1
+    assert float(metrics.accuracy(metrics.counts(genres, labels))) == pytest.approx(4 / 6)
     table = metrics.confusion(genres, labels)
     assert table.loc["a"].tolist() == [2, 1] and table.loc["c"].tolist() == [0, 1]
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_scores_of_counts_are_those_of_scikit_learn(seed):
+    rng = np.random.default_rng(seed)
+    genres, labels = rng.integers(6, size=300), rng.integers(1 + 3 * seed, size=300)
+    labels = np.where(rng.random(300) < 0.4, genres, labels)
+    found = metrics.external(genres, labels)
+    for name, score in {"nmi": sk.normalized_mutual_info_score, "ari": sk.adjusted_rand_score,
+                        "ami": sk.adjusted_mutual_info_score, "v_measure": sk.v_measure_score}.items():  # fmt: skip
+        assert found[name] == pytest.approx(score(genres, labels), abs=1e-12)
+    stacked = np.stack([metrics.counts(genres, labels)] * 2)
+    for name, metric in metrics.METRICS.items():
+        if metric.of_table:
+            np.testing.assert_allclose(metric.of_table(stacked), found[name])
+
+
+@pytest.mark.parametrize(("genres", "labels"), [([0, 0, 0], [1, 1, 1]), ([0, 1, 2], [0, 0, 0]), ([0, 0, 1], [0, 1, 2])])
+def test_scores_of_tables_without_a_split(genres, labels):
+    found = metrics.external(np.array(genres), np.array(labels))
+    assert found["nmi"] == pytest.approx(sk.normalized_mutual_info_score(genres, labels), abs=1e-12)
+    assert found["ari"] == pytest.approx(sk.adjusted_rand_score(genres, labels), abs=1e-12)
+    assert found["ami"] == pytest.approx(sk.adjusted_mutual_info_score(genres, labels), abs=1e-9)
+
+
 def test_chance_levels():
     genres = np.delete(np.repeat(np.arange(10), 100), 554)
-    assert metrics.chance(genres, 10) == pytest.approx(0.018, abs=1e-3)
-    assert metrics.chance(genres, 30) == pytest.approx(0.051, abs=2e-3)
+    for k, nmi in ((10, 0.018), (30, 0.051)):
+        found = metrics.chance(genres, np.arange(999) % k, n_draws=200)
+        assert found["nmi"] == pytest.approx(nmi, abs=2e-3) and 0.1 < found["purity"] < 0.3
+
+
+def test_chance_permutes_whole_tracks():
+    """Ten segments share a track and its cluster: clusters of tracks that know nothing of genre still score high."""
+    tracks = np.repeat(np.arange(100), 10)
+    genres, labels = tracks // 10, np.random.default_rng(0).integers(10, size=100)[tracks]
+    by_row, by_track = (metrics.chance(genres, labels, groups)["nmi"] for groups in (None, tracks))
+    own = metrics.external(genres, labels)["nmi"]
+    assert by_row < 0.03 and abs(by_track - own) < 0.05 and by_track > 0.12
+    found = metrics.scores(labels, np.eye(1000)[:, :3] + tracks[:, None], genres=genres, groups=tracks)
+    assert found["nmi_chance"] == pytest.approx(by_track, abs=0.02) and abs(found["ami"]) < 0.06
+    assert metrics.external(genres, labels)["ami"] > 0.1  # what rows on their own would have claimed
+
+
+def test_permuted_groups_stay_together_whatever_their_size():
+    groups = np.array(["a", "b", "a", "c", "c", "c"])
+    genres = np.array([0, 1, 0, 2, 3, 2])
+    for drawn in metrics.permuted(genres, groups, 20, seed=0):
+        assert drawn[0] == drawn[2] or {drawn[0], drawn[2]} == {2, 3}
+        assert set(drawn) <= set(genres)
 
 
 def test_noise_is_counted_three_ways():
@@ -102,3 +148,39 @@ def test_paired_difference_of_equal_labellings_is_zero():
     assert point == 0 and low <= 0 <= high
     better, low, _ = metrics.paired_bootstrap(genres, [genres, genres], noisy, n_resamples=200)
     assert better > 0.4 and low > 0
+
+
+def plain_bootstrap(genres, labels, score, groups, n_resamples, seed):
+    """The bootstrap row by row, as it is written in the books."""
+    rng, codes = np.random.default_rng(seed), np.unique(groups, return_inverse=True)[1]
+    drawn = []
+    for _ in range(n_resamples):
+        rows = np.concatenate([np.flatnonzero(codes == g) for g in rng.integers(codes.max() + 1, size=codes.max() + 1)])
+        drawn.append([score(genres[rows[one[rows] >= 0]], one[rows[one[rows] >= 0]]) for one in labels])
+    return np.array(drawn)
+
+
+@pytest.mark.parametrize(("name", "score"), [("nmi", sk.normalized_mutual_info_score), ("ari", sk.adjusted_rand_score)])
+def test_the_bootstrap_by_counts_equals_the_one_by_rows(name, score):
+    rng = np.random.default_rng(0)
+    groups, genres = np.repeat(np.arange(30), 5), np.repeat(np.arange(30) % 4, 5)
+    labels = [np.where(rng.random(150) < 0.5, genres, rng.integers(-1, 6, 150)) for _ in range(3)]
+    _, drawn = metrics._resampled(genres, labels, groups, name, 40, seed=3)
+    np.testing.assert_allclose(drawn, plain_bootstrap(genres, labels, score, groups, 40, 3), atol=1e-12)
+
+
+def test_the_interval_of_a_mean_is_narrower_than_that_of_a_run():
+    rng = np.random.default_rng(0)
+    genres = np.arange(400) % 4
+    labels = [np.where(rng.random(400) < share, genres, 0) for share in np.linspace(0.3, 0.7, 10)]
+    mean, run = (metrics.bootstrap(genres, labels, of=of) for of in ("mean", "run"))
+    assert mean[1] - mean[0] < 0.5 * (run[1] - run[0])
+    with pytest.raises(ValueError, match="choose mean .* or run"):
+        metrics.bootstrap(genres, labels, of="all")
+
+
+def test_cost_is_linear_in_rows():
+    """A hundred thousand groups: no table of groups by groups, no list of members."""
+    genres = np.arange(100_000) % 10
+    low, high = metrics.bootstrap(genres, [genres[::-1].copy()], n_resamples=10)
+    assert low == pytest.approx(high) == 1.0

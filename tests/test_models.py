@@ -81,8 +81,17 @@ def test_errors_name_what_is_wrong():
 
 
 def test_mutual_information_between_its_bounds():
-    generator = torch.Generator().manual_seed(0)
-    apart = models.mutual_information(torch.randn(500, 4) * 50, torch.full((500, 4), -6.0), generator)
-    assert apart == pytest.approx(np.log(500), abs=1e-3)  # every row has a place of its own
-    none = models.mutual_information(torch.zeros(500, 4), torch.zeros(500, 4), generator)
-    assert none == pytest.approx(0.0, abs=1e-4)
+    torch.manual_seed(0)
+    noise = torch.randn(500, 4)
+    apart = models.mutual_information(torch.randn(500, 4) * 50, torch.full((500, 4), -6.0), noise)
+    assert float(apart) == pytest.approx(np.log(500), abs=1e-3)  # every row has a place of its own
+    none = models.mutual_information(torch.zeros(500, 4), torch.zeros(500, 4), noise)
+    assert float(none) == pytest.approx(0.0, abs=1e-4)
+
+
+def test_vade_prior_in_closed_form():
+    one = models.Mixture(torch.ones(1), torch.zeros(1, 3), torch.ones(1, 3))  # a single standard normal: the usual KL
+    mu, logvar = torch.randn(6, 3), torch.randn(6, 3)
+    torch.testing.assert_close(one.kl(mu, logvar, mu), models.kl_divergence(mu, logvar).sum(1), atol=1e-5, rtol=1e-5)
+    two = models.Mixture(torch.tensor([0.5, 0.5]), torch.tensor([[-9.0], [9.0]]), torch.ones(2, 1))
+    assert two.responsibilities(torch.tensor([[-9.0], [9.0]])).argmax(1).tolist() == [0, 1]

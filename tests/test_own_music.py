@@ -5,7 +5,7 @@ import matplotlib
 import numpy as np
 import pytest
 
-from helpers import datasets
+from helpers import datasets, plots
 from tests.conftest import ROOT
 
 PAGES = ("01_audio_baseline", "02_hybrid_features", "03_advanced_vaes", "04_cvae_collapse", "08_sound")

@@ -1,19 +1,20 @@
-"""Rules that every notebook page keeps, and the addresses that several files repeat."""
+"""Rules that every notebook page keeps."""
 
 import ast
+import os
 import re
+import subprocess
+import sys
 
 import nbformat
 import pandas as pd
 import pytest
-import yaml
 
 from tests.conftest import ROOT
-from tools import measurements, pages, quoted
+from tools import address, measurements, pages, quoted, release
 from tools.run_notebooks import PARAMETERS, defaults
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-REPOSITORY = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda p: p.stem)
@@ -31,13 +32,34 @@ def test_one_parameters_cell(page):
     assert isinstance(values["seeds"], int) and values["seeds"] >= 3
 
 
+def test_parameters_are_checked_at_once(page):
+    code = [cell for cell in page.cells if cell.cell_type == "code"]
+    after = code[code.index(tagged(page, "parameters")[0]) + 1]
+    assert after.source.splitlines()[-1] == "protocols.check(dataset, protocol, seeds)"
+    assert "remove-cell" in after.metadata.tags
+
+
 def test_the_colab_cell_comes_first_and_is_the_same_everywhere(page):
     code = [cell for cell in page.cells if cell.cell_type == "code"]
     assert tagged(page, "colab") == [code[0]]
     first = nbformat.read(NOTEBOOKS[0], as_version=4)
     assert code[0].source == tagged(first, "colab")[0].source
     assert {"remove-cell", "skip-execution"} <= set(code[0].metadata.tags)
-    assert f'REPOSITORY, TAG = "{REPOSITORY}"' in code[0].source
+
+
+def test_the_colab_cell_ends_in_a_sentence_where_its_reference_is_gone(tmp_path):
+    """The cell's own text; git looks for the address in an empty folder."""
+    cell = tagged(nbformat.read(NOTEBOOKS[0], as_version=4), "colab")[0].source
+    environment = os.environ | {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_VALUE_0": address.repository(),
+                                "GIT_CONFIG_KEY_0": f"url.{(tmp_path / 'empty').as_uri()}.insteadOf"}
+    idle = subprocess.run([sys.executable, "-c", cell], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (idle.returncode, idle.stderr) == (0, "")  # nothing happens elsewhere
+    environment["COLAB_RELEASE_TAG"] = "test"
+    done = subprocess.run([sys.executable, "-c", cell], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    last = done.stderr.strip().splitlines()[-1]
+    source = f"git+{address.repository()}@{address.reference()}"
+    assert done.returncode == 1 and last.startswith(f"{source} cannot be installed")
+    assert "run this cell again, or open the page from its book anew" in last and "Traceback" not in done.stderr
 
 
 def test_the_title_is_a_question_or_names_its_subject(page):
@@ -85,23 +107,9 @@ def test_every_page_is_in_the_table_of_contents():
         assert (ROOT / f"{name}.md").exists() or (ROOT / f"{name}.ipynb").exists(), name
 
 
-def test_the_repository_has_one_address():
-    pattern = re.compile(r"github\.com/[\w.-]+/vae-music-clustering")
-    places = [ROOT / name for name in ("README.md", "CITATION.cff", "CONTRIBUTING.md", "_config.yml", "pyproject.toml")]
-    places += sorted((ROOT / "book").rglob("*.md")) + NOTEBOOKS
-    found = {hit: path.name for path in places for hit in pattern.findall(path.read_text())}
-    assert set(found) == {REPOSITORY.removeprefix("https://")}, found
-    owner, name = REPOSITORY.split("/")[-2:]
-    config = yaml.safe_load((ROOT / "_config.yml").read_text())
-    assert config["html"]["baseurl"] == f"https://{owner}.github.io/{name}/"
-    assert config["sphinx"]["config"]["html_theme_options"]["repository_url"] == REPOSITORY
-
-
 def test_the_version_is_the_same_everywhere():
-    version = re.search(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)[1]
-    assert f"version: {version}" in (ROOT / "CITATION.cff").read_text()
-    assert f"## {version}" in (ROOT / "CHANGELOG.md").read_text()
-    assert f'"v{version}"' in NOTEBOOKS[0].read_text().replace('\\"', '"')
+    assert f"version: {release.version()}" in (ROOT / "CITATION.cff").read_text()
+    assert f"## {release.version()}" in (ROOT / "CHANGELOG.md").read_text()
 
 
 def test_closed_forms_and_paper_values_are_there_to_quote():

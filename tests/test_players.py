@@ -10,8 +10,8 @@ import pytest
 
 from helpers import features
 from helpers.corpus import synth
-from helpers.widgets import players
 from helpers.datasets import Tracks, load
+from helpers.widgets import players
 
 sf = pytest.importorskip("soundfile")
 CLIP = synth.clip("rock", 0, 2.0, spread=0.0)
@@ -68,7 +68,8 @@ def test_ends_of_clusters_by_hand():
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HELPERS_CACHE", str(tmp_path / ".cache"))
     for i, style in enumerate(("rock", "jazz", "rock")):
         (tmp_path / style).mkdir(exist_ok=True)
         sf.write(tmp_path / style / f"{i}.wav", synth.clip(style, i, 3.0), 22050)
@@ -95,8 +96,7 @@ def test_gtzan_is_heard_from_the_readers_copy(tmp_path, monkeypatch):
     sound = tmp_path / "genres" / "blues" / "blues.00000.wav"
     sf.write(sound, CLIP, 22050)
     ids = np.array(["blues.00000", "blues.00001"])
-    table = pd.DataFrame(np.zeros((2, 68)), columns=features.FEATURES)
-    tracks = Tracks("gtzan", ids, None, ids, table)
+    tracks = Tracks("gtzan", ids, ids, {"audio": pd.DataFrame(np.zeros((2, 68)), columns=features.FEATURES)})
     monkeypatch.setenv("GTZAN_AUDIO", str(tmp_path))
     assert players.own_audio(tracks) == {"blues.00000": sound}
     monkeypatch.setenv("GTZAN_AUDIO", str(tmp_path / "nowhere"))

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from helpers import datasets
+from helpers import cache, datasets
 from helpers.corpus import synth
+from helpers.corpus.fast_features import extract
 
 
 def test_ten_styles_named_like_the_genres():
@@ -25,8 +26,6 @@ def test_clip(style):
 
 
 def test_tempo_is_that_of_the_style():
-    from helpers.features import extract
-
     low, high = synth.STYLES["pop"].tempo
     for seed in range(3):
         tempo = extract(synth.clip("pop", seed=seed, seconds=15.0, spread=0.0))[-1]
@@ -44,6 +43,7 @@ def test_demo_is_kept(tmp_path, monkeypatch):
     monkeypatch.setenv("HELPERS_CACHE", str(tmp_path))
     tracks = synth.demo(per_style=2, seconds=2.0)
     assert tracks.n == 20 and tracks.genre_names == sorted(synth.STYLES) and "synthetic" in tracks.provenance["note"]
-    monkeypatch.setattr(synth, "_features_of", lambda item: pytest.fail("computed a second time"))
+    before = cache.cache_report()["misses"]
     again = synth.demo(per_style=2, seconds=2.0)
+    assert cache.cache_report()["misses"] == before
     np.testing.assert_array_equal(again.features.to_numpy(), tracks.features.to_numpy())

@@ -67,7 +67,8 @@ def _source(app, config):
             return None
         address = config.html_theme_options["repository_url"]
         path = f"src/{info['module'].replace('.', '/')}.py"
-        return f"{address}/blob/main/{path}#L{first}-L{first + len(lines) - 1}"
+        branch = config.html_theme_options.get("repository_branch", "main")
+        return f"{address}/blob/{branch}/{path}#L{first}-L{first + len(lines) - 1}"
 
     config.linkcode_resolve = resolve
 

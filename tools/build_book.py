@@ -5,6 +5,7 @@ jupyter-book never executes anything, and a warning is an error. A failure leave
 """
 
 import argparse
+import contextlib
 import hashlib
 import os
 import shutil
@@ -18,7 +19,7 @@ import yaml
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: threads that wait for each other cost minutes
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from helpers import datasets
+from helpers import cache, datasets  # noqa: E402
 from tools import finding, measurements, pages, quoted, sync  # noqa: E402
 from tools.run_notebooks import NotebookFailed, Run, run_all  # noqa: E402
 
@@ -54,7 +55,7 @@ def layout(root: Path, stage: Path, runs: list[Run]) -> str:
                     wanted[path.relative_to(root)] = path.read_bytes()
     wanted[Path("data/SOURCES.md")] = (root / "data" / "SOURCES.md").read_bytes()
     for run in runs:
-        wanted[Path("notebooks") / f"{run.name}.ipynb"] = run.path.read_bytes()
+        wanted[Path("notebooks") / f"{run.name}.ipynb"] = run.notebook.encode()
     wanted[Path("_toc.yml")] = (root / "_toc.yml").read_bytes()
     config = yaml.safe_load((root / "_config.yml").read_text())
     config.setdefault("parse", {})["myst_substitutions"] = quoted.collect(root, runs)
@@ -121,17 +122,19 @@ def main() -> None:
         if os.environ.get(name):
             os.environ[name] = str(Path(os.environ[name]).expanduser().resolve())
     stage, stamp = root / "_build" / "stage", root / "_build" / "html.key"
-    try:
-        runs = run_all(chapters(root), parameters, root, options.jobs)
-        key = layout(root, stage, runs)
-    except (NotebookFailed, ValueError, OSError) as error:
-        raise SystemExit(str(error)) from None
     index = root / "_build" / "html" / "index.html"
-    if not (index.exists() and stamp.exists() and stamp.read_text() == key):
-        stamp.unlink(missing_ok=True)
-        print("typesetting", flush=True)
-        typeset(root, stage)
-        stamp.write_text(key)
+    with contextlib.ExitStack() as stack:
+        try:
+            runs = run_all(chapters(root), parameters, root, options.jobs)
+            stack.enter_context(cache.alone("book"))  # two builds at once share one stage
+            key = layout(root, stage, runs)
+        except (NotebookFailed, ValueError, OSError) as error:
+            raise SystemExit(str(error)) from None
+        if not (index.exists() and stamp.exists() and stamp.read_text() == key):
+            stamp.unlink(missing_ok=True)
+            print("typesetting", flush=True)
+            typeset(root, stage)
+            stamp.write_text(key)
     fresh = sum(run.fresh for run in runs)
     print(f"{index.relative_to(root)}: {fresh} of {len(runs)} notebooks run, {time.perf_counter() - start:.0f} s")
 

@@ -1,39 +1,53 @@
 """Write requirements.lock: every package of every extra, with hashes, for Python 3.11 and newer; and environment.yml.
 
-torch is left out: it is installed first, since the right build depends on the machine. In environment.yml pip gets the
-same versions without hashes, because pip accepts no editable package beside hashes.
+torch is left out: it is installed first, since the right build depends on the machine; tools/lock.toml has its
+version. environment.yml gets what running the notebooks takes, in the same versions without hashes, because pip accepts
+no editable package beside hashes.
 """
 
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 ENVIRONMENT = """\
-# The conda and Binder twin of requirements.lock, with the same versions. Written by `make lock`; do not edit.
+# The conda and Binder set-up: what the notebooks need, in the versions of requirements.lock. Written by `make lock`; do
+# not edit.
 name: vae-music-clustering
 channels:
   - conda-forge
 dependencies:
   - python=3.12
   - pip
-  - make
   - git
   - pip:
       - --extra-index-url https://download.pytorch.org/whl/cpu
-      - torch==2.13.0
+      - {torch}
 """
+READER = ("lyrics", "notebooks")  # the extras that running notebooks takes
 HEADER = "# The exact set that `make` installs after torch. Written by `make lock`; do not edit.\n"
+PIN = re.compile(r"^([A-Za-z0-9._-]+)==[^\\\n]+", re.MULTILINE)
 
 
-def twin(lock: str) -> str:
-    """environment.yml for the packages of `lock`."""
-    pins = [line.rstrip(" \\") for line in lock.splitlines() if "==" in line and line[0] not in " #"]
+def resolve(*flags: str) -> None:
+    """uv's resolution of pyproject.toml, for all platforms."""
+    command = [sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml", "--config-file", "tools/lock.toml",
+               "--universal", "--python-version", "3.11.5", "--fork-strategy", "fewest", "--no-annotate", "--no-header",
+               "--quiet", "--no-emit-package", "torch", *flags]
+    subprocess.run(command, cwd=ROOT, check=True)
+
+
+def twin(lock: str, names: set[str]) -> str:
+    """environment.yml for those packages of `lock` that are in `names`."""
+    torch = tomllib.loads((ROOT / "tools" / "lock.toml").read_text())["constraint-dependencies"][0]
+    pins = [pin[0].rstrip() for pin in PIN.finditer(lock) if pin[1] in names]
     entries = [json.dumps(pin) if ";" in pin else pin for pin in pins]  # quoted where YAML would stumble
-    return ENVIRONMENT + "".join(f"      - {entry}\n" for entry in [*entries, "-e ."])
+    return ENVIRONMENT.format(torch=torch) + "".join(f"      - {entry}\n" for entry in [*entries, "-e ."])
 
 
 def main() -> None:
@@ -41,22 +55,23 @@ def main() -> None:
     parser.add_argument("--upgrade", action="store_true", help="take newer versions where the bounds allow")
     parser.add_argument("--constraints", help="a file of versions to prefer")
     options = parser.parse_args()
-    lock, new = ROOT / "requirements.lock", ROOT / "requirements.lock.tmp"
+    lock, new, part = (ROOT / f"requirements.lock{ending}" for ending in ("", ".tmp", ".reader.tmp"))
     if lock.exists() and not options.upgrade:
         new.write_text(lock.read_text())  # uv keeps the versions it finds in its output file
-    command = [sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml", "--all-extras", "--universal",
-               "--python-version", "3.11.5", "--fork-strategy", "fewest", "--generate-hashes", "--no-annotate",
-               "--no-header", "--quiet", "--no-emit-package", "torch", "--output-file", new.name]
-    command += ["--upgrade"] if options.upgrade else []
-    command += ["--constraints", options.constraints] if options.constraints else []
+    flags = ["--upgrade"] * options.upgrade
+    flags += ["--constraints", options.constraints] if options.constraints else []
     try:
-        subprocess.run(command, cwd=ROOT, check=True)
+        resolve("--all-extras", "--generate-hashes", "--output-file", new.name, *flags)
         lines = [line for line in new.read_text().splitlines() if not line.startswith(("#", "-"))]
         new.write_text(HEADER + "\n".join(lines) + "\n")
+        part.write_text("\n".join(pin[0].rstrip() for pin in PIN.finditer(new.read_text())))
+        resolve("--output-file", part.name, *(f"--extra={extra}" for extra in READER))
+        names = {pin[1] for pin in PIN.finditer(part.read_text())}
         os.replace(new, lock)
-        (ROOT / "environment.yml").write_text(twin(lock.read_text()))
+        (ROOT / "environment.yml").write_text(twin(lock.read_text(), names))
     finally:
         new.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

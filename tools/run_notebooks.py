@@ -1,33 +1,39 @@
 """Run the notebooks with papermill, and only those that have to be run.
 
-A run is kept under the hash of everything it depends on: the notebook's source, `helpers`, the data, the parameters and
-the locked environment. A failed run is never published: it lands in _build/failed for a look.
+A run is kept in the store of `helpers.cache`, under all that it depends on: the notebook's source and the code of
+`helpers` that it reaches, its parameters, the data it may read and the locked environment. A failed run is never
+published: it lands in _build/failed for a look.
 """
 
 import hashlib
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import nbformat
+import numpy as np
+
+from helpers import cache, protocols
 
 PARAMETERS = ("dataset", "protocol", "seeds")
 
 
 @dataclass(frozen=True)
 class Run:
-    """One executed notebook: where it lies, with which parameters and how long it took; `numbers` is what its cell
-    tagged "numbers" printed."""
+    """One executed notebook: its text, with which parameters and how long it ran; `numbers` is what its cell tagged
+    "numbers" printed."""
 
     name: str
-    path: Path
+    notebook: str = field(repr=False)
     parameters: dict[str, str | int]
     seconds: float
     date: str
@@ -39,32 +45,25 @@ class NotebookFailed(Exception):
     """A notebook stopped; the message names the cell and what it raised."""
 
 
-def digest(paths: Iterable[Path], root: Path) -> str:
-    """sha256 over the names and contents of `paths`, in order of name."""
-    total = hashlib.sha256()
-    for path in sorted(paths):
-        name = path.relative_to(root) if path.is_relative_to(root) else path
-        total.update(f"{name}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+def surroundings(root: Path, dataset: str | None) -> str:
+    """Hash of what any page may depend on beside its code: the data it may read, the lock and Python itself."""
+    total = hashlib.sha256(f"{sys.version}{os.environ.get('GTZAN_AUDIO')}".encode())  # a page plays what lies there
+    for folder in dict.fromkeys((root / "data", Path(os.environ.get("HELPERS_DATA") or root / "data"))):
+        read = [p for p in sorted(folder.rglob("*")) if p.is_file() and not p.is_relative_to(folder / "raw")]
+        _digest(total, [*read, folder / "raw" / "lyrics_bank.npz"], folder)
+    own = [Path(given) for given in (os.environ.get("GTZAN_FEATURES"), dataset) if given]
+    _digest(total, [root / "requirements.lock", *own], root)
+    if dataset and Path(dataset).is_dir():  # a folder of audio is large: names, sizes and times have to do
+        found = [(str(p), p.stat()) for p in sorted(Path(dataset).rglob("*")) if p.is_file()]
+        total.update(repr([(name, stat.st_size, stat.st_mtime_ns) for name, stat in found]).encode())
     return total.hexdigest()
 
 
-def surroundings(root: Path, dataset: str | None) -> str:
-    """Hash of all that every notebook depends on: helpers, the data it may read, the lock and Python itself."""
-    files = [p for p in (root / "src").rglob("*") if p.is_file() and "__pycache__" not in p.parts]
-    raw = root / "data" / "raw"
-    files += [p for p in (root / "data").rglob("*") if p.is_file() and not p.is_relative_to(raw)]
-    files += [root / "requirements.lock", raw / "lyrics_bank.npz"]
-    for own in (os.environ.get("HELPERS_DATA"), os.environ.get("GTZAN_FEATURES"), dataset):
-        if own and Path(own).is_dir():  # a folder of audio is large: names, sizes and times have to do
-            files += [p for p in Path(own).rglob("*.csv")]
-        elif own and Path(own).is_file():
-            files += [Path(own)]
-    stamp = ""
-    if dataset and Path(dataset).is_dir():
-        found = [(str(p), p.stat()) for p in sorted(Path(dataset).rglob("*")) if p.is_file()]
-        stamp = str([(name, stat.st_size, stat.st_mtime_ns) for name, stat in found])
-    stamp += os.environ.get("GTZAN_AUDIO", "")  # a page plays it
-    return hashlib.sha256(f"{digest([f for f in files if f.is_file()], root)}{stamp}{sys.version}".encode()).hexdigest()
+def _digest(total, paths: Iterable[Path], root: Path) -> None:
+    """Add the names and contents of those `paths` that are files."""
+    for path in filter(Path.is_file, paths):
+        name = path.relative_to(root) if path.is_relative_to(root) else path
+        total.update(f"{name}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
 
 
 def defaults(notebook: nbformat.NotebookNode, name: str) -> dict[str, str | int]:
@@ -144,70 +143,78 @@ def _environment(root: Path, jobs: int) -> None:
 def run_all(sources: list[Path], parameters: dict[str, str | int], root: Path, jobs: int = 2) -> list[Run]:
     """Run `sources` (paths of .ipynb) with `parameters` laid over their defaults; returns the runs in the same order.
 
-    Raises ValueError for a notebook without the right parameters cell, before anything runs, and NotebookFailed after
-    the first failure, once the notebooks under way are done.
+    Raises ValueError for a notebook without the right parameters cell and for parameters that do not exist or cannot be
+    meant, before anything runs, and NotebookFailed after the first failure, once the notebooks under way are done.
     """
-    folder, failed = root / "_build" / "runs", root / "_build" / "failed"
-    folder.mkdir(parents=True, exist_ok=True)
+    if unknown := sorted(parameters.keys() - set(PARAMETERS)):
+        raise ValueError(f"there is no parameter {unknown[0]!r}: the pages take {', '.join(PARAMETERS)}")
+    failed = root / "_build" / "failed"
     common = surroundings(root, str(parameters["dataset"]) if "dataset" in parameters else None)
-    runs: dict[str, Run] = {}
-    waiting: dict[str, tuple[Path, Path, dict]] = {}
+    jobs_of: dict[str, tuple[Path, str, dict]] = {}
     for source in sources:
         notebook = nbformat.read(source, as_version=4)
         used = defaults(notebook, source.name) | parameters
-        text = "\0".join(f"{c.cell_type}{c.source}{c.metadata}" for c in notebook.cells)
-        key = hashlib.sha256(f"{common}{used}{text}".encode()).hexdigest()[:16]
-        target = folder / f"{source.stem}-{key}.ipynb"
-        if target.exists():
-            runs[source.stem] = _recall(target)
-        else:
-            waiting[source.stem] = (source, target, used)
+        protocols.check(**used)  # type: ignore[arg-type]
+        jobs_of[source.stem] = (source, key_of(notebook, source.name, used, common), used)
+    kept = cache.get([key for _, key, _ in jobs_of.values()])
+    runs = {name: _recall(kept[key]) for name, (_, key, _) in jobs_of.items() if key in kept}
+    waiting = {name: job for name, job in jobs_of.items() if name not in runs}
     if waiting:
         print(f"running {len(waiting)} of {len(sources)} notebooks: {', '.join(waiting)}", flush=True)
         jobs = min(jobs, len(waiting))
         _environment(root, jobs)
     faults = []
-    with ProcessPoolExecutor(max(1, jobs), mp_context=get_context("spawn")) as pool:
+    with (  # a folder of this run alone: two builds at once write no file of each other's
+        TemporaryDirectory() as folder,
+        ProcessPoolExecutor(max(1, jobs), mp_context=get_context("spawn")) as pool,
+    ):
         futures = {}
-        for name, (source, target, used) in waiting.items():
-            part = target.with_suffix(".part.ipynb")
+        for name, (source, key, used) in waiting.items():
+            part = Path(folder) / f"{name}.ipynb"
             overridden = used if parameters else {}
-            futures[pool.submit(_execute, str(source), str(part), overridden, str(folder))] = (name, part, target, used)
+            futures[pool.submit(_execute, str(source), str(part), overridden, folder)] = (name, part, key, used)
         for future in as_completed(futures):
             if future.cancelled():
                 continue
-            name, part, target, used = futures[future]
+            name, part, key, used = futures[future]
             seconds, fault = future.result()
             if fault:
-                failed.mkdir(exist_ok=True)
                 if part.exists():
-                    os.replace(part, failed / f"{name}.ipynb")
+                    cache.write_atomically(failed / f"{name}.ipynb", partial(shutil.copyfile, part))
                 faults.append(f"notebooks/{name}.ipynb failed after {seconds:.0f} s: {fault}\n"
                               f"--- as far as it came: {failed / name}.ipynb")
                 for other in futures:  # what is under way goes on, and is kept
                     other.cancel()
                 continue
-            runs[name] = _keep(name, part, target, used, seconds)
+            runs[name] = _keep(name, part, key, used, seconds)
             print(f"  {name}: {seconds:.0f} s", flush=True)
     if faults:
         raise NotebookFailed("\n".join(faults))
     return [runs[source.stem] for source in sources]
 
 
-def _keep(name: str, part: Path, target: Path, used: dict, seconds: float) -> Run:
+def key_of(notebook: nbformat.NotebookNode, name: str, used: dict[str, str | int], common: str) -> str:
+    """The name of a run in the store: its code, and what that reaches in `helpers`, its text and tags, the parameters
+    that were `used`, the hash of its `common` surroundings, and the code of this module. ValueError for code that does
+    not parse."""
+    code = "\n".join(c.source for c in notebook.cells if c.cell_type == "code")
+    cells = [f"{c.cell_type}{c.source}{c.metadata}" for c in notebook.cells]
+    try:
+        return cache.key(code, cells, used, common, Path(__file__).read_text())
+    except SyntaxError as error:
+        raise ValueError(f"{name} does not parse: {error.msg}, near {(error.text or '').strip()!r}") from None
+
+
+def _keep(name: str, part: Path, key: str, used: dict, seconds: float) -> Run:
     notebook = nbformat.read(part, as_version=4)
     numbers, complaints = _tidy(notebook)
     for line in dict.fromkeys(complaints):
         print(f"  {name}, stderr: {line[:160]}", flush=True)
-    run = Run(name, target, used, round(seconds, 1), time.strftime("%Y-%m-%d"), True, numbers)
-    target.with_suffix(".json").write_text(json.dumps(asdict(run) | {"path": target.name}, indent=1))
-    part.unlink()
-    tidy = target.with_suffix(".tidy")
-    nbformat.write(notebook, tidy)
-    os.replace(tidy, target)  # last: a run counts only when all of it is there
+    text = nbformat.writes(notebook)
+    run = Run(name, text, used, round(seconds, 1), time.strftime("%Y-%m-%d"), True, numbers)
+    cache.put({key: {"run": np.frombuffer(json.dumps(asdict(run)).encode(), np.uint8)}})
     return run
 
 
-def _recall(target: Path) -> Run:
-    kept = json.loads(target.with_suffix(".json").read_text())
-    return Run(**(kept | {"path": target, "fresh": False}))
+def _recall(kept: dict[str, np.ndarray]) -> Run:
+    return replace(Run(**json.loads(kept["run"].tobytes())), fresh=False)

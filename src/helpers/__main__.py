@@ -1,7 +1,7 @@
 """Command line for the long jobs: `python -m helpers features|lyrics|cluster|data|embedded --help`.
 
-Exit codes: 0 done, 1 an input cannot be used (one sentence says why), 2 wrong usage, 3 done, but some files were left
-out.
+What is finished is kept in the store (HELPERS_CACHE names its folder): an interrupted job goes on where it was. Exit
+codes: 0 done, 1 an input cannot be used (one sentence says why), 2 wrong usage, 3 done, but some files were left out.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Annotated
 
 import typer
 
-from . import clustering, datasets, inputs, protocols, training
-from .corpus import acquire, bank, genius
+from . import datasets
 from .cache import write_atomically
+from .corpus import acquire
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__, rich_markup_mode=None
@@ -46,19 +46,14 @@ def _save_csv(table, path: Path, **options) -> None:
     write_atomically(path, lambda p: table.to_csv(p, index=False, **options))
 
 
-def _extract(paths, genres, out: Path, segment, jobs, scheduler, quiet, beside: Path | None = None) -> int:
-    """Extract a table to `out`; records and fault report go to the folder `beside` (that of `out` by default)."""
+def _extract(paths, genres, out: Path, segment, jobs, scheduler, quiet, report: Path) -> int:
+    """Extract a table to `out`, and write what was left out to `report`."""
     from .corpus.fast_features import extract_table
 
-    beside = beside or out.parent
-    table, faults = extract_table(
-        paths, segment=segment, records=beside / f"{out.name}.records.jsonl", n_jobs=jobs,
-        client=_client(scheduler), quiet=quiet,
-    )  # fmt: skip
+    table, faults = extract_table(paths, segment=segment, n_jobs=jobs, client=_client(scheduler), quiet=quiet)
     if genres:
         table.insert(1, "genre", table["track_id"].map(genres))
     _save_csv(table, out, float_format="%.9g")
-    report = beside / f"{out.stem}_faults.csv"
     if len(faults):
         _save_csv(faults, report)
     else:
@@ -82,8 +77,8 @@ def features(
     """Extract the 68 features of every file in a folder; an interrupted run goes on where it was."""
     from .corpus.folders import find_audio, genres_from_folders
 
-    paths = find_audio(folder)
-    raise typer.Exit(_extract(paths, genres_from_folders(paths, folder), out, segment, jobs, scheduler, quiet))
+    paths, report = find_audio(folder), out.with_name(f"{out.stem}_faults.csv")
+    raise typer.Exit(_extract(paths, genres_from_folders(paths, folder), out, segment, jobs, scheduler, quiet, report))
 
 
 @app.command(
@@ -100,19 +95,14 @@ def lyrics(
     quiet: Quiet = False,
 ) -> None:
     """Sample texts of each tag from a table of lyrics of any size and embed them; resumable."""
-    from . import clustering, datasets, inputs, protocols, training
-    from .corpus import acquire, bank, genius
-    from . import clustering, datasets, inputs, protocols, training
-    from .corpus import acquire, bank, genius
+    from .corpus import bank, genius
 
-    source = acquire.find_lyrics_table(table)
-    language_or_none = None if language == "any" else language
-    sample = genius.scan(source, tags=tag, language=language_or_none, per_tag=per_tag, seed=seed, quiet=quiet)
-    store = out.with_name(out.name + ".store")
-    bank = bank.build_bank(sample, store, client=_client(scheduler), quiet=quiet)
-    bank.save_bank(bank, out)
+    source, wanted = acquire.find_lyrics_table(table), None if language == "any" else language
+    sample = genius.scan(source, tags=tag, language=wanted, per_tag=per_tag, seed=seed, quiet=quiet)
+    made = bank.build_bank(sample, client=_client(scheduler), quiet=quiet)
+    bank.save_bank(made, out)
     if not quiet:
-        typer.echo(f"{out}: {len(bank.vectors)} vectors of {len(sample)} texts")
+        typer.echo(f"{out}: {len(made.vectors)} vectors of {len(sample)} texts")
 
 
 @app.command(epilog="Example: python -m helpers cluster music.csv --clusters 8 --out playlists")
@@ -132,20 +122,15 @@ def cluster(
     """Train the VAE of phase 1 on a data set, cluster its latent space, write tracks.csv and a playlist per cluster."""
     import pandas as pd
 
-    from . import clustering, datasets, inputs, protocols, training
-    from .corpus import acquire, bank, genius
+    from . import clustering, inputs, protocols, training
     from .corpus.folders import write_playlists
 
-    tracks = datasets.load(source)
+    chosen, tracks = protocols.get(protocol), datasets.load(source)
     if tracks.n < clusters:
         raise ValueError(f"{tracks.name} has {tracks.n} rows, fewer than the {clusters} clusters asked for")
-    recipe = protocols.get(protocol).recipes["basic_vae"]
-    made = inputs.prepare(tracks, protocol, 1, seed)
-    latent = training.fit(made.X, recipe, seed).mu
+    latent = training.fit(inputs.prepare(tracks, chosen, 1, seed).X, chosen.recipes["basic_vae"], seed).mu
     labels = clustering.cluster(latent, method, n_clusters=clusters, seed=seed)
-    out.mkdir(parents=True, exist_ok=True)
-    paths = tracks.provenance.get("paths")
-    if paths:
+    if paths := tracks.provenance.get("paths"):
         write_playlists(labels, tracks.ids, paths, out)
     else:
         _save_csv(pd.DataFrame({"track_id": tracks.ids, "cluster": labels}), out / "tracks.csv")
@@ -162,10 +147,7 @@ def data(
     quiet: Quiet = False,
 ) -> None:
     """Make data/gtzan.csv from the full GTZAN (yours, or Kaggle's); a larger bank of lyrics where GENIUS is given."""
-    from . import clustering, datasets, inputs, protocols, training
-    from .corpus import acquire, bank, genius
-
-    raw = datasets.data_dir() / "raw"
+    raw, out = datasets.data_dir() / "raw", datasets.data_dir() / "gtzan.csv"
     tracks = acquire.find_gtzan(acquire.locate("gtzan", gtzan, raw))
     problems = acquire.verify(tracks)
     for row in problems.head(20).itertuples():
@@ -173,19 +155,17 @@ def data(
     if len(problems) > 20:
         typer.echo(f"… and {len(problems) - 20} more", err=True)
     genres = {track: track.split(".")[0] for track in tracks}
-    code = _extract(tracks, genres, datasets.data_dir() / "gtzan.csv", None, jobs, None, quiet, beside=raw)
+    code = _extract(tracks, genres, out, None, jobs, None, quiet, raw / "gtzan_faults.csv")
     if genius:
         lyrics(acquire.locate("genius", genius, raw), raw / "lyrics_bank.npz", None, "en", 1000, 0, None, quiet)
     raise typer.Exit(code)
 
 
-@embedded.command("features")
+@embedded.command("features", epilog="Example: python -m helpers embedded features ~/gtzan_mini")
 def embedded_features(
     folder: Annotated[Path, typer.Argument(help="GTZAN mini: <genre>/<genre>.0000N.flac")], jobs: Jobs = 1
 ) -> None:
     """data/gtzan_mini_tracks.csv and data/gtzan_mini_segments.csv."""
-    from . import clustering, datasets, inputs, protocols, training
-    from .corpus import acquire, bank, genius
     from .corpus.fast_features import extract_table
 
     tracks = acquire.find_gtzan(folder)
@@ -197,25 +177,22 @@ def embedded_features(
         _save_csv(table, datasets.data_dir() / datasets.EMBEDDED[name], float_format="%.9g", lineterminator="\n")
 
 
-@embedded.command("lyrics")
+@embedded.command("lyrics", epilog="Example: python -m helpers embedded lyrics genius_sample.csv")
 def embedded_lyrics(
     table: Annotated[Path, typer.Argument(help="Table with the columns lyrics, tag and language.")],
-    store: Annotated[Path | None, typer.Option(help="File that keeps finished vectors.")] = None,
 ) -> None:
     """data/lyrics_bank.npz: every text of a table, and the excerpts of the released protocol."""
     import pandas as pd
 
-    from . import clustering, datasets, inputs, protocols, training
-    from .corpus import acquire, bank, genius
+    from .corpus import bank
 
-    bank.save_bank(bank.build_bank(pd.read_csv(table), store), datasets.data_dir() / "lyrics_bank.npz")
+    bank.save_bank(bank.build_bank(pd.read_csv(table)), datasets.data_dir() / "lyrics_bank.npz")
 
 
-@embedded.command("sentences")
+@embedded.command("sentences", epilog="Example: python -m helpers embedded sentences")
 def embedded_sentences() -> None:
     """data/sentences.npz: the vectors of our own sentences."""
-    from . import clustering, datasets, inputs, protocols, training
-    from .corpus import acquire, bank, genius
+    from .corpus import bank
 
     bank.build_sentences(datasets.data_dir() / "sentences.npz")
 
@@ -233,7 +210,7 @@ def main(arguments: list[str] | None = None) -> int:
             return getattr(error, "exit_code", 2)
         if isinstance(error, (ValueError, OSError, RuntimeError)):
             message = error.strerror if isinstance(error, OSError) and error.errno and error.strerror else str(error)
-            named = f"{error.filename}: " if getattr(error, "filename", None) else ""
+            named = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
             typer.echo(f"error: {named}{message}", err=True)
             return 1
         raise

@@ -119,8 +119,9 @@ def load(name: str) -> Tracks:
         path = Path(os.environ.get("GTZAN_FEATURES") or data_dir() / "gtzan.csv")
         if not path.exists():
             raise FileNotFoundError(
-                f"{path}: the full GTZAN table is not there; `make data GTZAN=/path/to/gtzan` computes it from your "
-                "copy of the audio, or set GTZAN_FEATURES=/path/to/table.csv"
+                f"{path}: the full GTZAN table is not there; `python -m helpers data --gtzan /path/to/gtzan` makes it "
+                "from your copy of the audio (in a checkout: `make data GTZAN=…`; in Colab: `!python -m …` in a cell), "
+                "or set the environment variable GTZAN_FEATURES to a table that you have"
             )
         return read_table(path, name)
     if name == "demo":

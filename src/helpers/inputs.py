@@ -1,7 +1,8 @@
-"""From features and lyrics to the table a model sees, and two guards on that table.
+"""From features and lyrics to the table a model sees, and guards on that table.
 
-`inputs` builds the input of one phase under one protocol, or one of its control variants. `leak_guard` looks for the
-label in that table, `weights_survive` for a modality weight that changes nothing. Pages "Hybrid features", "Leakage".
+`prepare` makes the input of one phase under one protocol, or one of its control variants. `leak_guard` looks for the
+label in that table, `scale_guard` for a channel whose signal the scaling loses, `weights_survive` for a modality weight
+that changes nothing. Pages "Hybrid features", "Leakage".
 """
 
 from __future__ import annotations
@@ -12,13 +13,16 @@ import numpy as np
 import pandas as pd
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.metrics import normalized_mutual_info_score
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.preprocessing import StandardScaler
 
 from . import lyrics
+from .clustering import cluster
 from .datasets import Tracks
 from .protocols import Protocol, get
 
+SHARE = 0.3  # of a channel's variance: what the scale guard plants into it
 VARIANTS = {  # control runs: what is fed instead of the protocol's own channels
     "full": "as the protocol has it",
     "lyrics shuffled": "the lyric vectors permuted across tracks",
@@ -35,13 +39,15 @@ VARIANTS = {  # control runs: what is fed instead of the protocol's own channels
 class ModelInput:
     """What a model sees: `X` (n, d); `blocks` maps "audio", "text", "label" to their columns; `c` (n,) genre codes or
     None;
-    `leaks` one sentence per leak found (empty: clean); `lyrics_report` where each genre's texts came from, or None;
-    `text_variance` the share of the text's variance that its columns keep."""
+    `leaks` one sentence per leak found (empty: clean), `lost` one per channel whose signal the scaling loses;
+    `lyrics_report` where each genre's texts came from, or None; `text_variance` the share of the text's variance that its
+    columns keep."""
 
     X: np.ndarray
     blocks: dict[str, slice]
     c: np.ndarray | None
     leaks: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
     lyrics_report: pd.DataFrame | None = None
     text_variance: float | None = None
 
@@ -124,40 +130,26 @@ def _shuffle(text: np.ndarray, groups: np.ndarray, seed: int) -> np.ndarray:
     return lyrics.shuffled(text[first], seed)[inverse]
 
 
-def prepare(
-    tracks: Tracks, protocol: str | Protocol, phase: int, seed: int = 0, variant: str = "full", guard: bool = True
-) -> ModelInput:
-    """The input table of `phase` (1, 2 or 3) under `protocol`, or a control `variant` of it (see VARIANTS).
-
-    `seed` draws texts and text noise. `guard` runs the leak guard over what was chosen by genre; under the `controlled`
-    protocol a leak raises ValueError, elsewhere it is recorded in `ModelInput.leaks`. ValueError also for an unknown phase,
-    protocol or variant.
-    """
-    protocol = get(protocol) if isinstance(protocol, str) else protocol
-    if phase not in (1, 2, 3):
-        raise ValueError(f"There is no phase {phase!r}; choose 1 (audio), 2 (hybrid) or 3 (advanced).")
-    if variant not in VARIANTS:
-        raise ValueError(f"There is no variant {variant!r}; choose one of {', '.join(VARIANTS)}.")
-    c = None if tracks.genres is None else tracks.genre_codes
-    blocks = {"audio": tracks.features.to_numpy(dtype=float)}
-    report = variance = None
+def channels(
+    tracks: Tracks, protocol: Protocol, phase: int, seed: int, variant: str = "full"
+) -> tuple[dict[str, np.ndarray], pd.DataFrame | None]:
+    """The raw channels of an input, before any scaling, {"audio", "text", "label": (n, d_i)}, and the report on the lyrics
+    that were drawn; ValueError for a variant that the data set cannot have."""
+    blocks, report = {"audio": tracks.features.to_numpy(dtype=float)}, None
     if phase > 1:
-        channel = "matched" if variant.startswith("real lyrics") else protocol.text[phase]
-        text, report = _text(tracks, channel, seed)
+        text, report = _text(tracks, "matched" if variant.startswith("real lyrics") else protocol.text[phase], seed)
         if text is None and "lyrics" in variant:
             raise ValueError(
                 f"{tracks.name!r} has no lyrics and no genre to match them by; variant {variant!r} needs them."
             )
         if text is not None:
-            if variant == "lyrics shuffled":
-                text = _shuffle(text, tracks.groups, seed)
-            blocks["text"], variance = reduce_text(text, protocol.text_pca)
+            blocks["text"] = _shuffle(text, tracks.groups, seed) if variant == "lyrics shuffled" else text
     if (phase == 3 and protocol.label_in_input) or variant == "one-hot alone":
-        if c is None:
+        if tracks.genres is None:
             raise ValueError(
                 f"{tracks.name!r} has no genres, which {protocol.name!r} puts into the input; use 'controlled'."
             )
-        blocks["label"] = np.eye(c.max() + 1)[c]
+        blocks["label"] = np.eye(len(tracks.genre_names))[tracks.genre_codes]
     keep = {
         "audio alone": ("audio",),
         "lyrics alone": ("text",),
@@ -165,17 +157,90 @@ def prepare(
         "one-hot removed": ("audio", "text"),
         "real lyrics, no one-hot": ("audio", "text"),
     }.get(variant, tuple(blocks))
-    blocks = {name: block for name, block in blocks.items() if name in keep}
+    return {name: block for name, block in blocks.items() if name in keep}, report
+
+
+def scale(
+    raw: dict[str, np.ndarray], protocol: Protocol, phase: int
+) -> tuple[np.ndarray, dict[str, slice], float | None]:
+    """Raw channels (n, d_i) as `protocol` feeds them in `phase`: text reduced, scaled, weighted and side by side (n, d),
+    the columns of each, and the share of variance that the text keeps (None without text)."""
+    blocks, kept = dict(raw), None
+    if "text" in blocks:
+        blocks["text"], kept = reduce_text(blocks["text"], protocol.text_pca)
     weights = dict(zip(("audio", "text", "label"), protocol.weights.get(phase, (1.0,)), strict=False)) | {"label": 0.2}
     if len(blocks) == 1:
         weights = dict.fromkeys(blocks, 1.0)
-    X, columns = fuse(blocks, weights, protocol.scaling)
-    made = ModelInput(X, columns, c, (), report, variance)
+    return *fuse(blocks, weights, protocol.scaling), kept
+
+
+def prepare(
+    tracks: Tracks, protocol: str | Protocol, phase: int, seed: int = 0, variant: str = "full", guard: bool = True
+) -> ModelInput:
+    """The input table of `phase` (1, 2 or 3) under `protocol`, or a control `variant` of it (see VARIANTS).
+
+    `seed` draws texts and text noise. `guard` runs the leak guard over what was chosen by genre, and the scale guard over
+    every channel; under a strict protocol a finding raises ValueError, elsewhere it is recorded in `ModelInput.leaks` and
+    `ModelInput.lost`. ValueError also for an unknown phase, protocol or variant.
+    """
+    protocol = get(protocol) if isinstance(protocol, str) else protocol
+    if phase not in (1, 2, 3):
+        raise ValueError(f"There is no phase {phase!r}; choose 1 (audio), 2 (hybrid) or 3 (advanced).")
+    if variant not in VARIANTS:
+        raise ValueError(f"There is no variant {variant!r}; choose one of {', '.join(VARIANTS)}.")
+    raw, report = channels(tracks, protocol, phase, seed, variant)
+    X, columns, kept = scale(raw, protocol, phase)
+    made = ModelInput(X, columns, None if tracks.genres is None else tracks.genre_codes, (), (), report, kept)
+    if guard and phase > 1:
+        made = replace(made, lost=tuple(scale_guard(raw, protocol, phase)))
     if guard and tracks.genres is not None:
         made = replace(made, leaks=tuple(leak_guard(_by_genre(made, tracks), tracks.genres, tracks.groups)))
-        if made.leaks and protocol.strict and variant != "one-hot alone":
-            raise ValueError(f"The leak guard refuses the input of phase {phase}: {made.leaks[0]}")
+    if protocol.strict and variant != "one-hot alone" and (found := made.leaks + made.lost):
+        raise ValueError(f"The guards refuse the input of phase {phase}: {found[0]}")
     return made
+
+
+# ---- guards ---------------------------------------------------------------------------------------------------------
+
+
+def plant(block: np.ndarray, y: np.ndarray, share: float, seed: int = 0) -> np.ndarray:
+    """A positive control: the channel (n, d) with a signal in it that is `share` of its variance, in (0, 1): one random
+    direction, along which the two values of y (n,) lie apart."""
+    direction = np.random.default_rng([seed, 3]).normal(size=block.shape[1]) * block.std(axis=0)
+    signal = np.outer(y - y.mean(), direction)
+    size = np.sqrt(share / (1 - share) * block.var(axis=0).sum() / signal.var(axis=0).sum())
+    return block + size * signal
+
+
+def planted_nmi(
+    raw: dict[str, np.ndarray], name: str, protocol: Protocol, phase: int, share: float = SHARE, seed: int = 0
+) -> tuple[float, float]:
+    """NMI of two K-Means clusters with a signal planted into channel `name` (`plant`): on its columns as `protocol`
+    scales them, and on the channel alone before that, its columns z-scored where units differ (sound)."""
+    y = np.random.default_rng([seed, 4]).permutation(np.arange(len(raw[name])) % 2)
+    block = zscore(raw[name]) if name == "audio" else np.asarray(raw[name], dtype=float)
+    block = plant(block, y, share, seed)
+    X, columns, _ = scale({**raw, name: block}, protocol, phase)
+    found = [cluster(space, "kmeans", 2, seed, n_init=3) for space in (X[:, columns[name]], block)]
+    one, two = (float(normalized_mutual_info_score(y, labels)) for labels in found)
+    return one, two
+
+
+def scale_guard(raw: dict[str, np.ndarray], protocol: Protocol, phase: int, seed: int = 0) -> list[str]:
+    """Sentences about channels whose signal the scaling loses; an empty list where a planted one is found again.
+
+    A null result from an input in which a known signal cannot be found says nothing. Each channel of sound or text gets a
+    signal (`planted_nmi`); it is lost where the scaled channel shows less than half of the NMI that the channel shows by
+    itself. Constant channels, and those too small to show it, are passed over. Page "Hybrid features".
+    """
+    lost = []
+    for name, word in (("audio", "sound"), ("text", "text")):
+        if name in raw and len(raw[name]) >= 20 and np.var(raw[name], axis=0).sum() > 0:
+            scaled, alone = planted_nmi(raw, name, protocol, phase, seed=seed)
+            if alone > 0.2 and scaled < alone / 2:
+                lost.append(f"A signal planted into the {word}, {SHARE:.0%} of its variance, is lost by the scaling: two "
+                            f"clusters find it with NMI {scaled:.2f}, before the scaling with {alone:.2f}.")  # fmt: skip
+    return lost
 
 
 def _by_genre(made: ModelInput, tracks: Tracks) -> ModelInput:
@@ -235,9 +300,9 @@ def leak_guard(made: ModelInput, genres: np.ndarray, groups: np.ndarray | None =
 
 
 def weights_survive(tracks: Tracks, protocol: str | Protocol, phase: int, seed: int = 0) -> bool:
-    """Scale guard: True when halving the first modality's weight changes the fused table that a clusterer sees."""
+    """True when halving the first modality's weight changes the fused table that a clusterer sees."""
     protocol = get(protocol) if isinstance(protocol, str) else protocol
     weights = protocol.weights[phase]
     other = replace(protocol, weights={**protocol.weights, phase: (weights[0] / 2, *weights[1:])})
-    first, second = (prepare(tracks, p, phase, seed, guard=False).X for p in (protocol, other))
-    return not np.allclose(first, second, atol=1e-8)
+    raw, _ = channels(tracks, protocol, phase, seed)
+    return not np.allclose(scale(raw, protocol, phase)[0], scale(raw, other, phase)[0], atol=1e-8)

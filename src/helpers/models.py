@@ -163,6 +163,7 @@ def mutual_information(mu: Tensor, logvar: Tensor, noise: Tensor) -> Tensor:
     saturates, and can be slightly negative for an uninformative encoder. mu, logvar, noise (B, d). Hoffman & Johnson
     2016, eq. 9; used for stopping by He et al. 2019, sec. 4.
     """
+    mu, logvar, noise = mu.double(), logvar.double(), noise.double()  # the distances below are differences
     z, precision = mu + noise * torch.exp(0.5 * logvar), torch.exp(-logvar)
     distance = z.square() @ precision.T - 2.0 * z @ (mu * precision).T + (mu.square() * precision + logvar).sum(1)
     log_q = torch.logsumexp(-0.5 * distance, dim=1) - math.log(len(mu))

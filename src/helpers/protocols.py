@@ -176,3 +176,17 @@ def get(name: str) -> Protocol:
     if name not in PROTOCOLS:
         raise ValueError(f"There is no protocol {name!r}; choose one of {', '.join(PROTOCOLS)}.")
     return PROTOCOLS[name]
+
+
+def check(dataset: str, protocol: str, seeds: int) -> None:
+    """Refuse parameters of a page that cannot be meant, before anything is computed; every page calls it.
+
+    Raises ValueError for a protocol that does not exist, for `seeds` that is no whole number of at least 1, and for a
+    `dataset` that is no text; whether the data set exists, `datasets.load` says.
+    """
+    for name, value in (("dataset", dataset), ("protocol", protocol)):
+        if not isinstance(value, str):
+            raise ValueError(f"{name} is {value!r}; it must be a text (papermill: -r {name} VALUE).")
+    get(protocol)
+    if not isinstance(seeds, int) or isinstance(seeds, bool) or seeds < 1:
+        raise ValueError(f"seeds is {seeds!r}; it must be a whole number of at least 1 (papermill: -p seeds 3).")

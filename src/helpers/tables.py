@@ -188,8 +188,8 @@ def read_difference(
         parts.append(f"{label_of(name)} {point:+.3f} [{low:+.3f}, {high:+.3f}], {said}")
     _, low, high = metrics.paired_bootstrap(genres, *sides, names[0], groups, "run", n_resamples)
     return (
-        f"*{a}* minus *{b}*, means over {len(sides[0])} seeds, 95 % intervals over {len(set(groups))} tracks or groups of "
-        f"them: {'; '.join(parts)}. For one run of either: [{low:+.3f}, {high:+.3f}]."
+        f"*{a}* minus *{b}*, means over {len(sides[0])} seeds, 95 % intervals over {len(set(groups))} tracks or "
+        f"artists: {'; '.join(parts)}. For one run of either: [{low:+.3f}, {high:+.3f}]."
     )
 
 

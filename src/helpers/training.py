@@ -30,7 +30,7 @@ from .protocols import Recipe
 
 log = logging.getLogger("helpers")
 
-TOO_FAR = 10.0  # a fit whose reconstruction and KL end above so many times its first reconstruction has diverged
+TOO_FAR = 10.0  # a fit whose reconstruction and KL end above so many times what they had before has diverged
 Loss = Callable[[nn.Module, tuple[Tensor, ...], float], tuple[Tensor, Tensor, Tensor]]
 
 
@@ -134,12 +134,13 @@ def adam(weights: list[nn.Parameter], weight_decay: float) -> Callable[[float], 
     return update
 
 
-def train(net: nn.Module, data: tuple[Tensor, ...], recipe: Recipe, loss: Loss = models.loss) -> dict[str, np.ndarray]:
+def train(net: nn.Module, data: tuple[Tensor, ...], recipe: Recipe, loss: Loss | None = None) -> dict[str, np.ndarray]:
     """Train `net` in place on `data`, tensors with one row a track: its history, {loss, reconstruction, kl: (epochs,)}.
 
-    `loss(net, batch, beta)` gives the loss, its reconstruction and its KL, means over the batch. The random state is
-    the caller's (`seeded`). Raises `Diverged` for a loss that is not finite or ends TOO_FAR above its start.
+    `loss(net, batch, beta)` gives the loss, its reconstruction and its KL, means over the batch; None takes
+    `models.loss`. The random state is the caller's (`seeded`). Raises `Diverged` for a loss that is not finite or ends TOO_FAR above where it was.
     """
+    loss = loss or models.loss
     n, updates = len(data[0]), [adam(part, recipe.weight_decay) for part in _parts(net, recipe)]
     weights = [p for p in net.parameters() if p.requires_grad]
 
@@ -204,9 +205,9 @@ def _check_progress(history: list[list[float]]) -> None:
 
 
 def _check_end(history: list[list[float]]) -> None:
-    first, (_, reconstruction, kl) = history[0][1], history[-1]
-    if reconstruction + kl > TOO_FAR * first:
-        raise Diverged(f"reconstruction and KL end at {reconstruction + kl:.3g}, far above the start of {first:.3g}")
+    sums = [reconstruction + kl for _, reconstruction, kl in history]
+    if sums[-1] > TOO_FAR * min(sums):
+        raise Diverged(f"reconstruction and KL end at {sums[-1]:.3g}, far above the {min(sums):.3g} that they had before")
 
 
 # ---- fits -----------------------------------------------------------------------------------------------------------
@@ -265,12 +266,20 @@ def fit_arrays(
         except Diverged as error:
             return {"diverged": np.array(f"The {recipe.kind.upper()} of seed {seed} ran away and is left out: {error}; "
                                          "a lower lr or a clip_norm in its recipe would hold it.")}  # fmt: skip
-        with torch.no_grad():
-            mu, logvar = net.encode(*data)
+        mu, logvar = encode(net, data)
     arrays = {f"state/{name}": value.detach().cpu().numpy() for name, value in net.state_dict().items()}
     arrays |= {f"history/{name}": values for name, values in history.items()} | {"mu": mu.cpu().numpy()}
     arrays |= {} if logvar is None else {"logvar": logvar.cpu().numpy()}
     return arrays | {"seconds": np.array(time.process_time() - began)}
+
+
+@torch.no_grad()
+def encode(net: nn.Module, data: tuple[Tensor, ...], rows: int = 100_000) -> tuple[Tensor, Tensor | None]:
+    """Posterior means and log-variances (n, latent) of all rows, so many at a time; the second None for an
+    autoencoder."""
+    parts = [net.encode(*(part[at : at + rows] for part in data)) for at in range(0, len(data[0]), rows)]
+    mu, logvar = zip(*parts, strict=True)
+    return torch.cat(mu), None if logvar[0] is None else torch.cat(logvar)
 
 
 def _unpack(
@@ -345,8 +354,8 @@ def _vade_arrays(X: np.ndarray, recipe: Recipe, n_clusters: int, seed: int) -> d
         net = models.VaDE(X.shape[1], recipe, state, prior)
         plain = Recipe(epochs=50, batch_size=recipe.batch_size, weight_decay=0.0, schedule="constant")
         train(net, (torch.tensor(X),), plain, models.vade_loss)
+        mu, _ = encode(net, (torch.tensor(X),))
         with torch.no_grad():
-            mu, _ = net.encode(torch.tensor(X))
             return {"labels": prior.responsibilities(mu).argmax(1).numpy(), "mu": mu.numpy()}
 
 

@@ -1,4 +1,4 @@
-"""Reading sound files: decode with libsndfile, mix down, resample as librosa does.  Used by `features`."""
+"""Reading sound files: decode with libsndfile, mix down, resample as librosa does.  Used by `fast_features`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-SR = 22050
+from ..features import SR
+
 SECONDS = 30.0  # GTZAN clips last half a minute; longer files are read up to there
 
 

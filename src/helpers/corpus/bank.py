@@ -12,7 +12,7 @@ from ..lyrics import EXCERPT, EXCERPTS_PER_TAG, Bank, _sentences, sha256
 from .embedding import embed
 
 
-def build_bank(table: pd.DataFrame, store: str | Path | None = None, *, client=None, quiet: bool = False) -> Bank:
+def build_bank(table: pd.DataFrame, *, client=None, quiet: bool = False) -> Bank:
     """Embed a table of lyrics (columns `lyrics`, `tag`, `language`): every whole text, and the excerpts of `constant`.
 
     The excerpts are the first 500 characters of the first 100 English texts of rap, rock, pop and country.
@@ -28,7 +28,7 @@ def build_bank(table: pd.DataFrame, store: str | Path | None = None, *, client=N
     rows = np.concatenate([np.arange(len(table)), np.array(short, dtype=int)])
     chars = np.repeat([0, EXCERPT], [len(table), len(short)])
     wanted = [whole[i][:c] if c else whole[i] for i, c in zip(rows, chars, strict=True)]
-    vectors = embed(wanted, store, client=client, quiet=quiet)
+    vectors = embed(wanted, client=client, quiet=quiet)
     return Bank(vectors, tag[rows], language[rows], np.array([sha256(whole[i]).hex() for i in rows]), chars)
 
 
@@ -48,7 +48,6 @@ def save_bank(texts: Bank, path: str | Path) -> Path:
 
 def build_sentences(path: str | Path) -> Path:
     """Embed the sentences of `TEMPLATES` and `CONSTANTS` and write their vectors (`data/sentences.npz`)."""
-
     sentences = _sentences()
     vectors = embed(sentences, quiet=True).astype("<f2")
     sha = np.frombuffer(b"".join(map(sha256, sentences)), np.uint8).reshape(-1, 32)

@@ -13,16 +13,20 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import lru_cache, partial
+from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .audio import SECONDS, load_audio, resample
+from .. import cache
 from ..features import BLOCKS, FEATURES, HOP, N_FFT, SR
+from .audio import SECONDS, load_audio, resample
+from .jobs import printable, run
 
 if TYPE_CHECKING:
     import pandas as pd
+
 
 def extract(y: np.ndarray, sr: int = SR) -> np.ndarray:
     """Compute the 68 features of one clip.
@@ -206,17 +210,17 @@ def _tempo(envelope: np.ndarray) -> float:
     return float(bpm[np.argmax(np.log1p(1e6 * tempogram) + prior)])
 
 
-def extract_file(path: str | Path, segment: float | None = None, duration: float | None = SECONDS) -> list[list[float]]:
+def extract_file(path: str | Path, segment: float | None = None, duration: float | None = SECONDS) -> np.ndarray:
     """Features of a file: one row, or one for each `segment` seconds, led by its start.
 
-    Returns rows `[start_s, 68 values]`.  A last segment shorter than half of `segment` is left out.
+    Returns rows (n, 69) float64, `[start_s, 68 values]`.  A last segment shorter than half of `segment` is left out.
     """
     y, sr = load_audio(path, duration)
     if segment is None:
-        return [[0.0, *extract(y, sr).tolist()]]
+        return np.array([[0.0, *extract(y, sr)]])
     step = round(segment * sr)
     count = max(1, int(len(y) / step + 0.5))
-    return [[i * segment, *extract(y[i * step : (i + 1) * step], sr).tolist()] for i in range(count)]
+    return np.array([[i * segment, *extract(y[i * step : (i + 1) * step], sr)] for i in range(count)])
 
 
 def extract_table(
@@ -224,44 +228,35 @@ def extract_table(
     *,
     segment: float | None = None,
     duration: float | None = SECONDS,
-    records: str | Path | None = None,
     n_jobs: int = 1,
     client=None,
     quiet: bool = False,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Features of many files, in parallel, resumable.
 
-    `paths` maps track ids to files.  `records` names a file that keeps every finished track: an interrupted run goes on
-    from there, a changed sound file is computed again.  `segment` and `duration` are in seconds.  `n_jobs` processes
-    (joblib), or a dask.distributed `client`, whose workers must see the same files.
+    `paths` maps track ids to files.  Every finished file is stored under its path, size and time of change: an
+    interrupted run goes on from there, a changed sound file is computed again.  `segment` and `duration` are in
+    seconds.  `n_jobs` processes (joblib), or a dask.distributed `client`, whose workers must see the same files.
     Returns `(table, faults)`: `track_id`, `start_s` when there are segments, the 68 columns, in the order of `paths`;
     and `track_id`, `path`, `reason` of each file that was left out.  The bytes do not depend on who computed what.
-    Raises ValueError when no file could be used, OSError when the records cannot be written.
+    Raises ValueError when no file could be used, OSError when the store is full.
     """
     import pandas as pd
     import soundfile as sf
 
-    from .jobs import Records, printable, run
-
     if not paths:
         raise ValueError("no audio files to extract features from")
-    kept = Records(
-        None if records is None else Path(records),
-        {"extractor": VERSION, "libsndfile": sf.__libsndfile_version__, "segment": segment, "duration": duration},
-    )
-    stamps = {track: f"{track}|{_stamp(path)}" for track, path in paths.items()}
-    try:
-        failed = run(
-            partial(extract_file, segment=segment, duration=duration),
-            {stamps[track]: str(path) for track, path in paths.items()},
-            kept, n_jobs=n_jobs, client=client, title="features", unit="track", quiet=quiet,
-        )  # fmt: skip
-    finally:
-        kept.close()
-    rows = [[track, *row] for track, stamp in stamps.items() if stamp not in failed for row in kept.done[stamp]]
+    decoders = (sf.__libsndfile_version__, metadata.version("soxr"), metadata.version("librosa"))
+    done, failed = run(
+        partial(_extract_files, segment=segment, duration=duration),
+        {track: str(path) for track, path in paths.items()},
+        {track: cache.key(extract_file, _stamp(path), segment, duration, decoders) for track, path in paths.items()},
+        n_jobs=n_jobs, client=client, title="features", unit="track", quiet=quiet,
+    )  # fmt: skip
+    rows = [[track, *row] for track in done for row in done[track]["rows"]]
     table = pd.DataFrame(rows, columns=["track_id", "start_s", *FEATURES])
     faults = pd.DataFrame(
-        [[track, printable(paths[track]), failed[stamp]] for track, stamp in stamps.items() if stamp in failed],
+        [[track, printable(paths[track]), reason] for track, reason in failed.items()],
         columns=["track_id", "path", "reason"],
     )
     if table.empty:
@@ -269,10 +264,14 @@ def extract_table(
     return (table if segment else table.drop(columns="start_s")), faults
 
 
-def _stamp(path: str | Path) -> str:
-    """Size and time of change of a file, so that records of an older version of it are not used."""
+def _extract_files(paths: list[str], segment: float | None, duration: float | None) -> list[dict[str, np.ndarray]]:
+    return [{"rows": extract_file(path, segment, duration)} for path in paths]
+
+
+def _stamp(path: str | Path) -> tuple[Any, ...]:
+    """Place, size and time of change of a file, so that what an older version of it gave is not used."""
     try:
         stat = os.stat(path)
     except OSError:
-        return "missing"
-    return f"{stat.st_size}|{stat.st_mtime_ns}"
+        return os.path.abspath(path), "missing"
+    return os.path.abspath(path), stat.st_size, stat.st_mtime_ns

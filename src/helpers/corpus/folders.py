@@ -11,14 +11,17 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
-from ..cache import cache_dir
+from ..cache import write_atomically
+from .jobs import printable
 
 if TYPE_CHECKING:
     from ..datasets import Tracks
@@ -36,8 +39,6 @@ def find_audio(folder: str | Path) -> dict[str, Path]:
     Two files that differ only in their ending keep it in their name.  Formats that cannot be decoded here are listed
     too, so that a fault report names them.  Raises FileNotFoundError, PermissionError, or ValueError without any file.
     """
-    from .jobs import printable
-
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder")
@@ -65,8 +66,6 @@ def find_audio(folder: str | Path) -> dict[str, Path]:
 def genres_from_folders(paths: Mapping[str, Path], folder: Path) -> dict[str, str] | None:
     """The genre of each track: the name of its sub-folder, when every track is in one and there are several, not each
     with a single track."""
-    from .jobs import printable
-
     genres = {track: printable(path.relative_to(folder).parts[0]) for track, path in paths.items()}
     nested = all(len(path.relative_to(folder).parts) > 1 for path in paths.values())
     sizes = Counter(genres.values())
@@ -76,7 +75,7 @@ def genres_from_folders(paths: Mapping[str, Path], folder: Path) -> dict[str, st
 def load_folder(folder: str | Path, *, n_jobs: int | None = None, client=None, quiet: bool = False) -> Tracks:
     """A folder of audio as a data set: features of every file that decodes, genres from sub-folders when there are any.
 
-    Finished tracks are kept in the cache, so that the second call only reads what is new or changed.  A `lyrics.csv` in
+    Finished tracks are stored, so that the second call only reads what is new or changed.  A `lyrics.csv` in
     the folder is joined (see `join_lyrics`).  The provenance lists the files that were left out and why.
     Raises ValueError when there is no audio or none that decodes.
     """
@@ -85,14 +84,8 @@ def load_folder(folder: str | Path, *, n_jobs: int | None = None, client=None, q
 
     folder = Path(folder).expanduser().resolve()
     paths = find_audio(folder)
-    key = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
-    table, faults = extract_table(
-        paths,
-        records=cache_dir() / f"folder-{key}.jsonl",
-        n_jobs=n_jobs or max(1, min(os.cpu_count() or 1, len(paths) // 50)),  # starting a process costs 3 s
-        client=client,
-        quiet=quiet,
-    )
+    n_jobs = n_jobs or max(1, min(os.cpu_count() or 1, len(paths) // 50))  # starting a process costs 3 s
+    table, faults = extract_table(paths, n_jobs=n_jobs, client=client, quiet=quiet)
     kept = {t: paths[t] for t in table["track_id"]}
     genres = genres_from_folders(kept, folder)
     if genres:
@@ -142,14 +135,14 @@ def join_lyrics(paths: Mapping[str, Path], table: str | Path) -> pd.DataFrame:
         if by_file:  # the path below the folder first; a bare name only where no other track has it
             names = [f"{track}{path.suffix}", track] + [path.name, path.stem] * (alike[_plain(path.stem)] == 1)
         else:
-            names = [_tags(path), path.stem]
-        hit = next((texts[_plain(n)] for n in names if n and _plain(n) in texts), None)
+            names = [_tags(path) or path.stem, path.stem]
+        hit = next((texts[_plain(n)] for n in names if _plain(n) in texts), None)
         if hit is not None:
             found[track] = hit.strip()
     if not found:
         raise ValueError(f"{table}: none of its {len(rows)} rows belongs to a track of this folder")
     out = pd.DataFrame(np.nan, index=pd.Index(list(paths), name="id"), columns=[f"text_{i:03d}" for i in range(DIMS)])
-    out.loc[list(found)] = embed(list(found.values()), cache_dir() / "lyrics.store", quiet=True)
+    out.loc[list(found)] = embed(list(found.values()), quiet=True)
     return out
 
 
@@ -169,7 +162,7 @@ def _tags(path: Path) -> str | None:
 
 
 def write_playlists(
-    labels: Sequence[int], ids: Sequence[str], paths: Mapping[str, str | Path], folder: str | Path
+    labels: ArrayLike, ids: ArrayLike, paths: Mapping[str, str | Path], folder: str | Path
 ) -> list[Path]:
     """One .m3u8 playlist (extended M3U, UTF-8) per cluster, largest cluster first, noise (-1) last, and a table.
 
@@ -177,9 +170,6 @@ def write_playlists(
     `noise.m3u8` and `tracks.csv` (track_id, cluster, path) into `folder`; returns the playlists.
     Raises ValueError when a track has no path or lengths differ.
     """
-    from ..cache import write_atomically
-    from .jobs import printable
-
     labels, ids = np.asarray(labels), np.asarray(ids, dtype=str)
     if labels.shape != ids.shape:
         raise ValueError(f"{len(labels)} labels for {len(ids)} tracks")
@@ -195,12 +185,8 @@ def write_playlists(
         lines = ["#EXTM3U", f"#PLAYLIST:{name}"]
         for i in ids[labels == value]:
             lines += [f"#EXTINF:-1,{i}", os.path.abspath(paths[i])]
-        text = "\n".join(lines) + "\n"
-        written.append(
-            write_atomically(
-                folder / f"{name}.m3u8", lambda p, t=text: p.write_bytes(t.encode("utf-8", "surrogateescape"))
-            )
-        )
+        text = ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape")
+        written.append(write_atomically(folder / f"{name}.m3u8", partial(Path.write_bytes, data=text)))
     for old in {*folder.glob("cluster_*.m3u8"), folder / "noise.m3u8"} - set(written):  # of an earlier clustering
         old.unlink(missing_ok=True)
     table = pd.DataFrame({"track_id": ids, "cluster": labels, "path": [printable(paths[i]) for i in ids]})

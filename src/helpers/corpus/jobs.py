@@ -1,121 +1,78 @@
-"""Long jobs: run one function over many items, keep every finished one, resume, and report what failed.
+"""Long jobs: run one function over many items, keep every finished one in the store, resume, report what failed.
 
-The same call serves one process, several (joblib) or a cluster (dask.distributed).  Used by `features.extract_table`
-and by the command line.
+The same call serves one process, several (joblib) or a cluster (dask.distributed), whose results this process stores.
 """
 
 from __future__ import annotations
 
-import json
+import contextlib
+import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+import numpy as np
 
-from ..cache import said_plainly
+from .. import cache
 
 log = logging.getLogger("helpers")
 
 
-class Records:
-    """Append-only file of finished results, one JSON line each; a line cut off by a kill is dropped when read again.
-
-    `settings` is kept in the first line: records made under other settings are discarded, never mixed in.
-    `path=None` keeps results in memory only.  Raises OSError with a clear sentence when the disk is full.
-    """
-
-    def __init__(self, path: Path | None, settings: Mapping[str, Any]):
-        self.path, self.done, self._file = path, {}, None
-        if path is None:
-            return
-        header = json.dumps({"settings": dict(settings)}, sort_keys=True).encode()
-        with said_plainly(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = open(path, "a+b")
-            lock(self._file)  # a second run of the same job waits here, then finds everything done
-            self._file.seek(0)
-            good = self._read() if self._file.readline() == header + b"\n" else 0
-            self._file.truncate(good)
-            if not good:
-                self._write(header)
-
-    def _read(self) -> int:
-        """Read the results; returns the length of the file up to the last whole line."""
-        good = self._file.tell()
-        for line in self._file:
-            try:
-                key, result = json.loads(line)
-            except ValueError:
-                break
-            if not line.endswith(b"\n"):
-                break
-            self.done[key] = result
-            good += len(line)
-        return good
-
-    def _write(self, line: bytes) -> None:
-        self._file.write(line + b"\n")
-        self._file.flush()
-
-    def add(self, key: str, result: Any) -> None:
-        if self._file is not None:
-            with said_plainly(self.path):
-                self._write(json.dumps([key, result]).encode())
-        self.done[key] = result
-
-    def close(self) -> None:
-        if self._file is not None:
-            try:
-                self._file.close()
-            except OSError:  # the unwritten tail of a full disk: already reported by `add`
-                pass
-
-
-def lock(file) -> None:
-    """Wait until no other process holds this open file; released when it is closed (no locks on Windows)."""
-    if fcntl is not None:
-        fcntl.flock(file, fcntl.LOCK_EX)
-
-
 def run(
-    function: Callable[[Any], Any],
+    function: Callable[[list], Sequence[Mapping[str, Any]]],
     items: Mapping[str, Any],
-    records: Records,
+    keys: Mapping[str, str],
     *,
+    batch: int = 1,
+    leave_out: bool = True,
     n_jobs: int = 1,
     client=None,
     title: str = "",
     unit: str = "it",
     quiet: bool = False,
-) -> dict[str, str]:
-    """Put `function(item)` of every item into `records`, skipping those already there.
+) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, str]]:
+    """`function` of every item that is not in the store under its key, `batch` items a call, in the items' order.
 
-    Results must be JSON-serialisable, and not dicts.  With `client` (dask.distributed.Client) the items go to its
-    workers; a task whose worker dies is given to another one.
-    Returns the faults, `{key: reason}`: items whose function raised ValueError (kept as well: what cannot be used is
-    not tried again), OSError or RuntimeError (tried again next time).
+    `function([item, ...])` gives a dict of arrays for each. With `client` (dask.distributed.Client) the calls go to its
+    workers; a task whose worker dies is given to another one. A second run of the same items waits for the first.
+    Returns what is done, {name: {part: array}}, and the faults, {name: reason}: items whose call raised ValueError
+    (stored as well: what cannot be used is not tried again), OSError or RuntimeError (tried again next time). Without
+    `leave_out` the first of these ends the job. Raises OSError when the store is full.
     """
     from tqdm import tqdm
 
-    todo = [(key, item) for key, item in items.items() if key not in records.done]
-    faults = {key: kept["fault"] for key in items if isinstance(kept := records.done.get(key), dict)}
-    stream = on_cluster(function, todo, client) if client is not None else _local(function, todo, n_jobs)
-    done = len(items) - len(todo)
-    bar = tqdm(stream, total=len(items), initial=done, desc=title, unit=unit, disable=hidden(quiet or not todo))
-    for key, result, fault, lasting in bar:
-        if fault is None or lasting:
-            records.add(key, result if fault is None else {"fault": fault})
-        if fault is not None:
-            log.warning("left out %s", fault)
-            faults[key] = fault
-            bar.set_postfix(failed=len(faults))
-    return {key: faults[key] for key in items if key in faults}  # in the items' order, whoever finished first
+    found = cache.get(list(keys.values()))
+    with contextlib.ExitStack() as stack:
+        if any(keys[name] not in found for name in items):
+            stack.enter_context(cache.alone(f"{title}-{hashlib.sha256(repr(list(items)).encode()).hexdigest()[:12]}"))
+            found |= cache.get([key for key in keys.values() if key not in found])  # the run before may have them now
+        todo = [name for name in items if keys[name] not in found]
+        parts = [todo[i : i + batch] for i in range(0, len(todo), batch)]
+        calls = [(part, [items[name] for name in part]) for part in parts]
+        stream = on_cluster(function, calls, client) if client else _local(function, calls, n_jobs, leave_out)
+        bar = stack.enter_context(tqdm(
+            total=len(items), initial=len(items) - len(todo), desc=title, unit=unit, disable=hidden(quiet or not todo)
+        ))  # fmt: skip
+
+        def finished() -> Iterator[dict[str, Mapping[str, Any]]]:
+            for names, results, fault, lasting in stream:
+                bar.update(len(names))
+                if fault is not None and not leave_out:
+                    raise RuntimeError(f"{title} failed: {fault}; what was finished is kept, run it again")
+                if fault is not None:
+                    log.warning("left out %s", fault)
+                    results = [{"fault": np.array(fault)}] * len(names)
+                made = {keys[name]: result for name, result in zip(names, results, strict=True)}
+                found.update(made)
+                if fault is None or lasting:
+                    yield made
+
+        for _ in cache.stored(finished()):
+            pass
+    faults = {name: str(found[keys[name]]["fault"]) for name in items if "fault" in found[keys[name]]}
+    return {name: found[keys[name]] for name in items if name not in faults}, faults
 
 
 def hidden(quiet: bool) -> bool:
@@ -137,46 +94,48 @@ def printable(name: str | Path) -> str:
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
-def _guarded(function: Callable, key: Any, item: Any) -> tuple[Any, Any, str | None, bool]:
-    """(key, result, fault or None, whether the fault lies in the item itself)."""
+def _guarded(function: Callable, names: list[str], items: list) -> tuple[list[str], Any, str | None, bool]:
+    """(names, results, fault or None, whether the fault lies in the items themselves)."""
     try:
-        return key, function(item), None, False
+        return names, function(items), None, False
     except (ValueError, OSError, RuntimeError) as error:
-        return key, None, printable(str(error)) or type(error).__name__, isinstance(error, ValueError)
+        return names, None, printable(str(error)) or type(error).__name__, isinstance(error, ValueError)
 
 
-def _local(function: Callable, todo: list, n_jobs: int) -> Iterator:
-    if n_jobs == 1 or len(todo) < 2:
-        return (_guarded(function, *job) for job in todo)
+def _local(function: Callable, calls: list, n_jobs: int, leave_out: bool) -> Iterator:
+    if not leave_out:  # errors as they are
+        return ((names, function(items), None, False) for names, items in calls)
+    if n_jobs == 1 or len(calls) < 2:
+        return (_guarded(function, *call) for call in calls)
     from joblib import Parallel, delayed
 
-    return Parallel(n_jobs=n_jobs, return_as="generator_unordered")(delayed(_guarded)(function, *job) for job in todo)
+    return Parallel(n_jobs=n_jobs, return_as="generator_unordered")(delayed(_guarded)(function, *c) for c in calls)
 
 
-def on_cluster(function: Callable, todo: list, client) -> Iterator:
-    """Yield `(key, result, fault, lasting)` of each `(key, item)` as the workers of a dask Client finish them.
+def on_cluster(function: Callable, calls: list, client) -> Iterator:
+    """Yield `(names, results, fault, lasting)` of each `(names, items)` as the workers of a dask Client finish them.
 
     A few tasks a worker thread are in flight at a time, so that memory does not grow with the number of items.
     """
     from distributed import as_completed
 
-    waiting = iter(todo)
-    keys = {}
+    waiting = iter(calls)
+    names = {}
 
-    def submit(job):
-        future = client.submit(_guarded, function, *job, pure=False, retries=2)
-        keys[future.key] = job[0]
+    def submit(call):
+        future = client.submit(_guarded, function, *call, pure=False, retries=2)
+        names[future.key] = call[0]
         return future
 
     ahead = 4 * max(1, sum(client.nthreads().values()))
-    running = as_completed([submit(job) for _, job in zip(range(ahead), waiting, strict=False)])
+    running = as_completed([submit(call) for _, call in zip(range(ahead), waiting, strict=False)])
     for future in running:
-        key = keys.pop(future.key)
+        own = names.pop(future.key)
         try:  # waits again when the worker that held the result has died and another one computes it anew
             outcome = future.result()
         except Exception as error:  # a task that killed every worker it was given to
-            outcome = key, None, f"the cluster gave it up: {error}", False
+            outcome = own, None, f"the cluster gave it up: {error}", False
         yield outcome
-        for job in waiting:
-            running.add(submit(job))
+        for call in waiting:
+            running.add(submit(call))
             break

@@ -135,37 +135,25 @@ def clip(style: str, seed: int, seconds: float = 10.0, sr: int = 22050, spread: 
 
 
 def demo(per_style: int = 20, seconds: float = 10.0, spread: float = SPREAD) -> Tracks:
-    """The "demo" tracks: `per_style` synthetic clips of each style and their features, kept in the cache."""
-    import hashlib
-    import inspect
-    import sys
-
+    """The "demo" tracks: `per_style` synthetic clips of each style and their features, computed once."""
     import pandas as pd
 
-    from .. import features
-    from . import fast_features
-    from ..cache import cache_dir
+    from ..cache import remember_many
     from ..datasets import from_table
-    from .jobs import Records, run
+    from ..features import FEATURES
 
-    source = hashlib.sha256(inspect.getsource(sys.modules[__name__]).encode()).hexdigest()[:16]
-    settings = {"synth": source, "extractor": fast_features.VERSION, "seconds": seconds, "spread": spread}
-    items = {f"{style}.{i:05d}": (style, i, seconds, spread) for style in sorted(STYLES) for i in range(per_style)}
-    records = Records(cache_dir() / "demo.jsonl", settings)
-    try:
-        run(_features_of, items, records, title="demo", unit="clip", quiet=len(records.done) >= len(items))
-    finally:
-        records.close()
-    rows = [[track, item[0], *records.done[track]] for track, item in items.items()]
-    table = pd.DataFrame(rows, columns=["track_id", "genre", *features.FEATURES])
-    return from_table(table, "demo", source=f"helpers.synth, {seconds:g} s, spread {spread:g}", note="synthetic audio")
+    items = [(style, i, seconds, spread) for style in sorted(STYLES) for i in range(per_style)]
+    made = remember_many([(_features_of, *item) for item in items], n_jobs=1, title="demo")
+    rows = [[f"{style}.{i:05d}", style, *found["features"]] for (style, i, *_), found in zip(items, made, strict=True)]
+    table = pd.DataFrame(rows, columns=["track_id", "genre", *FEATURES])
+    source = f"helpers.corpus.synth, {seconds:g} s, spread {spread:g}"
+    return from_table(table, "demo", source=source, note="synthetic audio")
 
 
-def _features_of(item: tuple[str, int, float, float]) -> list[float]:
-    from ..features import SR, extract
+def _features_of(style: str, seed: int, seconds: float, spread: float) -> dict[str, np.ndarray]:
+    from .fast_features import extract
 
-    style, seed, seconds, spread = item
-    return extract(clip(style, seed, seconds, SR, spread)).tolist()
+    return {"features": extract(clip(style, seed, seconds, spread=spread))}
 
 
 def _blurred(style: Style, spread: float, rng: np.random.Generator) -> Style:

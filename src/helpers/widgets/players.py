@@ -22,9 +22,8 @@ from scipy.spatial.distance import cdist
 from .. import datasets
 from ..corpus import acquire
 from ..corpus.audio import load_audio
-from ..features import SR
 from ..datasets import Tracks
-from ..features import BLOCKS, FEATURES, HOP, N_FFT
+from ..features import BLOCKS, FEATURES, HOP, N_FFT, SR
 from ..plots import GENRE_PALETTE, OURS, WIDTH
 
 LIMIT = 60_000  # bytes of one clip on a page

@@ -3,9 +3,10 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from helpers import datasets, metrics, phases, plots, protocols, tables, vade
+from helpers import datasets, metrics, phases, plots, protocols, tables, training
 from helpers.protocols import PROTOCOLS, Recipe
 
 
@@ -29,13 +30,42 @@ def tracks():
 @pytest.mark.parametrize("phase", [1, 2, 3])
 def test_every_phase_runs_under_every_protocol(small, tracks, protocol, phase):
     run = phases.run(tracks, protocol, phase, seeds=2, n_jobs=1)
-    assert set(run.labels[0]) == set(phases.METHODS[phase])
+    assert set(run.labels[0]) == set(phases.names_of(phase))
     assert set(run.scores.seed) == {0, 1}
     assert all(len(found) == tracks.n for found in run.labels[1].values())
     assert run.scores.leaky.any() == (protocol == "released" and phase > 1)
     summary = tables.summarise(run.scores)
     nmi = summary[summary.metric == "nmi"]
     assert nmi["mean"].between(0, 1).all() and (nmi.seeds == 2).all()
+
+
+def test_a_network_that_ran_away_is_left_out_and_named(small, tracks, monkeypatch):
+    wild = PROTOCOLS["controlled"].recipes | {"cvae": PROTOCOLS["controlled"].recipes["cvae"].but(lr=1e9, clip_norm=None)}
+    monkeypatch.setitem(PROTOCOLS, "controlled", dataclasses.replace(PROTOCOLS["controlled"], recipes=wild))
+    run = phases.run(tracks, "controlled", 3, seeds=1, n_jobs=1)
+    assert "CVAE" not in run.labels[0] and "Beta-VAE" in run.labels[0] and np.isfinite(run.scores.value).all()
+    (said,) = run.left_out
+    assert "cvae: The CVAE of seed 0 ran away and is left out" in said
+
+
+def test_any_numbers_and_any_labels_run(small, tmp_path):
+    """A table of 30 foreign columns, labels of its own, rows that belong together."""
+    rng = np.random.default_rng(0)
+    truth = np.repeat(np.arange(4), 20)
+    table = pd.DataFrame(rng.normal(size=(80, 30)) + truth[:, None], columns=[f"x{i}" for i in range(30)])
+    table.insert(0, "track_id", [f"t{i}" for i in range(80)])
+    table["mood"], table["artist"], table["place"] = truth.astype(str) + "m", np.arange(80) // 2, "here"
+    table["artist"] = "a" + table["artist"].astype(str)
+    table.to_csv(tmp_path / "mine.csv", index=False)
+    own = datasets.load(str(tmp_path / "mine.csv"))
+    assert own.features.shape == (80, 30) and list(own.labels) == ["mood"] and len(set(own.groups)) == 40
+    for phase in (1, 2, 3):
+        run = phases.run(own, "controlled", phase, seeds=1, n_jobs=1)
+        assert {"nmi", "nmi_chance", "silhouette_common"} <= set(run.scores.metric)
+        said = tables.read_difference(own.genres, own.groups, run.labels, *phases.names_of(phase)[:2])
+        assert "40 tracks or artists" in said and not tables.table(run.scores).empty
+    with pytest.raises(ValueError, match="no label 'genre'; it has: mood"):
+        own.score("genre")
 
 
 def test_equal_seeds_give_equal_numbers(small, tracks):
@@ -54,20 +84,20 @@ def test_extras_and_baselines(small, tracks):
 def test_controls_leave_out_what_is_not_there(tracks):
     table, labels = phases.controls(tracks, "controlled", 2, 1, ["full", "lyrics alone", "audio alone"])
     assert set(labels) == set(table.variant) == {"full", "lyrics alone", "audio alone"}
-    bare = datasets.Tracks("mine", tracks.ids, None, tracks.groups, tracks.features)
+    bare = tracks.score(None)
     table, labels = phases.controls(bare, "controlled", 2, 1, ["full", "lyrics alone", "one-hot alone"])
     assert set(labels) == set(table.variant) == {"full"} and "nmi" not in set(table.metric)
     assert labels["full"].shape == (1, tracks.n)
 
 
 def test_music_without_genres(small, tracks):
-    bare = datasets.Tracks("mine", tracks.ids, None, tracks.groups, tracks.features)
+    bare = tracks.score(None)
     run = phases.run(bare, "controlled", 3, seeds=1, n_jobs=1)
     assert "CVAE" not in run.labels[0] and "silhouette" in set(run.scores.metric)
 
 
 def test_bad_requests_fail_before_training(tracks):
-    few = datasets.Tracks("few", tracks.ids[:6], None, tracks.groups[:6], tracks.features[:6])
+    few = tracks.rows(np.arange(6)).score(None)
     with pytest.raises(ValueError, match="6 rows; at least 10 are needed"):
         phases.run(few, "controlled", 1)
     with pytest.raises(ValueError, match="no protocol"):
@@ -80,17 +110,17 @@ def test_vade_finds_planted_clusters():
     rng = np.random.default_rng(0)
     truth = np.repeat(np.arange(4), 60)
     X = rng.normal(size=(4, 12))[truth] * 2 + rng.normal(0, 0.5, (240, 12))
-    labels, latent = vade.cluster((X - X.mean(0)) / X.std(0), Recipe(hidden=(32,), latent=4, epochs=40), 4, seed=0)
+    labels, latent = training.fit_vade((X - X.mean(0)) / X.std(0), Recipe(hidden=(32,), latent=4, epochs=40), 4, seed=0)
     assert metrics.external(truth, labels)["nmi"] > 0.9 and latent.shape == (240, 4)
     with pytest.raises(ValueError, match="recipe of a VAE"):
-        vade.cluster(X, Recipe(kind="ae"), 4, seed=0)
+        training.fit_vade(X, Recipe(kind="ae"), 4, seed=0)
 
 
 def test_every_figure_can_be_drawn(small, tracks):
     run = phases.run(tracks, "released", 2, seeds=2, n_jobs=1)
     paper = tables.paper_tables().query("phase == 2")
     figures = [
-        plots.metric_bars(run.scores, tables.PAPER_METRICS[2], phases.METHODS[2], paper),
+        plots.metric_bars(run.scores, tables.paper_metrics(2), phases.names_of(2), paper),
         plots.training_curves({"VAE": run.fits[0]["enhanced_vae"]}),
         plots.latent_map(plots.project(run.spaces[0]["K-Means"]), run.labels[0]["DBSCAN"], tracks.genres),
         plots.confusion_heatmap(metrics.confusion(tracks.genres, run.labels[0]["K-Means"])),

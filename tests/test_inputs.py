@@ -1,10 +1,13 @@
-"""Fusion by hand, and the two guards on planted leaks and on clean data."""
+"""Fusion by hand, the guards on planted leaks and on clean data, and planted signals that every channel must show."""
+
+import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from helpers import datasets, inputs, lyrics
-from helpers.inputs import ModelInput as Inputs
+from helpers import clustering, datasets, inputs, lyrics, metrics, protocols
+from helpers.inputs import ModelInput
 
 GENRES = np.repeat([f"g{i}" for i in range(5)], 40)
 CODES = np.repeat(np.arange(5), 40)
@@ -15,7 +18,7 @@ def made(text=None, audio=None, seed=0):
     audio = np.random.default_rng(seed).normal(size=(200, 6)) + CODES[:, None] * 0.3 if audio is None else audio
     blocks = {"audio": audio} | ({} if text is None else {"text": text})
     X, columns = inputs.fuse(blocks, dict.fromkeys(blocks, 1.0))
-    return Inputs(X, columns, CODES)
+    return ModelInput(X, columns, CODES)
 
 
 def test_fuse_keeps_the_ratio_of_the_weights_and_unit_variance():
@@ -26,8 +29,21 @@ def test_fuse_keeps_the_ratio_of_the_weights_and_unit_variance():
     assert blocks == {"audio": slice(0, 4), "text": slice(4, 6)}
     assert X.var(axis=0).mean() == pytest.approx(1.0)
     assert X[:, 0].std() / X[:, 5].std() == pytest.approx(1.5)
-    Z, _ = inputs.fuse({"audio": X[:, :4], "text": X[:, 4:]}, {"audio": 0.6, "text": 0.4}, restandardise=True)
+    Z, _ = inputs.fuse({"audio": X[:, :4], "text": X[:, 4:]}, {"audio": 0.6, "text": 0.4}, "restandardised")
     np.testing.assert_allclose(Z.std(axis=0), 1.0)
+
+
+def test_blocks_count_by_their_weight_and_not_by_their_columns():
+    rng = np.random.default_rng(0)
+    text = rng.normal(size=(200, 40)) * np.geomspace(9, 0.1, 40)
+    X, blocks = inputs.fuse({"audio": rng.normal(3, 9, (200, 4)), "text": text}, {"audio": 0.6, "text": 0.4}, "blocks")
+    total = {name: X[:, where].var(axis=0).sum() for name, where in blocks.items()}
+    assert total["audio"] / total["text"] == pytest.approx((0.6 / 0.4) ** 2) and X.var(axis=0).mean() == pytest.approx(1)
+    kept = X[:, blocks["text"]].std(axis=0)
+    np.testing.assert_allclose(kept / kept[0], text.std(axis=0) / text[:, 0].std())  # its columns keep their proportions
+    np.testing.assert_allclose(np.ptp(X[:, blocks["audio"]].std(axis=0)), 0, atol=1e-12)
+    flat, _ = inputs.fuse({"audio": X[:, :4], "text": np.ones((200, 3))}, {"audio": 0.6, "text": 0.4}, "blocks")
+    assert np.isfinite(flat).all()
 
 
 def test_fuse_refuses_bad_blocks():
@@ -116,7 +132,7 @@ def test_a_leak_is_refused_under_controlled(monkeypatch):
     tracks = datasets.load("gtzan-mini-tracks")
     template = lyrics.template(tracks.genres, seed=0, noise=0.0)
     monkeypatch.setattr(lyrics, "matched", lambda genres, seed, groups: (template, None))
-    with pytest.raises(ValueError, match="leak guard refuses"):
+    with pytest.raises(ValueError, match="guards refuse the input of phase 2: .*text"):
         inputs.prepare(tracks, "controlled", 2)
 
 
@@ -130,9 +146,76 @@ def test_errors():
 
 def test_music_without_labels_or_lyrics_is_audio_alone():
     tracks = datasets.load("gtzan-mini-tracks")
-    bare = datasets.Tracks("mine", tracks.ids, None, tracks.groups, tracks.features)
+    bare = tracks.score(None)
     assert set(inputs.prepare(bare, "controlled", 2).blocks) == {"audio"}
     with pytest.raises(ValueError, match="has no genres"):
         inputs.prepare(bare, "released", 2)
     with pytest.raises(ValueError, match="has no genres, which protocol 'released'|has no genres, from which"):
         inputs.prepare(bare, "released", 3)
+
+
+# ---- positive controls ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def songs():
+    """The raw channels of 200 rows with real sound and real lyrics that belong to nothing."""
+    tracks = datasets.load("gtzan-mini-tracks")
+    bank = lyrics.bank()
+    rows = np.random.default_rng(0).integers(100, size=200)
+    audio = tracks.features.to_numpy()[rows] + np.random.default_rng(1).normal(size=(200, 68)) * 1e-3
+    return {"audio": audio, "text": bank.vectors[bank.rows()[:200]]}
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5])
+def test_a_plant_has_the_size_that_it_says(songs, share):
+    y = np.arange(200) % 2
+    planted = inputs.plant(songs["text"], y, share)
+    between = np.array([planted[y == g].mean(axis=0) for g in (0, 1)])
+    before = np.array([songs["text"][y == g].mean(axis=0) for g in (0, 1)])
+    signal = ((between - before - (between - before).mean(axis=0)) ** 2).sum() / 2
+    assert signal / planted.var(axis=0).sum() == pytest.approx(share, rel=0.15)
+
+
+@pytest.mark.parametrize("channel", ["audio", "text"])
+@pytest.mark.parametrize("protocol", ["controlled", "released"])
+def test_a_signal_in_a_channel_is_found_again(songs, protocol, channel):
+    found = [inputs.planted_nmi(songs, channel, protocols.get(protocol), 3, 0.4, seed)[0] for seed in range(5)]
+    assert np.mean(found) > 0.5
+    without = {**songs, channel: songs[channel]}
+    y = np.random.default_rng(0).permutation(np.arange(200) % 2)
+    X, columns, _ = inputs.scale(without, protocols.get(protocol), 3)
+    labels = clustering.cluster(X[:, columns[channel]], "kmeans", 2)
+    assert metrics.external(y, labels)["nmi"] < 0.05  # and none is found where there is none
+
+
+def test_shuffled_lyrics_lose_a_signal_and_full_ones_keep_it():
+    """The control that the pages rely on: planted words are found with their tracks and lost between them."""
+    tracks = datasets.load("gtzan-mini-tracks")
+    y = np.random.default_rng(0).permutation(np.arange(100) % 2)
+    words = inputs.plant(lyrics.bank().vectors[lyrics.bank().rows()[:100]].astype(float), y, 0.5)
+    own = dataclasses.replace(tracks, blocks=tracks.blocks | {"text": pd.DataFrame(words, index=tracks.ids)})
+    nmi = {}
+    for variant in ("full", "lyrics alone", "lyrics shuffled", "audio alone"):
+        made = inputs.prepare(own, "controlled", 2, variant=variant)
+        part = made.X[:, made.blocks["text"]] if "text" in made.blocks else made.X
+        nmi[variant] = metrics.external(y, clustering.cluster(part, "kmeans", 2))["nmi"]
+    assert min(nmi["full"], nmi["lyrics alone"]) > 0.8 and max(nmi["lyrics shuffled"], nmi["audio alone"]) < 0.1
+
+
+def test_the_guard_refuses_the_scaling_that_hides_the_words(songs, monkeypatch):
+    """Every principal component as loud as the first: what `controlled` did before it scaled by block."""
+    whitened = dataclasses.replace(protocols.get("controlled"), scaling="columns")
+    (said,) = inputs.scale_guard(songs, whitened, 3)
+    assert "planted into the text" in said and "lost by the scaling" in said
+    assert inputs.scale_guard(songs, protocols.get("controlled"), 3) == []
+    tracks = datasets.load("gtzan-mini-tracks")
+    own = dataclasses.replace(tracks, blocks=tracks.blocks | {"text": pd.DataFrame(songs["text"][:100], index=tracks.ids)})
+    with pytest.raises(ValueError, match="guards refuse the input of phase 2: A signal planted into the text"):
+        inputs.prepare(own, whitened, 2)
+    recorded = inputs.prepare(own, dataclasses.replace(whitened, strict=False), 2)
+    assert len(recorded.lost) == 1 and not recorded.leaky
+
+
+def test_constant_channels_pass_the_scale_guard(songs):
+    assert inputs.scale_guard({"audio": songs["audio"], "text": np.ones((200, 5))}, protocols.get("controlled"), 2) == []

@@ -1,0 +1,155 @@
+"""Long jobs that are killed, run twice at once or find a full disk: each kill is a SIGKILL of a process at work."""
+
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile as sf
+
+from helpers import cache
+from helpers.__main__ import _save_csv, main
+from helpers.corpus import synth
+from helpers.corpus.embedding import embed
+from helpers.corpus.fast_features import extract, extract_table
+from helpers.corpus.folders import find_audio
+from helpers.features import SR
+from tests.material import entries, kill_once, limit_file_size, needs_weights, python, write_clips, write_lyrics
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path, monkeypatch):
+    monkeypatch.setenv("HELPERS_CACHE", str(tmp_path / "cache"))
+
+
+def fresh_store(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("HELPERS_CACHE", str(tmp_path / "another cache"))
+
+
+def test_kill_during_extraction(tmp_path, monkeypatch):
+    """Once alone and once with worker processes; what is left over is done by a third run."""
+    music = tmp_path / "music"
+    music.mkdir()
+    sf.write(music / "0.wav", np.concatenate([synth.clip(s, 0, 10.0) for s in ("jazz", "metal", "pop")]), SR)
+    for i in range(1, 120):
+        shutil.copy(music / "0.wav", music / f"{i}.wav")
+    whole, torn = tmp_path / "whole.csv", tmp_path / "torn.csv"
+    command = ["features", str(music), "--quiet", "--out"]
+    for jobs, done in ((1, 0), (2, 20)):
+        code = f"from helpers.__main__ import main; main({[*command, str(torn), '--jobs', str(jobs)]!r})"
+        kill_once(code, lambda done=done: entries() > done)
+        assert done < entries() < 120 and not torn.exists()
+    before = cache.cache_report()["misses"], entries()
+    assert main([*command, str(torn), "--jobs", "1"]) == 0
+    assert cache.cache_report()["misses"] - before[0] == 120 - before[1]  # nothing is done twice
+    fresh_store(tmp_path, monkeypatch)
+    assert main([*command, str(whole), "--jobs", "1"]) == 0
+    assert torn.read_bytes() == whole.read_bytes()
+
+
+@needs_weights
+def test_kill_during_embedding(tmp_path, monkeypatch):
+    texts = [f"word {i} " * (1 + i % 20) for i in range(96)]
+    code = f"from helpers.corpus.embedding import embed; embed({texts!r}, quiet=True)"
+    kill_once(code, lambda: entries() > 0)
+    assert entries() in (32, 64)  # whole batches
+    resumed = embed(texts, quiet=True)
+    assert entries() == 96
+    fresh_store(tmp_path, monkeypatch)
+    assert resumed.tobytes() == embed(texts, quiet=True).tobytes()
+
+
+@needs_weights
+def test_kill_during_scan(tmp_path, monkeypatch):
+    write_lyrics(tmp_path / "lyrics.csv", 100_000)
+    started, torn, whole = tmp_path / "started", tmp_path / "torn.npz", tmp_path / "whole.npz"
+    command = ["lyrics", str(tmp_path / "lyrics.csv"), "--per-tag", "4", "-q", "--out"]
+    code = f"""
+from pathlib import Path
+from helpers.corpus import genius
+chunks = genius._chunks
+def watched(*args):
+    for chunk in chunks(*args):
+        Path({str(started)!r}).touch()
+        yield chunk
+genius._chunks = watched
+from helpers.__main__ import main
+main({[*command, str(torn)]!r})
+"""
+    kill_once(code, started.exists)
+    assert not torn.exists()
+    assert main([*command, str(torn)]) == 0
+    fresh_store(tmp_path, monkeypatch)
+    assert main([*command, str(whole)]) == 0
+    assert torn.read_bytes() == whole.read_bytes()
+
+
+def test_two_runs_at_once_share_the_work(tmp_path):
+    """As when two pages of a book are made from the same folder at the same time."""
+    write_clips(tmp_path / "music", 20)
+    (tmp_path / "music" / "broken.wav").write_text("no sound")
+    code = f"""
+from helpers import cache
+from helpers.corpus.folders import find_audio
+from helpers.corpus.fast_features import extract_table
+table, faults = extract_table(find_audio({str(tmp_path / "music")!r}), quiet=True)
+print(len(table), len(faults), table.iloc[:, 1:].to_numpy().sum(), cache.cache_report()["misses"])
+"""
+    both = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    first, second = (p.communicate(timeout=900)[0].split() for p in both)
+    assert first[:3] == second[:3] and first[:2] == ["20", "1"]
+    assert int(first[3]) + int(second[3]) == 21  # each file once, the broken one too
+
+
+def test_disk_fills_during_extraction(tmp_path):
+    write_clips(tmp_path / "music", 30, seconds=0.5)
+    out = tmp_path / "table.csv"
+    command = ["features", str(tmp_path / "music"), "-q", "--jobs", "1", "-o", str(out)]
+    code = f"""
+import sys
+from helpers import cache
+cache.stored.__defaults__ = (0.0,)  # each track by itself
+from helpers.__main__ import main
+sys.exit(main({command!r}))
+"""
+    extract(np.ones(5000))  # numba keeps what it compiles, before the disk is full
+    done = python(code, preexec_fn=limit_file_size(30_000))
+    assert done.returncode == 1 and not out.exists()
+    (said,) = done.stderr.strip().splitlines()
+    assert said.startswith("error: cannot write to") and "make room" in said
+    kept, before = entries(), cache.cache_report()["misses"]
+    assert 0 < kept < 30
+    assert main(command) == 0
+    assert cache.cache_report()["misses"] - before == 30 - kept
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["cache", "music", "table.csv"]
+
+
+def test_disk_fills_while_the_table_is_written(tmp_path):
+    (tmp_path / "out.csv").write_text("an older table")
+    code = f"""
+import numpy as np, pandas as pd
+from pathlib import Path
+from helpers.__main__ import _save_csv
+try:
+    _save_csv(pd.DataFrame(np.ones((100, 10))), Path({str(tmp_path / "out.csv")!r}))
+except OSError as error:
+    print(error)
+"""
+    out = python(code, preexec_fn=limit_file_size(1000))
+    assert "cannot write" in out.stdout and "out.csv" in out.stdout, out.stderr
+    assert (tmp_path / "out.csv").read_text() == "an older table"
+    assert [p.name for p in tmp_path.iterdir()] == ["out.csv"]
+    _save_csv(pd.DataFrame({"a": [1]}), tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_text() == "a\n1\n"
+
+
+def test_a_file_that_cannot_be_had_is_tried_again(tmp_path):
+    paths = write_clips(tmp_path / "music", 2)
+    away = paths["blues.00000"].rename(tmp_path / "away.wav")
+    table, faults = extract_table(paths, quiet=True)
+    assert len(table) == 1 and "no such audio file" in faults["reason"][0] and entries() == 1
+    away.rename(paths["blues.00000"])
+    table, faults = extract_table(find_audio(tmp_path / "music"), quiet=True)
+    assert len(table) == 2 and faults.empty
