@@ -168,9 +168,9 @@ table[table.index.get_level_values("Metric").isin(shown)]
 
 # %% tags=["remove-input"]
 missed = verdicts.missed(runs, "released")
-Markdown((f"Neither reproduced nor near, of all values: {'; '.join(missed)}. We did not copy the author's sentences, and our sample of lyrics is "
-          "another one; that may be why, and nothing here tests it." if missed else "All values are reproduced, or near.")
-         + " [Page 6](06_results.ipynb) counts how many of these chance alone would give.")
+Markdown((f"Not reproduced, of all values: {'; '.join(missed)}. We did not copy the author's sentences, and our sample of lyrics is another one; "
+          "that may be why, and nothing here tests it." if missed else "No value lies outside our spread and far from our mean.")
+         + " [Page 6](06_results.ipynb) counts the verdicts, and how many chance alone would give.")
 
 # %% [markdown]
 # ## Check it live

@@ -188,7 +188,8 @@ Markdown(f"{found['tracks_with_a_near_neighbour']} of {runs.record['n']} tracks 
 
 # %%
 faults = ["n", "silhouette", "ari", "nmi"]
-tables.table(scores.assign(method=scores.dataset + ": " + scores.method), faults)
+named = scores.assign(method=scores.dataset + ": " + scores.method)
+tables.table(named, faults)
 
 # %% [markdown]
 # ## Summary

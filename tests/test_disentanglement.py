@@ -36,12 +36,6 @@ def test_concentration_by_hand():
     np.testing.assert_allclose(dis._concentration(np.array([[1.0, 0.0], [1.0, 1.0]])), [1.0, 0.0], atol=1e-12)
 
 
-def test_sap_of_axes_duplicates_and_noise():
-    on_axes = dis.sap(AXES, FACTORS)
-    assert on_axes["a"] > 0.99 and on_axes["k"] > 0.4
-    assert dis.sap(np.column_stack([AXES[:, 0], AXES[:, 0]]), {"a": FACTORS["a"]})["a"] == pytest.approx(0.0, abs=1e-12)
-
-
 def test_total_correlation_of_a_correlated_pair():
     # two units with correlation r: -log(1 - r^2) / 2
     r, n = 0.8, 200_000
@@ -51,9 +45,8 @@ def test_total_correlation_of_a_correlated_pair():
 
 
 @pytest.mark.parametrize(("Z", "factors", "message"), [
-    (AXES[:, :1], FACTORS, "two or more"), (AXES, {"a": np.zeros(N)}, "constant"),
-    (AXES, {"a": np.zeros(5)}, "5 values"),
-    (np.where(AXES > 3, np.nan, AXES), FACTORS, "NaN")])
+    (AXES[:, :1], FACTORS, "two or more"), (AXES, {"a": np.zeros(N)}, "1 of them different"),
+    (AXES, {"a": np.zeros(5)}, "5 values")])
 def test_bad_input_is_named(Z, factors, message):
     with pytest.raises(ValueError, match=message):
         dis.mig(Z, factors)

@@ -1,6 +1,6 @@
 """Any trained model as functions on arrays: ours, or a user's own object with `encode` and `decode`.
 
-Used by `collapse.diagnose` (page "CVAE: collapse or by design?").
+Used by `battery.diagnose` and `transfer.swap` (page "CVAE: collapse or by design?").
 """
 
 from __future__ import annotations
@@ -15,14 +15,12 @@ class Network:
     """Any object with `encode` and `decode` as functions on arrays, in evaluation mode and without gradients.
 
     `encode(x)` or `encode(x, c)` returns (mu, logvar), `decode(z)` or `decode(z, c)` the reconstruction; c is passed
-    one-hot to those that take a second argument. The mode of a torch module is restored by `close`.
+    one-hot to those that take a second argument. A context: at its end a torch module is back in the mode it had.
     """
 
     def __init__(self, model, n_classes: int):
-        for name in ("encode", "decode"):
-            if not callable(getattr(model, name, None)):
-                raise ValueError(f"The model has no {name}(): diagnose() needs encode(x[, c]) -> (mu, logvar) and "
-                                 "decode(z[, c]).")
+        if missing := [name for name in ("encode", "decode") if not callable(getattr(model, name, None))]:
+            raise ValueError(f"The model has no {missing[0]}(); it needs encode(x, c) -> mu, logvar and decode(z, c).")
         self.model, self.n_classes = model, n_classes
         self.sees_c = {name: _n_arguments(getattr(model, name)) > 1 for name in ("encode", "decode")}
         self.training = bool(getattr(model, "training", False))
@@ -32,7 +30,10 @@ class Network:
         if isinstance(model, torch.nn.Module):
             model.eval()
 
-    def close(self) -> None:
+    def __enter__(self) -> Network:
+        return self
+
+    def __exit__(self, *_) -> None:
         if isinstance(self.model, torch.nn.Module):
             self.model.train(self.training)
 
@@ -46,8 +47,7 @@ class Network:
         if mu.shape != logvar.shape or mu.ndim != 2 or len(mu) != len(X):
             raise ValueError(f"encode() returned shapes {mu.shape} and {logvar.shape} for {len(X)} rows; both must be "
                              "(n, d).")
-        bad = int((~(np.isfinite(mu) & np.isfinite(logvar))).any(axis=1).sum())
-        if bad:
+        if bad := int((~(np.isfinite(mu) & np.isfinite(logvar))).any(axis=1).sum()):
             raise ValueError(f"encode() returned NaN or infinite values for {bad} of {len(X)} rows: the training "
                              "diverged, or X is not scaled.")
         return mu, logvar

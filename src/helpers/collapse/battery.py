@@ -9,61 +9,54 @@ Shapes: n rows, D features, d latent dimensions. KL and information in nats.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from scipy.special import logsumexp
+import torch
 
+from .. import models, training
 from .adapter import Network
-from .planted import CASES, Planted, draw as planted
-from .probes import bootstrap, cluster_nmi, cluster_within, probe, probe_data, subset
+from .factors import total_correlation
+from .probes import cluster_nmi, cluster_within, interval, probe, subset
 
-ACTIVE_KL = 0.05  # nats: a unit above is active
 ACTIVE_VARIANCE = 0.01  # of mu: the older rule (Burda, Grosse & Salakhutdinov 2016, sec. 3), which overcounts
-NOTICES = 0.05  # a shuffle that raises the squared error by less than 5 % goes unnoticed
-SHIFTS = 0.02  # an encoder whose mu moves by less than 2 % of its spread when c is swapped does not use c
-NEAR_CHANCE = 0.5  # z has lost c when a probe gets less than half of the skill that it has on the data themselves
+LEVELS = ["measure", "target", "space"]  # what a row of the battery is called: a name, of what, and where or how
+Row = tuple[tuple[str, str, str], np.ndarray | float, float]  # LEVELS, a value or one a row (n,), its chance
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Where the verdict turns: a unit with more than `active` nats is active; a shuffle that raises the squared error
+    by less than the share `notices` goes unnoticed; below `silent` nats there is no KL; an encoder whose mu moves by
+    less than `shifts` of its spread when c is swapped does not use c; z has lost c when a probe gets less than
+    `forgets` of the skill that it has on the data themselves."""
+
+    active: float = models.ACTIVE_KL
+    notices: float = 0.05
+    silent: float = 0.5
+    shifts: float = 0.02
+    forgets: float = 0.5
 
 
 # ---- single measures ------------------------------------------------------------------------------------------------
 
-def kl_per_dimension(mu: np.ndarray, logvar: np.ndarray) -> np.ndarray:
-    """KL(q(z_j|x)||N(0,1)) per row and dimension, nats, (n, d) (Kingma & Welling 2014, appendix B)."""
-    mu, logvar = np.asarray(mu, dtype=float), np.asarray(logvar, dtype=float)
-    return 0.5 * (mu**2 + np.exp(logvar) - 1.0 - logvar)
-
-
-def active_units(mu: np.ndarray, logvar: np.ndarray, rule: str = "kl") -> np.ndarray:
-    """Positions of the active dimensions: mean KL above 0.05 nats (`rule="kl"`), or variance of mu over the rows above
-    0.01 (`rule="variance"`, Burda et al. 2016), which also counts dimensions that are almost all noise."""
-    if rule not in ("kl", "variance"):
-        raise ValueError(f"rule is {rule!r}; choose kl or variance.")
-    score = kl_per_dimension(mu, logvar).mean(axis=0) if rule == "kl" else np.var(np.asarray(mu, dtype=float), axis=0)
-    return np.flatnonzero(score > (ACTIVE_KL if rule == "kl" else ACTIVE_VARIANCE))
-
 
 def information(mu: np.ndarray, logvar: np.ndarray, seed: int = 0) -> tuple[float, float]:
-    """I(x;z) under q, and the marginal KL(q(z)||p) = mean KL - I(x;z), both in nats, at one sample of z per row.
-
-    q(z) is the mixture of the rows' own posteriors, so that I(x;z) cannot exceed log n (it saturates there, and the
-    marginal KL takes the rest); either can be slightly negative by sampling when it is truly zero. At most 2000 rows
-    are used. Hoffman & Johnson 2016, eq. 9.
-    """
+    """I(x;z) under q, and the marginal KL(q(z)||p) = mean KL - I(x;z), both in nats, of at most 2000 rows: I(x;z)
+    saturates at log n (`models.mutual_information`), and the marginal KL takes the rest."""
     rows = subset(len(mu), seed, 2000)
+    noise = np.random.default_rng([seed, 11]).normal(size=(len(rows), mu.shape[1]))
     mu, logvar = np.asarray(mu, dtype=float)[rows], np.asarray(logvar, dtype=float)[rows]
-    noise = np.random.default_rng([seed, 11]).normal(size=mu.shape)
-    z, precision = mu + noise * np.exp(0.5 * logvar), np.exp(-logvar)
-    distance = z**2 @ precision.T - 2.0 * z @ (mu * precision).T + (mu**2 * precision + logvar).sum(axis=1)
-    log_q = logsumexp(-0.5 * distance, axis=1) - np.log(len(mu))
-    gained = float((-0.5 * (noise**2 + logvar).sum(axis=1) - log_q).mean())
-    return gained, float(kl_per_dimension(mu, logvar).sum(axis=1).mean()) - gained
+    gained = float(models.mutual_information(*map(torch.as_tensor, (mu, logvar, noise))))
+    return gained, float(training.kl_rows(mu, logvar).sum(axis=1).mean()) - gained
 
 
 @dataclass(frozen=True)
 class PPCA:
-    """What probabilistic PCA foretells: eigenvalues `spectrum` (D,), `active` units, `rate` (nats) and `distortion`
-    (squared error summed over features) of the best linear model."""
+    """What probabilistic PCA foretells of the best linear model: eigenvalues `spectrum` (D,), `active` units, `rate` in
+    nats, `distortion` (squared error summed over features)."""
 
     spectrum: np.ndarray
     active: int
@@ -102,140 +95,188 @@ def encoder_shift(network: Network, X: np.ndarray, c: np.ndarray, mu: np.ndarray
 
 # ---- the battery ----------------------------------------------------------------------------------------------------
 
+
 @dataclass(frozen=True)
 class Diagnosis:
-    """What `diagnose` found: `table` (one row per measure: value, 95 % interval, how to read it), `values` (the same as
-    a dict), `kl_per_dim` (d,), `active` (positions), `verdict`, its `evidence`, and `notes` on what is missing."""
+    """What `diagnose` found. `table` has a row a measure, named by LEVELS, with value, low and high (95 % interval over
+    rows or groups), chance, and how to read it; `rows` (n, ...) the measures that are means over rows; `kl_per_dim`
+    (d,); `n_units` how many rows or groups are independent; `notes` what is missing."""
 
-    values: dict[str, float]
     table: pd.DataFrame
+    rows: pd.DataFrame = field(repr=False)
     kl_per_dim: np.ndarray
-    active: np.ndarray
-    verdict: str
-    evidence: list[str]
+    n_units: int
     notes: list[str]
 
+    def value(self, measure: str, target: str = "", space: str = "") -> float:
+        """One measure; KeyError for one that was not taken."""
+        return float(self.table.at[(measure, target, space), "value"])
+
+    @property
+    def verdict(self) -> str:
+        """`decide` at the usual thresholds."""
+        return decide(self)[0]
+
     def __str__(self) -> str:
-        return "\n".join([f"verdict: {self.verdict}", *(f"  - {line}" for line in self.evidence),
+        verdict, evidence = decide(self)
+        return "\n".join([f"verdict: {verdict}", *(f"  - {line}" for line in evidence),
                           *(f"  (note: {line})" for line in self.notes)])
 
 
 def diagnose(model, X: np.ndarray, c: np.ndarray | None = None, factors: dict[str, np.ndarray] | None = None,
-             groups: np.ndarray | None = None, beta: float | None = None, seed: int = 0,
-             n_boot: int = 500) -> Diagnosis:
+             groups: np.ndarray | None = None, beta: float | None = None, seed: int = 0) -> Diagnosis:
     """Run the whole battery on a trained model and say whether it collapsed.
 
     `model` is one of ours (`fit.model()`) or any object with `encode(x[, c]) -> (mu, logvar)` and `decode(z[, c])`;
     X (n, D) is what it was trained on, scaled; c (n,) the condition as integer codes, or labels to look for in z;
-    `factors` name -> (n,) categorical, other things that z may hold; `groups` (n,) the track of each row, kept together
-    in probes and intervals; `beta` the KL weight for the pPCA prediction (read from our own recipes); `n_boot` draws
-    for the intervals (0: none).
-    Raises ValueError for fewer than two rows, non-finite X, a condition with one class or of another length, and for
-    NaN from the model.
+    `factors` name -> (n,) categorical, other things that z may hold; `groups` (n,) what belongs together (a track's
+    segments), kept together in probes and intervals; `beta` the KL weight for the pPCA prediction (read from our own
+    recipes). Raises ValueError for fewer than two rows, non-finite X, a condition with one class or of another length,
+    and for NaN from the model.
     """
-    X, c, n_classes = _checked(model, X, c, {**(factors or {}), **({"groups": groups} if groups is not None else {})})
-    network, notes = Network(model, n_classes), []
-    try:
+    factors = factors or {}
+    X, c, n_classes = _checked(model, X, c, factors | ({} if groups is None else {"groups": groups}))
+    targets = ({} if c is None else {"c": c}) | factors
+    notes: list[str] = []
+    with Network(model, n_classes) as network:
         mu, logvar = network.encode(X, c)
+        kl = training.kl_rows(mu, logvar)
+        active = np.flatnonzero(kl.mean(axis=0) > models.ACTIVE_KL)
         rng = np.random.default_rng([seed, 11])
         z = mu + rng.normal(size=mu.shape) * np.exp(0.5 * logvar)
-        order = rng.permutation(len(X))
-        kl, active = kl_per_dimension(mu, logvar), active_units(mu, logvar)
-        columns = {"KL": kl.sum(axis=1), "MSE": network.squared_error(X, z, c)}
-        columns["MSE, z shuffled"] = network.squared_error(X, z[order], c)
-        columns["MSE, z = 0"] = network.squared_error(X, np.zeros_like(z), c)
-        values: dict[str, float] = {"active units (KL > 0.05)": len(active)}
-        values["active units (Var > 0.01)"] = len(active_units(mu, logvar, "variance"))
+        found = [*_of_code(mu, logvar, kl, active, seed), *_of_decoder(network, X, c, z, rng.permutation(len(X)))]
         if c is not None:
-            columns["MSE, c shuffled"] = network.squared_error(X, z, c[order])
-            values["encoder shift"] = encoder_shift(network, X, c, mu, active, seed)
-    finally:
-        network.close()
-    values["I(x;z)"], values["KL(q(z)||p)"] = information(mu, logvar, seed)
-    targets = ({"c": c} if c is not None else {}) | (factors or {})
-    for name, target in targets.items():
-        for space, Z in (("sampled z", z), ("active units", mu[:, active]), ("data", X)):
-            look = probe_data if space == "data" else probe  # the data's probe is the same for every model
-            found = look(Z, target, groups, seed) if Z.shape[1] else None
-            if found is not None:
-                columns[f"probe of {name}, {space}"] = _spread(found, len(X))
-                values[f"chance, {name}"] = found.chance
-            elif Z.shape[1]:
-                notes.append(f"no probe of {name}: it has fewer than two classes with at least two tracks")
-                break
-            if name == "c" and space == "sampled z" and found is not None:
-                values["I(z;c)"] = found.information
-        if not len(active):
-            notes.append(f"no active unit to probe for {name}: stated at chance")
-            values[f"probe of {name}, active units"] = values.get(f"chance, {name}", 0.0)
-        clustered = mu[:, active] if len(active) else z
-        if name == "c":
-            standardised = (mu - mu.mean(axis=0)) / mu.std(axis=0).clip(1e-12)
-            values["NMI of c, K-Means on mu"], values["NMI of c, by chance"] = cluster_nmi(clustered, target, seed)
-            values["NMI of c, K-Means on standardised mu"] = cluster_nmi(standardised, target, seed)[0]
-        elif clusters := cluster_within(clustered, np.zeros(len(X)) if c is None else c, target, seed):
-            values[f"clusters within c, {name}"], values[f"clusters within c, {name}, chance"] = clusters
-    beta = beta if beta is not None else _beta(model)
+            found.append((("encoder shift", "", ""), encoder_shift(network, X, c, mu, active, seed), np.nan))
+    found += _of_probes(targets, X, z, mu[:, active], groups, seed, notes)
+    found += _of_clusters(targets, mu[:, active] if len(active) else z, mu, groups, seed)
+    recipe = getattr(model, "recipe", None)
+    if beta is None and recipe is not None and recipe.sigma == "fixed":
+        beta = recipe.beta
     if beta is not None:
-        given = c if getattr(model, "decoder_sees_c", network.sees_c["decode"]) else None
-        foretold = predict(X, beta, given)
-        values["active units, pPCA"], values["KL, pPCA"] = min(foretold.active, mu.shape[1]), foretold.rate
-    values |= {name: float(np.nanmean(column)) for name, column in columns.items()}
-    n_units = len(X) if groups is None else len(np.unique(groups))
-    verdict, evidence = decide(values, list(factors or {}), n_units)
-    table = _table(values, columns, groups, seed, n_boot)
-    return Diagnosis(values, table, kl.mean(axis=0), active, verdict, evidence, notes)
+        foretold = predict(X, beta, c if getattr(model, "decoder_sees_c", network.sees_c["decode"]) else None)
+        found += [(("active units", "", "pPCA"), min(foretold.active, mu.shape[1]), np.nan),
+                  (("KL", "", "pPCA"), foretold.rate, np.nan)]  # fmt: skip
+    table, rows = _tabulated(found, groups)
+    return Diagnosis(table, rows, kl.mean(axis=0), len(X) if groups is None else len(np.unique(groups)), notes)
 
 
-def decide(values: dict[str, float], factors: list[str], n: int) -> tuple[str, list[str]]:
-    """The verdict that the measures of `diagnose` on n independent tracks carry, and the evidence in words.
+def _of_code(mu: np.ndarray, logvar: np.ndarray, kl: np.ndarray, active: np.ndarray, seed: int) -> Iterator[Row]:
+    """Measures of the code alone."""
+    yield ("active units", "", ""), len(active), np.nan
+    yield ("active units", "", "Var(mu) > 0.01"), int((mu.var(axis=0) > ACTIVE_VARIANCE).sum()), np.nan
+    yield ("KL", "", ""), kl.sum(axis=1), np.nan
+    for name, value in zip(("I(x;z)", "KL(q(z)||p)"), information(mu, logvar, seed), strict=True):
+        yield (name, "", ""), value, np.nan
+    if len(mu) > len(active):  # a covariance needs more rows than dimensions
+        yield ("total correlation", "", ""), total_correlation(mu[:, active], logvar[:, active], seed), np.nan
+
+
+def _of_decoder(network: Network, X: np.ndarray, c: np.ndarray | None, z: np.ndarray,
+                order: np.ndarray) -> Iterator[Row]:
+    """Squared error as the model is, and with z or c exchanged."""
+    told = {"": (z, c), "z shuffled": (z[order], c), "z = 0": (np.zeros_like(z), c)}
+    for how, given in (told if c is None else told | {"c shuffled": (z, c[order])}).items():
+        yield ("squared error", "", how), network.squared_error(X, *given), np.nan
+
+
+def _of_probes(targets: dict[str, np.ndarray], X: np.ndarray, z: np.ndarray, active: np.ndarray,
+               groups: np.ndarray | None, seed: int, notes: list[str]) -> Iterator[Row]:
+    """Probes of every target in sampled z, active units' means (n, n_active) and the data; adds to `notes`. Dead ones
+    are left out: a probe standardises, and would blow up traces too faint to use."""
+    for name, target in targets.items():
+        sampled, data = probe(z, target, groups, seed), probe(X, target, groups, seed)
+        if sampled is None or data is None:
+            notes.append(f"no probe of {name}: it has fewer than two classes with at least two tracks")
+            continue
+        within = probe(active, target, groups, seed) if active.shape[1] else None
+        if within is None:
+            notes.append(f"no active unit to probe for {name}: stated at chance")
+        yield ("probe", name, "sampled z"), sampled.hits, sampled.chance
+        yield ("probe", name, "active units"), sampled.chance if within is None else within.hits, sampled.chance
+        yield ("probe", name, "data"), data.hits, data.chance
+        if name == "c":
+            yield ("I(z;c)", "c", ""), sampled.information, np.nan
+
+
+def _of_clusters(targets: dict[str, np.ndarray], code: np.ndarray, mu: np.ndarray, groups: np.ndarray | None,
+                 seed: int) -> Iterator[Row]:
+    """NMI of K-Means on the code with c, and within each class of c with the other targets."""
+    for name, target in targets.items():
+        if name == "c":
+            yield ("NMI", "c", "active units"), *cluster_nmi(code, target, groups, seed)
+            scaled = (mu - mu.mean(axis=0)) / mu.std(axis=0).clip(1e-12)
+            yield ("NMI", "c", "standardised mu"), *cluster_nmi(scaled, target, groups, seed)
+        elif nmi := cluster_within(code, targets.get("c", np.zeros(len(mu))), np.asarray(target), groups, seed):
+            yield ("NMI within c", name, "active units"), *nmi
+
+
+_READING = {
+    ("active units", ""): "0 if collapsed", ("active units", "Var(mu) > 0.01"): "overcounts",
+    ("active units", "pPCA"): "eigenvalues above beta / 2", ("KL", ""): "nats; 0 if collapsed",
+    ("KL", "pPCA"): "nats, best linear model", ("KL(q(z)||p)", ""): "nats, KL - I(x;z)",
+    ("total correlation", ""): "nats, of active units", ("squared error", ""): "per feature",
+    ("squared error", "z shuffled"): "as trained if collapsed", ("squared error", "z = 0"): "as trained if collapsed",
+    ("squared error", "c shuffled"): "as trained if the decoder ignores c",
+    ("encoder shift", ""): "0 if the encoder ignores c", ("I(z;c)", ""): "nats, lower bound",
+    ("NMI", "active units"): "K-Means", ("NMI", "standardised mu"): "K-Means, dead units too: misleads",
+    ("NMI within c", "active units"): "K-Means in each class",
+}  # fmt: skip
+
+
+def _tabulated(found: list[Row], groups: np.ndarray | None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """`Diagnosis.table` and `Diagnosis.rows`."""
+    rows = pd.DataFrame({key: value for key, value, _ in found if isinstance(value, np.ndarray)})
+    edges = limits(rows, groups)
+    said = _READING | {("I(x;z)", ""): f"nats; this estimate is at most ln n = {np.log(min(len(rows), 2000)):.1f}"}
+    lines = []
+    for key, value, chance in found:
+        lines.append([*key, float(np.nanmean(value)), *edges.get(key, (np.nan, np.nan)), chance,
+                      said.get(key[::2], "balanced accuracy")])  # fmt: skip
+    columns = [*LEVELS, "value", "low", "high", "chance", "reading"]
+    return pd.DataFrame(lines, columns=columns).set_index(LEVELS), rows
+
+
+def limits(rows: pd.DataFrame, groups: np.ndarray | None) -> dict[tuple, np.ndarray]:
+    """95 % interval (low, high) of the mean of every column of `Diagnosis.rows`, over rows or whole groups."""
+    edges = dict(zip(rows, interval(rows.to_numpy(), groups).T, strict=True))
+    return {key: np.clip(edge, 0.0, 1.0) if key[0] == "probe" else edge for key, edge in edges.items()}
+
+
+def decide(found: Diagnosis, at: Thresholds = Thresholds()) -> tuple[str, list[str]]:  # noqa: B008 (frozen)
+    """The verdict that the measures of a diagnosis carry, and the evidence in words.
 
     "collapsed": no active unit, KL near 0, z shuffled goes unnoticed, probes of z at chance. "informative": z carries
     the data and the model makes no use of c. "by design": encoder and decoder use c, z carries the data, and a probe of
     c gets less than half of its skill on the data; "keeps c" when it gets more. "encoder only", "decoder only": the
-    other one makes no use of c. "undecided": the measures contradict each other.
+    other one makes no use of c. "undecided": the measures contradict each other, or the data do not show c either.
     """
-    units, kl, mse = int(values["active units (KL > 0.05)"]), values["KL"], values["MSE"]
-    worse = {key: values[f"MSE, {key} shuffled"] / mse - 1 for key in ("z", "c") if f"MSE, {key} shuffled" in values}
-    skill = {name: _skill(values, name, "sampled z") for name in ("c", *factors) if f"chance, {name}" in values}
+    table, units, kl = found.table, int((found.kl_per_dim > at.active).sum()), found.value("KL")
+    trained = max(found.value("squared error"), 1e-12)
+    worse = {part: found.value("squared error", "", f"{part} shuffled") / trained - 1
+             for part in "zc" if ("squared error", "", f"{part} shuffled") in table.index}
     evidence = [f"{units} active unit{'s' * (units != 1)}, KL {kl:.2f} nats",
-                f"squared error {mse:.3f}, {worse['z']:+.1%} with z shuffled"]
-    for name in skill:
-        evidence.append(f"probe of {name} from z: {values[f'probe of {name}, sampled z']:.2f} (chance "
-                        f"{values[f'chance, {name}']:.2f}, from the data {values[f'probe of {name}, data']:.2f})")
-    quiet, at_chance = worse["z"] < NOTICES, True
-    for name, s in skill.items():  # two standard errors of an accuracy at chance are granted
-        chance = values[f"chance, {name}"]
-        at_chance &= s < 0.1 + 2 * np.sqrt(chance / (1 - chance) / n)
+                f"squared error {trained:.3f}, {worse['z']:+.1%} with z shuffled"]
+    skill, at_chance = {}, True
+    for name in [target for measure, target, space in table.index if (measure, space) == ("probe", "sampled z")]:
+        z, data = (table.loc[("probe", name, space)] for space in ("sampled z", "data"))
+        edge = 0.1 + 2 * np.sqrt(z.chance / (1 - z.chance) / found.n_units)  # two standard errors at chance are granted
+        skill[name] = [(p.value - p.chance) / (1 - p.chance) for p in (z, data)] + [edge]
+        at_chance &= skill[name][0] < edge
+        evidence.append(f"probe of {name} from z: {z.value:.2f} (chance {z.chance:.2f}, the data {data.value:.2f})")
+    quiet = worse["z"] < at.notices
     if units == 0 or quiet:
-        dead = units == 0 and quiet and kl < 0.5 and at_chance
-        return ("collapsed" if dead else "undecided"), evidence
+        return ("collapsed" if units == 0 and quiet and kl < at.silent and at_chance else "undecided"), evidence
     if "c" not in worse:
         return "informative", evidence
-    encoder, decoder = values["encoder shift"] > SHIFTS, worse["c"] > NOTICES
-    evidence += [f"mu moves by {values['encoder shift']:.2f} of its spread when the encoder is told another class",
+    shift = found.value("encoder shift")
+    evidence += [f"mu moves by {shift:.2f} of its spread when the encoder is told another class",
                  f"squared error {worse['c']:+.1%} when the decoder is told another class"]
-    if encoder and decoder:
-        forgotten = "c" in skill and skill["c"] < NEAR_CHANCE * max(_skill(values, "c", "data"), 1e-9)
-        return ("by design" if forgotten else "keeps c"), evidence
-    return ("encoder only" if encoder else "decoder only" if decoder else "informative"), evidence
-
-
-def _skill(values: dict[str, float], name: str, space: str) -> float:
-    chance = values[f"chance, {name}"]
-    return (values[f"probe of {name}, {space}"] - chance) / (1 - chance)
-
-
-def _spread(found, n: int) -> np.ndarray:
-    """The weighted hits of a probe at their rows, NaN at rows that it left out."""
-    column = np.full(n, np.nan)
-    column[found.rows] = found.hits
-    return column
-
-
-def _beta(model) -> float | None:
-    recipe = getattr(model, "recipe", None)
-    return None if recipe is None or recipe.sigma == "learned" else float(recipe.beta)
+    encoder, decoder = shift > at.shifts, worse["c"] > at.notices
+    from_z, from_data, edge = skill.get("c", (0.0, 0.0, 0.0))
+    if encoder and decoder and from_data > edge:
+        return ("by design" if from_z < at.forgets * from_data else "keeps c"), evidence
+    verdicts = {(True, True): "undecided", (True, False): "encoder only", (False, True): "decoder only"}
+    return verdicts.get((encoder, decoder), "informative"), evidence
 
 
 def _checked(model, X, c, per_row: dict) -> tuple[np.ndarray, np.ndarray | None, int]:
@@ -256,36 +297,3 @@ def _checked(model, X, c, per_row: dict) -> tuple[np.ndarray, np.ndarray | None,
         codes = np.asarray(c, dtype=int)  # keep the codes that the model was trained with
     n_classes = max(int(getattr(model, "n_classes", 0) or 0), int(codes.max()) + 1)
     return X, codes, n_classes
-
-
-_READING = {
-    "active units (KL > 0.05)": "0 if collapsed", "active units (Var > 0.01)": "overcounts",
-    "active units, pPCA": "eigenvalues above beta / 2",
-    "KL": "nats; 0 if collapsed", "KL, pPCA": "nats, best linear model",
-    "I(x;z)": "nats, at most log n; slightly below 0 by sampling", "KL(q(z)||p)": "nats, KL - I(x;z)",
-    "I(z;c)": "nats, lower bound by a probe; below 0: no better than class frequencies", "MSE": "per feature",
-    "MSE, z shuffled": "as MSE if collapsed", "MSE, z = 0": "as MSE if collapsed",
-    "MSE, c shuffled": "as MSE if the decoder ignores c", "encoder shift": "0 if the encoder ignores c",
-    "NMI of c, K-Means on mu": "active units", "NMI of c, by chance": "labels permuted",
-    "NMI of c, K-Means on standardised mu": "dead units too: misleads",
-}
-
-
-def _table(values: dict[str, float], columns: dict[str, np.ndarray], groups: np.ndarray | None,
-           seed: int, n_boot: int) -> pd.DataFrame:
-    low, high = {}, {}
-    if n_boot:
-        limits = bootstrap(np.column_stack(list(columns.values())), groups, seed, n_boot)
-        low, high = (dict(zip(columns, row, strict=True)) for row in limits)
-    order = [n for n in _READING if n in values]
-    order += [n for n in values if n not in _READING and not n.startswith("chance")]
-    table = pd.DataFrame({"value": [values[n] for n in order], "low": [low.get(n) for n in order],
-                          "high": [high.get(n) for n in order]}, index=pd.Index(order, name="measure"))
-    table["reading"] = [_READING.get(n) or _probe_reading(n, values) for n in order]
-    return table
-
-
-def _probe_reading(name: str, values: dict[str, float]) -> str:
-    if name.startswith("probe of "):
-        return f"balanced accuracy, chance {values.get('chance, ' + name[9:].rsplit(',', 1)[0], 0.0):.2f}"
-    return "NMI of K-Means in each class" + (", factor permuted" if name.endswith("chance") else "")

@@ -2,39 +2,53 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
-from .battery import ACTIVE_KL, predict
-from .words import NOT_RUN, with_start
-from .study import Study
-from ..plots import GENRE_PALETTE, MARKERS, NOISE, OURS, PAPER, WIDTH, _close, _grid
-from .transfer import Transfer
+from ..models import ACTIVE_KL
+from ..plots import GENRE_PALETTE, MARKERS, NOISE, WIDTH, _close, _grid
+from .battery import predict
+from .study import ChapterRun
+from .transfer import SwapResult
+from .words import NOT_RUN, pick
 
 COLOURS = list(GENRE_PALETTE.values())
+RANGE = ("pi", 100)  # what an error bar shows: the range over seeds
+
+# panels of `lines`: title -> (measure, target[, space])
+_SIZE = {"Active units": ("active units", "", ""), "KL (nats)": ("KL", "", "")}
+FEW = _SIZE | {"Squared error, z shuffled": ("squared error", "", "z shuffled"),
+               "Brightness from z": ("probe", "brightness", "sampled z")}  # fmt: skip
+MANY = _SIZE | {"Genre, NMI of K-Means": ("NMI", "c", "active units"),
+                "Style, probe of units": ("probe", "style", "active units")}  # fmt: skip
+BETA = {"Active units": ("active units", ""), "Rate: KL (nats)": ("KL", ""), "Distortion": ("distortion", ""),
+        "Silhouette": ("silhouette", ""), "Genre, NMI of K-Means": ("NMI", "c")}  # fmt: skip
+FACTORS = {"MIG": ("MIG", ""), "Disentanglement": ("disentanglement", ""), "Completeness": ("completeness", ""),
+           "Informativeness": ("informativeness", "")}  # fmt: skip
 
 
 def missing(why: str) -> Figure:
     """A figure that says why there is nothing to draw."""
     figure, axis = plt.subplots(figsize=(WIDTH, 0.8))
     axis.axis("off")
-    axis.text(0, 0.5, why, va="center", fontsize=11)
+    axis.text(0, 0.5, textwrap.fill(why, 60), va="center", fontsize=11)
     return _close(figure)
 
 
-def kl_per_unit(study: Study) -> Figure:
+def kl_per_unit(chapter: ChapterRun) -> Figure:
     """KL of every latent dimension, sorted, one line a model (first seed), and what pPCA foretells for the first."""
     figure, axis = plt.subplots(figsize=(WIDTH, 3.6))
-    for i, (name, found) in enumerate(study.diagnoses.items()):
+    for i, (name, found) in enumerate(chapter.diagnoses.items()):
         kl = np.sort(found[0].kl_per_dim)[::-1]
         axis.plot(np.arange(1, len(kl) + 1), kl, marker=MARKERS[i], ms=4, color=COLOURS[i], label=name)
-    first = next(iter(study.fits))
-    recipe = study.fits[first][0].recipe
-    spectrum = predict(study.X[0], recipe.beta, study.c if recipe.kind == "cvae" else None).spectrum
+    first, fits = next(iter(chapter.fits.items()))
+    recipe, X = fits[0].recipe, chapter.X[fits[0].seed]
+    spectrum = predict(X, recipe.beta, chapter.c if recipe.kind == "cvae" else None).spectrum
     foretold = 0.5 * np.log(np.maximum(2 * spectrum / recipe.beta, 1.0))[: recipe.latent]
     axis.plot(np.arange(1, len(foretold) + 1), foretold, color="black", lw=1.2, ls=":", label=f"pPCA, for the {first}")
     axis.axhline(ACTIVE_KL, color=NOISE, lw=1)
@@ -44,131 +58,101 @@ def kl_per_unit(study: Study) -> Figure:
     return _close(figure)
 
 
-def _dots(axis, names: list[str], values: list[np.ndarray], offset: float, label: str, i: int) -> None:
-    """One row a model: mean and range over seeds."""
-    y = np.arange(len(names)) + offset
-    mean = np.array([v.mean() for v in values])
-    reach = np.array([[m - v.min(), v.max() - m] for m, v in zip(mean, values, strict=True)]).T
-    reach = np.maximum(reach, 0.0)  # the mean of equal numbers may lie an ulp outside them
-    axis.errorbar(mean, y, xerr=reach, fmt=MARKERS[i], ms=7, color=COLOURS[i], label=label, capsize=2, lw=1)
+def _dots(parts: dict[str, pd.DataFrame], mark: str, columns: int = 2) -> tuple[Figure, list]:
+    """A panel a table of `parts`, a row a model, a mark a value of the column `mark`: mean and range over seeds."""
+    models, marks = (list(dict.fromkeys(pd.concat(parts.values())[column])) for column in ("model", mark))
+    figure, axes = _grid(len(parts), height=1.3 + 0.38 * len(models), columns=columns, sharey=True)
+    for axis, (title, part) in zip(axes, parts.items(), strict=True):
+        sns.pointplot(part, x="value", y="model", order=models, hue=mark, hue_order=marks, ax=axis, errorbar=RANGE,
+                      palette=COLOURS[: len(marks)], markers=list(MARKERS[: len(marks)]), ms=6, ls="none", dodge=0.3,
+                      err_kws={"lw": 1})  # fmt: skip
+        axis.set(title=title, ylabel="", xlabel="")
+    return figure, axes
 
 
-def shuffles(study: Study) -> Figure:
-    """Squared error of every model as it is, with z shuffled, z = 0 and (where there is one) c shuffled."""
-    names = list(study.diagnoses)
-    figure, axis = plt.subplots(figsize=(WIDTH, 1.6 + 0.5 * len(names)))
-    kinds = ["MSE", "MSE, z shuffled", "MSE, z = 0", "MSE, c shuffled"]
-    for i, kind in enumerate(k for k in kinds if k in study.diagnoses[names[0]][0].values):
-        label = {"MSE": "as trained"}.get(kind, kind.removeprefix("MSE, "))
-        _dots(axis, names, [study.values(name, kind) for name in names], 0.12 * (i - 1.5), label, i)
-    axis.set_yticks(range(len(names)), names)
-    axis.invert_yaxis()
-    axis.set(xlabel="squared error per feature", title="What the decoder notices", xlim=(0, None))
-    _legend(figure, axis, 4)
-    return _close(figure)
-
-
-def probes(study: Study) -> Figure:
-    """Balanced accuracy of probes of z, one panel a target; dashed is chance, dotted the data's own."""
-    names, measures = list(study.diagnoses), next(iter(study.diagnoses.values()))[0].values
-    targets = [t for t in ("c", *study.factors) if f"probe of {t}, sampled z" in measures]
-    figure, axes = plt.subplots(1, len(targets), figsize=(WIDTH, 1.7 + 0.45 * len(names)), sharey=True, squeeze=False)
-    for axis, target in zip(axes.flat, targets, strict=True):
-        for i, space in enumerate(("sampled z", "active units")):
-            values = [study.values(name, f"probe of {target}, {space}") for name in names]
-            _dots(axis, names, values, 0.2 * (i - 0.5), space, i)
-        axis.axvline(measures[f"chance, {target}"], color="black", ls="--", lw=1, label="chance")
-        axis.axvline(measures[f"probe of {target}, data"], color="black", ls=":", lw=1.4, label="from the data")
-        axis.set(xlim=(0, 1), title=f"{'genre' if target == 'c' else target}", xlabel="balanced accuracy")
-        axis.set_yticks(range(len(names)), names)
-    axes[0, 0].invert_yaxis()
-    _legend(figure, axes[0, 0], 4)
-    return _close(figure)
-
-
-def _legend(figure: Figure, axis, columns: int) -> None:
-    marks, labels = axis.get_legend_handles_labels()
+def _legend(figure: Figure, axes: list, columns: int = 3) -> Figure:
+    """The figure, one legend under it: that of the first of its axes."""
+    marks, labels = axes[0].get_legend_handles_labels()
+    for axis in axes:
+        if axis.get_legend() is not None:
+            axis.get_legend().remove()
     figure.legend(marks, labels, loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
-
-
-def scale(table: pd.DataFrame | None) -> Figure:
-    """The scale grid: active units, K-Means NMI of the genre, probe of the style and KL against the number of tracks;
-    None (not computed) gives a figure that says so."""
-    if table is None:
-        return missing(NOT_RUN)
-    panels = {"active units (KL > 0.05)": "Active units", "KL": "KL (nats)",
-              "NMI of c, K-Means on mu": "Genre: NMI of K-Means",
-              "probe of style, active units": "Style: probe accuracy"}
-    figure, axes = _grid(len(panels), height=2.5, sharex=True)
-    for axis, (measure, title) in zip(axes, panels.items(), strict=True):
-        part = table[table.measure == measure]
-        for i, (model, rows) in enumerate(part.groupby("model", sort=False)):
-            over = rows.groupby("n").value.agg(["mean", "min", "max"])
-            reach = np.maximum([over["mean"] - over["min"], over["max"] - over["mean"]], 0.0)
-            axis.errorbar(over.index, over["mean"], reach, marker=MARKERS[i], color=COLOURS[i], label=model, capsize=3)
-        axis.set(xscale="log", title=title, ylim=(0, 1.05) if "NMI" in title or "probe" in title else (0, None))
-        axis.set_xlabel("tracks" if axis in axes[-2:] else "")
-    _legend(figure, axes[0], 3)
     return _close(figure)
 
 
-def beta_sweep(table: pd.DataFrame | None) -> Figure:
-    """The beta grid: units, rate and distortion beside pPCA's prediction (dotted), silhouette and NMI of K-Means."""
+def shuffles(table: pd.DataFrame | None) -> Figure:
+    """Squared error of every model as it is, and with z or the condition exchanged or z = 0."""
     if table is None:
         return missing(NOT_RUN)
-    panels = {"active units": "Active units", "rate": "Rate: KL (nats)", "distortion": "Distortion: squared error",
-              "silhouette": "Silhouette and NMI"}
-    figure, axes = _grid(len(panels), height=2.5, sharex=True)
-    for axis, (measure, title) in zip(axes, panels.items(), strict=True):
-        for i, (name, style) in enumerate([(measure, "-"), *([("NMI", "--")] if measure == "silhouette" else [])]):
-            over = table[table.measure == name].groupby("beta").value.agg(["mean", "min", "max"])
-            axis.plot(over.index, over["mean"], marker=MARKERS[i], ls=style, color=(OURS, PAPER)[i], label=name)
-            axis.fill_between(over.index, over["min"], over["max"], color=(OURS, PAPER)[i], alpha=0.2, lw=0)
-        foretold = table[table.measure == f"{measure}, pPCA"].groupby("beta").value.mean()
-        if len(foretold):
-            axis.plot(foretold.index, foretold, color="black", ls=":", label="pPCA")
-        axis.set(xscale="log", title=title, ylim=(0, None))
-        axis.set_xlabel("beta" if axis in axes[-2:] else "")
-        axis.legend(frameon=False, fontsize=9)
-    return _close(figure)
+    part = table[table.measure == "squared error"].replace({"space": {"": "as trained"}})
+    figure, axes = _dots({"What the decoder notices": part}, "space", columns=1)
+    axes[0].set(xlabel="squared error per feature", xlim=(0, None))
+    return _legend(figure, axes)
+
+
+def probe_scores(table: pd.DataFrame, label: str = "genre") -> Figure:
+    """Balanced accuracy of probes of z, one panel a target; dashed is chance, dotted the data's own."""
+    table = table[table.measure == "probe"]
+    if table.empty:
+        return missing("Nothing to probe: there are no two classes with two tracks each.")
+    parts = {label if target == "c" else target: part for target, part in table.groupby("target", sort=False)}
+    figure, axes = _dots({name: part[part.space != "data"] for name, part in parts.items()}, "space")
+    for axis, part in zip(axes, parts.values(), strict=True):
+        axis.axvline(part.chance.mean(), color="black", ls="--", lw=1, label="chance")
+        axis.axvline(part[part.space == "data"].value.mean(), color="black", ls=":", lw=1.4, label="from the data")
+        axis.set(xlim=(0, 1), xlabel="balanced accuracy")
+    return _legend(figure, axes, 4)
 
 
 def remedies(table: pd.DataFrame | None) -> Figure:
-    """The remedies grid: active units of every remedy on each start, mean and range over seeds."""
+    """The remedies grid: what each does to units, KL and what a probe of z finds, by the start that it was tried on."""
     if table is None:
         return missing(NOT_RUN)
-    table = with_start(table)
-    part = table[table.measure == "active units (KL > 0.05)"]
-    names = list(dict.fromkeys(part.remedy))
-    figure, axis = plt.subplots(figsize=(WIDTH, 1.4 + 0.42 * len(names)))
-    for i, (start, rows) in enumerate(part.groupby("start", sort=False)):
-        values = [rows[rows.remedy == name].value.to_numpy() for name in names]
-        _dots(axis, names, values, 0.2 * (i - 1), str(start), i)
-    axis.set_yticks(range(len(names)), names)
-    axis.invert_yaxis()
-    axis.set(xlabel="active units", title="Active units under each remedy", xlim=(-0.5, None))
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _legend(figure, axis, 3)
-    return _close(figure)
+    style = table[(table.measure == "probe") & (table.space == "sampled z") & (table.target != "c")]
+    parts = {"Active units": pick(table, "active units"), "KL (nats)": pick(table, "KL"),
+             "Genre from z": pick(table, "probe", "c", "sampled z"), "Style from z": style}  # fmt: skip
+    return _legend(*_dots(parts, "start"))
 
 
-def transfer_heatmap(found: Transfer | None) -> Figure:
-    """Share of rows that the judge takes for the class they were decoded under, source by target (None: no genres)."""
+def lines(table: pd.DataFrame | None, x: str, panels: dict[str, tuple], mark: str = "model") -> Figure:
+    """Small multiples over the column `x`, log scale: a panel an entry of `panels`, {title: (measure, target, space)}
+    or any space; a line a value of the column `mark`, mean and range over seeds. None or no row says so."""
+    if table is None or table.empty:
+        return missing(NOT_RUN)
+    table = table[table.measure != ""]
+    table = table.replace({"space": {"": "trained", "pPCA": "linear optimum"}}) if mark == "space" else table
+    figure, axes = _grid(len(panels), height=2.4, sharex=True)
+    marks, values = list(dict.fromkeys(table[mark])), sorted(table[x].unique())
+    for axis, (title, (measure, target, *space)) in zip(axes, panels.items(), strict=True):
+        here = table[(table.measure == measure) & (table.target == target)]
+        here = here[here.space.isin(space)] if space else here
+        sns.lineplot(here, x=x, y="value", hue=mark, hue_order=marks, style=mark, style_order=marks, markers=True,
+                     errorbar=RANGE, ax=axis, palette=COLOURS[: len(marks)])  # fmt: skip
+        axis.set(xscale="log", title=title, ylim=(0, None), ylabel="", xlabel=x if axis in axes[-2:] else "")
+        if len(values) < 7:
+            axis.set_xticks(values, [f"{value:,g}" for value in values])
+            axis.minorticks_off()
+    return _legend(figure, axes)
+
+
+def transfer_heatmap(found: SwapResult | None) -> Figure:
+    """Share of rows that the judge takes for the class they were decoded under, source by target (None: nothing to
+    swap)."""
     if found is None:
-        return missing("These tracks have no genres: there is no condition to swap.")
+        return missing("There is no condition to swap, or no class with two tracks.")
     figure, axis = plt.subplots(figsize=(WIDTH, 1.6 + 0.36 * len(found.judged)))
     sns.heatmap(found.judged, annot=len(found.judged) <= 12, fmt=".2f", cmap="Blues", vmin=0, vmax=1, ax=axis,
                 annot_kws={"size": 9}, cbar_kws={"label": "share taken for the target"})
-    axis.set(title="Decoded under another genre, taken for it", xlabel="decoded as", ylabel="tracks of")
+    axis.set(title="Decoded under another class, taken for it", xlabel="decoded as", ylabel="tracks of")
     return _close(figure)
 
 
-def style_heatmap(profile: pd.DataFrame, genre: str) -> Figure:
-    """Mean of readable features in every style found within one genre, in the genre's own standard deviations."""
+def style_heatmap(profile: pd.DataFrame, whose: str) -> Figure:
+    """Means of features in every style found within one class, in the class's own standard deviations."""
     figure, axis = plt.subplots(figsize=(WIDTH, 1.6 + 0.45 * len(profile)))
     limit = max(1.0, float(np.abs(profile.to_numpy()).max()))
     sns.heatmap(profile, annot=True, fmt="+.1f", cmap="vlag", vmin=-limit, vmax=limit, ax=axis, annot_kws={"size": 9},
-                cbar_kws={"label": "sd within the genre"})
-    axis.set(title=f"Styles within {genre}", ylabel="", xlabel="")
+                cbar_kws={"label": "sd within it"})
+    axis.set(title=f"Styles within {whose}", ylabel="", xlabel="")
     axis.tick_params(axis="x", rotation=30)
     return _close(figure)

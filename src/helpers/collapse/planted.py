@@ -1,6 +1,6 @@
 """Planted tracks: tables whose factors are known, and the five models whose verdicts are known.
 
-They test the battery of `collapse` itself, and carry the page's questions that real tracks cannot answer.
+They test the `battery` itself, and carry the page's questions that real tracks cannot answer.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ..protocols import Recipe
 
 
 @dataclass(frozen=True)
-class Planted:
+class PlantedTracks:
     """A synthetic table: standardised features `X` (n, d), `genre` (n,) and `style` (n,) int codes, drawn
     independently, and the continuous `traits` (n, n_traits), standard normal."""
 
@@ -24,7 +24,7 @@ class Planted:
 
 
 def draw(n: int = 1000, n_genres: int = 10, n_styles: int = 5, n_traits: int = 3, n_features: int = 68,
-            genre: float = 1.5, style: float = 1.0, noise: float = 0.8, seed: int = 0) -> Planted:
+            genre: float = 1.5, style: float = 1.0, noise: float = 0.8, seed: int = 0) -> PlantedTracks:
     """Draw n tracks: x = genre centre + style centre + traits W + noise, columns standardised.
 
     Centres are Gaussian with standard deviation `genre` and `style` per feature; the traits weigh 0.6, 0.45, 0.34 ...
@@ -42,12 +42,12 @@ def draw(n: int = 1000, n_genres: int = 10, n_styles: int = 5, n_traits: int = 3
     g, s = pair // n_styles, pair % n_styles
     traits = rows.normal(size=(n, n_traits))
     X = genres[g] + styles[s] + traits @ loads + noise * rows.normal(size=(n, n_features))
-    return Planted((X - X.mean(axis=0)) / X.std(axis=0), g, s, traits)
+    return PlantedTracks((X - X.mean(axis=0)) / X.std(axis=0), g, s, traits)
 
 
 _SMALL = Recipe(hidden=(128, 64), latent=16, batch_norm=True, epochs=40, batch_size=64, lr=2e-3)
 
-#: Name -> (recipe, the verdict that `collapse.diagnose` has to reach on planted data).
+#: Name -> (recipe, the verdict that `battery.diagnose` has to reach on planted tracks).
 CASES: dict[str, tuple[Recipe, str]] = {
     "VAE": (_SMALL, "informative"),
     "CVAE": (_SMALL.but(kind="cvae"), "by design"),

@@ -1,40 +1,35 @@
 """What can be read from a latent space: cross-validated probes, factors that ignore the condition, clusters within it.
 
-Used by `collapse` and on the page "CVAE: collapse or by design?".
+Used by `battery` on the page "CVAE: collapse or by design?". Rows of one group (a track, an artist) stay together.
 """
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.cluster import KMeans
+from scipy import stats
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import normalized_mutual_info_score
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from .. import cache, clustering, metrics
+
 MAX_ROWS = 4000  # a probe or a kernel matrix on more rows costs minutes and says the same: a random subset is taken
 
 
 @dataclass(frozen=True)
-class Probe:
+class ProbeScore:
     """Out-of-fold result of a probe: balanced accuracy `score`, `chance` = 1 / number of classes, `information` in nats
-    (H(target) minus cross-entropy), and per row the weighted hit `hits` (n,), whose mean is the score."""
+    (H(target) minus cross-entropy), and per row the weighted hit `hits` (n,), NaN where it took no part, whose mean is
+    the score."""
 
     score: float
     chance: float
     information: float
     hits: np.ndarray
-    rows: np.ndarray
-
-    @property
-    def skill(self) -> float:
-        """0 at chance, 1 when every row is right; below 0 for a probe worse than chance."""
-        return (self.score - self.chance) / (1.0 - self.chance)
 
 
 def subset(n: int, seed: int, limit: int = MAX_ROWS) -> np.ndarray:
@@ -42,54 +37,47 @@ def subset(n: int, seed: int, limit: int = MAX_ROWS) -> np.ndarray:
     return np.arange(n) if n <= limit else np.sort(np.random.default_rng(seed).choice(n, limit, replace=False))
 
 
-def probe(Z: np.ndarray, target: np.ndarray, groups: np.ndarray | None = None, seed: int = 0) -> Probe | None:
-    """Can `target` be read from Z? Stratified five-fold cross-validation, whole groups (tracks) left out together.
+def probe(Z: np.ndarray, target: np.ndarray, groups: np.ndarray | None = None, seed: int = 0) -> ProbeScore | None:
+    """Can `target` be read from Z? Stratified five-fold cross-validation, whole groups left out together; remembered.
 
     Z (n, d), target (n,) categorical, groups (n,) or None. The score is the better one of a linear probe (logistic
     regression) and a kernel probe (RBF support vectors). `information` is the Barber-Agakov lower bound of I(Z; target)
     from the linear probe (Barber & Agakov 2003, eq. 3); it is negative where the probe is worse than the class
     frequencies. Classes with fewer than two groups are left out; None when fewer than two classes remain.
     """
+    found = cache.remember(_probe, np.asarray(Z), np.asarray(target), groups, seed)
+    if not found:
+        return None
+    return ProbeScore(float(found["score"]), float(found["chance"]), float(found["information"]), found["hits"])
+
+
+def _probe(Z: np.ndarray, target: np.ndarray, groups: np.ndarray | None, seed: int) -> dict[str, np.ndarray]:
     keep = subset(len(Z), seed)
     split, grouped = (StratifiedKFold, False) if groups is None else (StratifiedGroupKFold, True)
     groups = np.arange(len(Z)) if groups is None else np.asarray(groups)
-    names, codes = np.unique(np.asarray(target)[keep], return_inverse=True)
+    names, codes = np.unique(target[keep], return_inverse=True)
     sizes = np.array([len(np.unique(groups[keep][codes == k])) for k in range(len(names))])
     keep, codes = keep[sizes[codes] >= 2], codes[sizes[codes] >= 2]
     codes = np.unique(codes, return_inverse=True)[1]
     n_classes = int(codes.max()) + 1 if len(codes) else 0
     if n_classes < 2:
-        return None
+        return {}
     folds = split(min(5, int(sizes[sizes >= 2].min())), shuffle=True, random_state=seed)
-    given = [groups[keep]] if grouped else []
-    models = (LogisticRegression(max_iter=500), SVC())
-    guesses = np.zeros((2, len(codes)), dtype=int)
-    log_p = np.zeros(len(codes))
-    for train, test in folds.split(keep, codes, *given):
+    guesses, log_p = np.zeros((2, len(codes)), dtype=int), np.zeros(len(codes))
+    for train, test in folds.split(keep, codes, *([groups[keep]] if grouped else [])):
         if len(np.unique(codes[train])) < 2:
             continue  # nothing to learn from: these rows stay guessed as class 0
-        for k, model in enumerate(models):
+        for k, model in enumerate((LogisticRegression(max_iter=500), SVC())):
             fitted = make_pipeline(StandardScaler(), model).fit(Z[keep[train]], codes[train])
             guesses[k, test] = fitted.predict(Z[keep[test]])
             if k == 0:
                 log_p[test] = _log_probability(fitted, Z[keep[test]], codes[test], n_classes)
     share = np.bincount(codes) / len(codes)
     hits = (guesses == codes) / (n_classes * share[codes])  # weighted so that the mean is the balanced accuracy
-    best = hits[hits.mean(axis=1).argmax()]
-    entropy = -float((share * np.log(share)).sum())
-    return Probe(float(best.mean()), 1.0 / n_classes, entropy + float(log_p.mean()), best, keep)
-
-
-_DATA_PROBES: dict[bytes, Probe | None] = {}
-
-
-def probe_data(X: np.ndarray, target: np.ndarray, groups: np.ndarray | None = None, seed: int = 0) -> Probe | None:
-    """`probe`, remembered: several models are held against the same X, and its probe is the slowest."""
-    codes = [np.unique(labels, return_inverse=True)[1] for labels in (target, groups) if labels is not None]
-    key = hashlib.sha256(b"|".join(np.ascontiguousarray(part).tobytes() for part in (X, *codes, seed))).digest()
-    if key not in _DATA_PROBES:
-        _DATA_PROBES[key] = probe(X, target, groups, seed)
-    return _DATA_PROBES[key]
+    spread = np.full(len(Z), np.nan)
+    spread[keep] = best = hits[hits.mean(axis=1).argmax()]
+    information = log_p.mean() - (share * np.log(share)).sum()
+    return {"score": best.mean(), "chance": np.array(1.0 / n_classes), "information": information, "hits": spread}
 
 
 def _log_probability(model, Z: np.ndarray, codes: np.ndarray, n_classes: int) -> np.ndarray:
@@ -112,52 +100,48 @@ def within(values: np.ndarray, c: np.ndarray, bins: int = 3) -> np.ndarray:
     return out
 
 
-def cluster_nmi(Z: np.ndarray, target: np.ndarray, seed: int = 0) -> tuple[float, float]:
-    """NMI of K-Means on Z (n, d) with `target` (n,), k = number of classes, and the same with the target permuted
-    (mean of 20): NMI by chance is above 0, the more so the fewer rows."""
+def cluster_nmi(Z: np.ndarray, target: np.ndarray, groups: np.ndarray | None = None,
+                seed: int = 0) -> tuple[float, float]:
+    """NMI of K-Means on Z (n, d) with `target` (n,), k = number of classes, and by chance: the target dealt out anew,
+    whole groups together (`metrics.chance`), which is above 0, the more so the fewer groups."""
     keep = subset(len(Z), seed)
     names, codes = np.unique(np.asarray(target)[keep], return_inverse=True)
-    labels = KMeans(len(names), n_init=5, random_state=seed).fit_predict(Z[keep])
-    rng = np.random.default_rng([seed, 13])
-    chance = np.mean([normalized_mutual_info_score(rng.permutation(codes), labels) for _ in range(20)])
-    return float(normalized_mutual_info_score(codes, labels)), float(chance)
+    labels = clustering.cluster(Z[keep], "kmeans", len(names), seed, n_init=5)
+    chance = metrics.chance(codes, labels, None if groups is None else np.asarray(groups)[keep], 20, seed)
+    return float(metrics.nmi(metrics.counts(codes, labels))), chance["nmi"]
 
 
-def cluster_within(Z: np.ndarray, c: np.ndarray, factor: np.ndarray, seed: int = 0) -> tuple[float, float] | None:
-    """K-Means inside every class of c against `factor`: mean NMI over the classes, and the same by chance.
+def cluster_within(Z: np.ndarray, c: np.ndarray, factor: np.ndarray, groups: np.ndarray | None = None,
+                   seed: int = 0) -> tuple[float, float] | None:
+    """`cluster_nmi` of `factor` inside every class of c, k the number of its levels there, mean over the classes.
 
-    Z (n, d); k is the number of levels the factor has in that class; chance is the NMI of the same clusters with the
-    factor permuted within the class. Classes with fewer than 4 rows per level, or one level, are left out; None when
-    no class is left.
+    Z (n, d); c, factor, groups (n,). Classes with fewer than 4 rows a level, or one level, are left out; None when no
+    class is left.
     """
-    rng = np.random.default_rng(seed)
     keep = subset(len(Z), seed)
-    Z, c, factor = Z[keep], np.asarray(c)[keep], np.asarray(factor)[keep]
-    found, chance = [], []
-    for name in np.unique(c):
-        rows = np.flatnonzero(c == name)
+    found = []
+    for name in np.unique(np.asarray(c)[keep]):
+        rows = keep[np.asarray(c)[keep] == name]
         levels = len(np.unique(factor[rows]))
-        if levels < 2 or len(rows) < 4 * levels:
-            continue
-        labels = KMeans(levels, n_init=5, random_state=seed).fit_predict(Z[rows])
-        found.append(normalized_mutual_info_score(factor[rows], labels))
-        chance.append(normalized_mutual_info_score(rng.permutation(factor[rows]), labels))
-    return (float(np.mean(found)), float(np.mean(chance))) if found else None
+        if levels > 1 and len(rows) >= 4 * levels:
+            found.append(cluster_nmi(Z[rows], factor[rows], None if groups is None else groups[rows], seed))
+    return (float(np.mean([f[0] for f in found])), float(np.mean([f[1] for f in found]))) if found else None
 
 
-def bootstrap(columns: np.ndarray, groups: np.ndarray | None, seed: int, n_boot: int = 1000) -> np.ndarray:
-    """95 % percentile intervals of the column means, resampling whole groups (tracks): (n, m) -> (2, m).
+def interval(columns: np.ndarray, groups: np.ndarray | None = None, level: float = 0.95) -> np.ndarray:
+    """Intervals of the means of columns (n, m) where whole groups are drawn, (2, m); NaN with one group.
 
-    NaN marks a row that takes no part in that column.
+    NaN in a column marks a row that takes no part. A mean of rows needs no resampling, unlike the scores of clusterings
+    in `metrics.bootstrap`: it is a ratio of sums over groups, whose standard error is known (Liang & Zeger 1986), with
+    the t distribution of as many degrees of freedom as there are groups but one.
     """
     codes = np.arange(len(columns)) if groups is None else np.unique(groups, return_inverse=True)[1]
-    n, m = codes.max() + 1, columns.shape[1]
     there = np.isfinite(columns)
-    sums = np.column_stack([np.bincount(codes, np.where(there[:, j], columns[:, j], 0.0), n) for j in range(m)])
-    sizes = np.column_stack([np.bincount(codes, there[:, j], n) for j in range(m)])
-    rng = np.random.default_rng(seed)
-    draws = np.empty((n_boot, m))
-    for b in range(n_boot):  # one at a time: all counts at once would need n_boot * n numbers
-        times = np.bincount(rng.integers(n, size=n), minlength=n)
-        draws[b] = times @ sums / np.maximum(times @ sizes, 1e-12)
-    return np.percentile(draws, [2.5, 97.5], axis=0)
+    mean, size = np.nanmean(columns, axis=0), there.sum(axis=0)
+    sums = np.zeros((codes.max() + 1, columns.shape[1]))
+    np.add.at(sums, codes, np.where(there, columns - mean, 0.0))
+    n = len(sums)
+    if n < 2:
+        return np.full((2, columns.shape[1]), np.nan)
+    half = stats.t.ppf((1 + level) / 2, n - 1) * np.sqrt((sums**2).sum(axis=0) * n / (n - 1)) / size
+    return np.array([mean - half, mean + half])

@@ -1,6 +1,6 @@
 """The live study of the collapse chapter: train the page's models on one data set, and run the battery on each.
 
-Page "CVAE: collapse or by design?"; the grids that take longer are in `experiments_collapse`.
+Page "CVAE: collapse or by design?"; the grids that take longer are in `grids`.
 """
 
 from __future__ import annotations
@@ -10,63 +10,61 @@ from dataclasses import dataclass
 import joblib
 import numpy as np
 import pandas as pd
+from scipy import stats
 
-from .. import inputs, protocols, tables, training
-from . import battery
-from .battery import Diagnosis
+from .. import inputs, protocols, training
 from ..datasets import Tracks
-from .probes import within
 from ..protocols import Recipe
+from .battery import Diagnosis, diagnose, limits
+from .probes import within
 
 SHORT = 100  # epochs of the models beside the protocol's own CVAE
 DEAD = 40.0  # beta at which every unit of a model of standardised features dies
 
+
 @dataclass(frozen=True)
-class Study:
-    """`fits[model]` and `diagnoses[model]` are lists over the seeds; `X[seed]` what was fed; c (n,) codes or None;
-    `factors` what else is looked for in z; `names` of the classes."""
+class ChapterRun:
+    """`fits[model]` and `diagnoses[model]` are lists over the seeds that came through, `left_out` a sentence for each
+    that did not; `X[seed]` what was fed; c (n,) codes or None; `label` what c is called; `factors` what else is looked
+    for in z."""
 
     tracks: Tracks
     fits: dict[str, list[training.Fit]]
     diagnoses: dict[str, list[Diagnosis]]
-    X: list[np.ndarray]
+    left_out: tuple[str, ...]
+    X: dict[int, np.ndarray]
     c: np.ndarray | None
+    label: str
     factors: dict[str, np.ndarray]
 
-    def values(self, model: str, measure: str) -> np.ndarray:
+    def values(self, model: str, measure: str, target: str = "", space: str = "") -> np.ndarray:
         """One measure of one model over the seeds, (n_seeds,)."""
-        return np.array([d.values[measure] for d in self.diagnoses[model]])
+        return np.array([found.value(measure, target, space) for found in self.diagnoses[model]])
 
-    def interval(self, model: str, measure: str) -> tuple[float, float]:
-        """The widest 95 % interval of a measure over the seeds: lowest lower and highest upper end."""
-        rows = [d.table.loc[measure] for d in self.diagnoses[model]]
-        return min(row["low"] for row in rows), max(row["high"] for row in rows)
-
-    def table(self) -> pd.DataFrame:
-        """Measures by models, mean ± sd over seeds, and how to read each; the verdicts last."""
-        measures = list(dict.fromkeys(m for ds in self.diagnoses.values() for m in ds[0].table.index))
-        columns = {}
-        for model, found in self.diagnoses.items():
-            cells = {m: show(m, self.values(model, m)) for m in measures if m in found[0].values}
-            columns[model] = cells | {"verdict": ", ".join(dict.fromkeys(d.verdict for d in found))}
-        table = pd.DataFrame(columns).reindex([*measures, "verdict"]).fillna("–")
-        reading = {m: ds[0].table.loc[m, "reading"] for ds in self.diagnoses.values() for m in ds[0].table.index}
-        return table.assign(reading=[reading.get(m, "") for m in table.index]).rename_axis("measure")
+    def interval(self, model: str, measure: str, target: str = "", space: str = "") -> tuple[float, float]:
+        """95 % interval of a method's measure, one that is a mean of rows: over tracks (whole groups) and, with several
+        seeds, whose t interval joins in, over seeds, as in `metrics.bootstrap`."""
+        key = (measure, target, space)
+        rows = pd.DataFrame([found.rows[key] for found in self.diagnoses[model]]).mean()
+        low, high = limits(pd.DataFrame({key: rows}), self.tracks.groups)[key]
+        values = self.values(model, *key)
+        if len(values) > 1:
+            wide = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5
+            mean = values.mean()
+            low, high = mean - np.hypot(mean - low, wide), mean + np.hypot(high - mean, wide)
+        return (max(float(low), 0.0), min(float(high), 1.0)) if measure == "probe" else (float(low), float(high))
 
 
-def mean_sd(values: np.ndarray) -> tuple[float, float]:
-    """Mean and standard deviation (ddof 1; NaN for one value)."""
-    return float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else float("nan")
-
-
-def show(measure: str, values: np.ndarray) -> str:
-    """Mean ± sd over seeds as a table cell; counts of units with one decimal."""
-    return tables.cell(*mean_sd(values), "dims" if measure.startswith("active units") else "")
+def tidy(diagnoses: dict[str, list[Diagnosis]]) -> pd.DataFrame:
+    """Diagnoses by model as one table: model, seed (counted from 0), verdict, and the columns of `Diagnosis.table`."""
+    parts = [found.table.reset_index().assign(model=model, seed=seed, verdict=found.verdict)
+             for model, all_seeds in diagnoses.items() for seed, found in enumerate(all_seeds)]
+    return pd.concat(parts, ignore_index=True)
 
 
 def chapter_input(tracks: Tracks, protocol: str, seed: int) -> np.ndarray:
-    """What the chapter's models see: the 68 standardised audio features, (n, 68); under `released` the 462 columns of
-    its phase 3 (features, texts, one-hot genre), where the data set has what they are made of."""
+    """What the chapter's models see, (n, d): the standardised audio features; under a protocol that puts the label into
+    the input all that it fuses in phase 3, if the data set has what that is made of."""
     if protocols.get(protocol).label_in_input and tracks.genres is not None:
         try:
             return inputs.prepare(tracks, protocol, 3, seed, guard=False).X
@@ -86,35 +84,44 @@ def chapter_models(protocol: str, conditional: bool, both_ways: bool = False) ->
     dead = plain.but(beta=DEAD, epochs=min(SHORT, cvae.epochs))
     if not conditional:
         return {"VAE": vae, f"VAE, beta = {DEAD:.0f}": dead.but(kind="vae")}
-    own, other = (ramp, plain) if cvae.anneal != "none" else (plain, ramp)
-    labels = [f"CVAE, {'KL annealing' if r.anneal != 'none' else 'no annealing'}" for r in (own, other)]
-    twin = {labels[1]: other} if both_ways else {}
-    return {labels[0]: cvae, **twin, "VAE": vae, f"CVAE, beta = {DEAD:.0f}": dead}
+    both = {"CVAE, KL annealing": ramp, "CVAE, no annealing": plain}
+    own = "CVAE, KL annealing" if cvae.anneal != "none" else "CVAE, no annealing"
+    return {own: cvae, **(both | {own: cvae} if both_ways else {}), "VAE": vae, f"CVAE, beta = {DEAD:.0f}": dead}
 
 
-def run(tracks: Tracks, protocol: str = "controlled", seeds: int = 3, n_jobs: int | None = None) -> Study:
+def factor(tracks: Tracks) -> dict[str, np.ndarray]:
+    """The thing other than the label that is looked for in z, by name: the third of its own class that a track's mean
+    spectral centroid falls in, called brightness; where there is no such feature, the first one that varies."""
+    features = tracks.features
+    name = next((f for f in ("centroid_mean", *features) if f in features and features[f].nunique() > 2), None)
+    c = np.zeros(tracks.n, dtype=int) if tracks.genres is None else tracks.genre_codes
+    return {} if name is None else {
+        "brightness" if name == "centroid_mean" else str(name): within(features[name].to_numpy(), c)}
+
+
+def run(tracks: Tracks, protocol: str = "controlled", seeds: int = 3, n_jobs: int | None = None) -> ChapterRun:
     """Train and diagnose the page's models on `tracks`, `seeds` times each (cached fits, spread over the cores).
 
-    The factor other than the genre is brightness: the third of its own genre that a track's mean spectral centroid
-    falls in. Raises ValueError for an unknown protocol or fewer than one seed.
+    A fit that ran away is left out and named. Raises ValueError for an unknown protocol or fewer than one seed, and
+    `training.Diverged` when no fit came through.
     """
     if seeds < 1:
         raise ValueError(f"seeds is {seeds}; ask for at least 1.")
     c = tracks.genre_codes if len(tracks.genre_names) > 1 else None
-    X = [chapter_input(tracks, protocol, seed) for seed in range(seeds)]
-    classes = np.zeros(tracks.n, dtype=int) if c is None else c
-    factors = {"brightness": within(tracks.features["centroid_mean"].to_numpy(), classes)}
-    groups = tracks.groups if len(set(tracks.groups)) < tracks.n else None
-    models = chapter_models(protocol, c is not None)
-    jobs = [(X[s], recipe, s, c if recipe.kind == "cvae" else None) for recipe in models.values() for s in range(seeds)]
-    fits = training.fit_many(jobs, n_jobs)
-    work = joblib.Parallel(n_jobs=min(n_jobs or joblib.cpu_count(), len(jobs)))(
-        joblib.delayed(diagnose_fit)(fit, X[fit.seed], c, factors, groups) for fit in fits)
-    split = {name: slice(i * seeds, (i + 1) * seeds) for i, name in enumerate(models)}
-    return Study(tracks, {n: fits[s] for n, s in split.items()}, {n: work[s] for n, s in split.items()}, X, c, factors)
-
-
-def diagnose_fit(fit: training.Fit, X: np.ndarray, c: np.ndarray | None, factors: dict, groups: np.ndarray | None,
-                 n_boot: int = 500) -> Diagnosis:
-    """The battery on one fit of X (n, D)."""
-    return battery.diagnose(fit.model(), X, c, factors, groups, seed=fit.seed, n_boot=n_boot)
+    X = {seed: chapter_input(tracks, protocol, seed) for seed in range(seeds)}
+    factors, models = factor(tracks), chapter_models(protocol, c is not None)
+    jobs = [(X[s], recipe, s, c if recipe.kind == "cvae" else None) for recipe in models.values() for s in X]
+    fits = list(zip([name for name in models for _ in X], training.fit_many(jobs, n_jobs), strict=True))
+    done = [(name, fit) for name, fit in fits if isinstance(fit, training.Fit)]
+    left_out = tuple(f"{name}: {fit}" for name, fit in fits if isinstance(fit, training.Diverged))
+    if not done:
+        raise training.Diverged(f"No training came through. {' '.join(left_out)}")
+    work = joblib.Parallel(n_jobs=min(n_jobs or joblib.cpu_count(), len(done)))(
+        joblib.delayed(diagnose)(fit.model(), X[fit.seed], c, factors, tracks.groups, seed=fit.seed) for _, fit in done)
+    found: dict[str, list[Diagnosis]] = {}
+    kept: dict[str, list[training.Fit]] = {}
+    for (name, fit), diagnosis in zip(done, work, strict=True):
+        found.setdefault(name, []).append(diagnosis)
+        kept.setdefault(name, []).append(fit)
+    label = tracks.scored or next(iter(tracks.labels), "class")
+    return ChapterRun(tracks, kept, found, left_out, X, c, label, factors)

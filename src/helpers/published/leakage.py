@@ -148,7 +148,7 @@ def read_coverage(data: Published) -> str:
     few = [f"{r.genre} {r.n_from_tag}" for r in report.itertuples() if r.n_from_tag and r.n_from_rest]
     parts = [f"all of {_listed(whole)}"] * bool(len(whole)) + few + [f"{_listed(none)} none"] * bool(len(none))
     return (f"Only {report.n_from_tag.sum()} of {report.n_tracks.sum()} tracks borrow a text of their own genre's tag "
-            f"({', '.join(parts)}); the others take one of another tag.")  # fmt: skip
+            f"({'; '.join(parts)}); the others take one of another tag.")  # fmt: skip
 
 
 def _listed(names) -> str:
