@@ -93,6 +93,6 @@ def universe(table: pd.DataFrame, metric: str = "ami") -> Figure:
         box.set_facecolor(colours[CHOICES.index(choice)])
     axis.set_yticks(range(1, len(values) + 1), [f"{choice}: {value}" for choice, value in values], fontsize=8.5)
     axis.invert_yaxis()
-    axis.set(xlabel=f"{label_of(metric)} with genre; box: half of the pipelines, whiskers: all")
+    axis.set(xlabel=f"{label_of(metric)} with genre")
     plt.close(figure)
     return figure
