@@ -106,7 +106,8 @@ with training.seeded(0):
     weights = list(net.parameters())
     adam = training.adam(weights, recipe.weight_decay)
     for epoch in range(5):
-        beta, lr = training.beta_at(recipe, epoch), training.lr_at(recipe, epoch)
+        beta = training.beta_at(recipe, epoch)
+        lr = training.lr_at(recipe, epoch)
         batches = training.batches(torch.randperm(len(x)), recipe.batch_size)
         by_hand.append(sum(step(rows, beta, lr) for rows in batches))
 
@@ -128,7 +129,8 @@ Markdown("Loss of the first epochs, by hand and by `phases.run`: "
          + "".join(f" {sentence}" for sentence in run.left_out))
 
 # %% mystnb={"figure": {"caption": "Training of the basic VAE, one line a seed: reconstruction error and KL divergence per epoch, averaged over the rows.", "name": "fig-easy-training"}, "image": {"alt": "Two line plots: reconstruction error falls and KL settles over the epochs, one line per seed."}}
-plots.training_curves({f"seed {s}": fits["basic_vae"] for s, fits in run.fits.items()})
+vaes = {f"seed {s}": fits["basic_vae"] for s, fits in run.fits.items()}
+plots.training_curves(vaes)
 
 # %% [markdown]
 # Where a curve is level at its right end, more epochs would change little; where the lines lie on each other, so would another seed.
@@ -137,7 +139,8 @@ plots.training_curves({f"seed {s}": fits["basic_vae"] for s, fits in run.fits.it
 
 # %% mystnb={"figure": {"caption": "Table 1 and Figure 1 of the paper, rerun: bars are means over seeds with one standard deviation, diamonds the paper's values on full GTZAN.", "name": "fig-easy"}, "image": {"alt": "Bar charts of silhouette, Calinski-Harabasz, ARI and NMI for VAE and PCA, each with the paper's value as a diamond."}}
 paper = tables.paper_tables().query("phase == 1")
-plots.metric_bars(run.scores, tables.paper_metrics(1), phases.names_of(1), paper)
+columns, rows = tables.paper_metrics(1), phases.names_of(1)
+plots.metric_bars(run.scores, columns, rows, paper)
 
 # %%
 shown = [*tables.paper_metrics(1), "ami", "k", "dims", "nmi_chance"]
@@ -177,7 +180,7 @@ marked = {
 plots.silhouette_by_dims(pd.DataFrame(by_dims), marked)
 
 # %%
-names = [name for name in run.labels[fit.seed] if "VAE" in name or name in pair]
+names = [m for m in run.labels[fit.seed] if "VAE" in m or m in pair]
 columns = ["dims", "silhouette", "silhouette_common", "nmi", "ari"]
 tables.table(run.scores, columns, names)
 

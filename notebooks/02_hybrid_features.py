@@ -99,14 +99,16 @@ eps = clustering.dbscan_eps(latent, chosen.dbscan_eps)
 labels = clustering.cluster(latent, "dbscan", eps=eps)
 
 # %% mystnb={"figure": {"caption": "Training of the enhanced VAE on the fused input, one line a seed.", "name": "fig-medium-training"}, "image": {"alt": "Two line plots of reconstruction error and KL divergence over the epochs, one line per seed."}}
-plots.training_curves({f"seed {s}": fits["enhanced_vae"] for s, fits in run.fits.items()})
+vaes = {f"seed {s}": fits["enhanced_vae"] for s, fits in run.fits.items()}
+plots.training_curves(vaes)
 
 # %% [markdown]
 # ## Table 2: three clustering methods on the latent space
 
 # %% mystnb={"figure": {"caption": "Table 2 and Figure 2 of the paper, rerun: bars are means over seeds with one standard deviation, diamonds the paper's values on full GTZAN. Noise is left out of every score here, as in the paper.", "name": "fig-medium"}, "image": {"alt": "Bar charts of silhouette, Davies-Bouldin, ARI and NMI for K-Means, Ward and DBSCAN with the paper's values."}}
 paper = tables.paper_tables().query("phase == 2")
-plots.metric_bars(run.scores, tables.paper_metrics(2), phases.names_of(2), paper)
+columns, rows = tables.paper_metrics(2), phases.names_of(2)
+plots.metric_bars(run.scores, columns, rows, paper)
 
 # %%
 shown = [*tables.paper_metrics(2), "ami", "k", "noise_share", "nmi_chance"]

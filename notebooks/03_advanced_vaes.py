@@ -90,7 +90,8 @@ run = phases.run(tracks, protocol, phase=3, seeds=seeds)
 first = min(run.fits)
 
 # %% mystnb={"figure": {"caption": "Training of the advanced models (first seed): reconstruction error and KL divergence per epoch. The autoencoder has no KL.", "name": "fig-hard-training"}, "image": {"alt": "Two line plots of reconstruction error and KL divergence per epoch for Beta-VAE, CVAE and AE."}}
-plots.training_curves({names[recipe]: fit for recipe, fit in run.fits[first].items()})
+trained = run.fits[first].items()
+plots.training_curves({names[name]: fit for name, fit in trained})
 
 # %% [markdown]
 # The weight β pays for a short code with a worse reconstruction; [page 4](04_cvae_collapse.ipynb) shows the exchange over many β. The CVAE's β
@@ -100,10 +101,12 @@ plots.training_curves({names[recipe]: fit for recipe, fit in run.fits[first].ite
 
 # %% mystnb={"figure": {"caption": "Table 3 and Figure 3 of the paper, rerun: bars are means over seeds with one standard deviation, diamonds the paper's values on full GTZAN.", "name": "fig-hard"}, "image": {"alt": "Bar charts of silhouette, NMI, ARI, purity and Davies-Bouldin for five methods with the paper's values."}}
 paper = tables.paper_tables().query("phase == 3")
-plots.metric_bars(run.scores, tables.paper_metrics(3), phases.names_of(3), paper)
+columns, rows = tables.paper_metrics(3), phases.names_of(3)
+plots.metric_bars(run.scores, columns, rows, paper)
 
 # %%
-shown = [*tables.paper_metrics(3), "ami", "accuracy", "accuracy_chance", "nmi_chance"]
+more = ["ami", "accuracy", "accuracy_chance", "nmi_chance"]
+shown = [*tables.paper_metrics(3), *more]
 tables.table(run.scores, shown, phases.names_of(3))
 
 # %% [markdown]
@@ -126,7 +129,8 @@ Markdown(f"**Here:** by {metrics.label_of(score)} the Beta-VAE scores {values['B
 # Each method's silhouette above is taken in its own space. Here all are measured in the standardised audio features.
 
 # %%
-tables.table(run.scores, ["dims", "silhouette", "silhouette_common"], phases.names_of(3))
+spaces = ["dims", "silhouette", "silhouette_common"]
+tables.table(run.scores, spaces, phases.names_of(3))
 
 # %% [markdown]
 # ## The latent space of the Beta-VAE
