@@ -86,7 +86,8 @@ class Tracks:
         """The rows where `keep` (n,) bool is True, or at the positions `keep`, under another name."""
         return replace(
             self, name=name or self.name, ids=self.ids[keep], groups=self.groups[keep],
-            blocks={block: table[keep] if keep.dtype == bool else table.iloc[keep] for block, table in self.blocks.items()},
+            blocks={block: table[keep] if keep.dtype == bool else table.iloc[keep]
+                    for block, table in self.blocks.items()},
             labels={label: values[keep] for label, values in self.labels.items()},
             start_s=None if self.start_s is None else self.start_s[keep],
         )  # fmt: skip

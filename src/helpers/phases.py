@@ -25,9 +25,9 @@ FEWEST = 10  # rows: DBSCAN's rule and the spectral graph look at ten neighbours
 
 @dataclass(frozen=True)
 class Method:
-    """A row of the tables of one `phase`: what is clustered, a network's latent means (the `space` is its recipe's name)
-    or "input", "pca", "umap", and the `algorithm`; VaDE brings its own. `extra` names the group of comparisons that the
-    paper does not have: "" for the paper's own, "spaces", "baselines"."""
+    """A row of the tables of one `phase`: what is clustered, a network's latent means (the `space` is its recipe's
+    name) or "input", "pca", "umap", and the `algorithm`; VaDE brings its own. `extra` names the group of comparisons
+    that the paper does not have: "" for the paper's own, "spaces", "baselines"."""
 
     phase: int
     name: str
@@ -107,9 +107,8 @@ def spaces(
 ) -> dict[str, tuple[np.ndarray, str]]:
     """What each method of `phase` clusters and how, {method: (space (n, d), algorithm)}; X (n, d) is what was fed.
 
-    Methods whose network is not among `fits` are left out. The group "spaces" adds, beside METHODS, for each network its
-    active units alone, PCA with as many dimensions, and sampled z.
-    """
+    Methods whose network is not among `fits` are left out. The group "spaces" adds, beside METHODS, for each network
+    its active units alone, PCA with as many dimensions, and sampled z."""
     shape = inputs.zscore if protocol.standardise_latent[phase] else np.asarray
     pca = PCA(min(protocol.pca_components, *X.shape), random_state=seed).fit_transform(X)
     found: dict[str, tuple[np.ndarray, str]] = {}
@@ -118,7 +117,8 @@ def spaces(
             continue
         if m.space in ("input", "pca", "umap"):
             own = not m.extra and m.space == "pca"
-            space = X if m.space == "input" else pca if m.space == "pca" else umap_embedding(X, min(8, len(X) - 2), seed)
+            space = (X if m.space == "input" else pca if m.space == "pca"
+                     else umap_embedding(X, min(8, len(X) - 2), seed))
             found[m.name] = (shape(space) if own else space, m.algorithm)
         elif m.algorithm == "vade":
             found[m.name] = (X, "vade")
@@ -151,7 +151,7 @@ def cluster_spaces(
             "dbscan": lambda: {"eps": clustering.dbscan_eps(space, protocol.dbscan_eps)},  # noqa: B023
             "hdbscan": lambda: {"min_cluster_size": max(5, len(space) // 100)},  # noqa: B023
         }.get(algorithm, dict)()
-        labels[name] = clustering.cluster(space, algorithm, n_clusters=k, seed=seed, **options)
+        labels[name] = clustering.cluster(space, algorithm, n_clusters=k, seed=seed, **options)  # type: ignore[arg-type]
     return labels, where
 
 

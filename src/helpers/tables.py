@@ -1,7 +1,7 @@
 """From scores to tables and sentences: summaries, the comparison with the paper, and what a table says in words.
 
-A table of scores is tidy: protocol, phase, dataset, variant, method, seed, metric, value, leaky (`phases.run`). "Better",
-"worse" and "level" always rest on a paired interval over tracks, never on the spread of the seeds.
+A table of scores is tidy: protocol, phase, dataset, variant, method, seed, metric, value, leaky (`phases.run`).
+"Better", "worse" and "level" always rest on a paired interval over tracks, never on the spread of the seeds.
 """
 
 from __future__ import annotations
@@ -98,8 +98,8 @@ def verdict(paper: float, values: np.ndarray, metric: str) -> str:
 
     The number is one run, printed to three decimals: it must lie where one further run of ours would (`prediction`,
     widened by half a unit of the last decimal), and our mean must lie near it: within MARGIN, or a tenth of the number
-    for scores that are no shares. "reproduced": both; "near, though outside our spread": the second alone; "within a wide
-    spread": the first alone, which a noisy method gets for its noise; else "not reproduced".
+    for scores that are no shares. "reproduced": both; "near, though outside our spread": the second alone; "within a
+    wide spread": the first alone, which a noisy method gets for its noise; else "not reproduced".
     """
     values = np.asarray(values, dtype=float)
     if not np.isfinite(values).all() or not len(values):
@@ -165,30 +165,30 @@ def read_difference(
     genres: np.ndarray | None, groups: np.ndarray, labels: dict[int, dict[str, np.ndarray]] | dict[str, np.ndarray],
     a: str, b: str, names: tuple[str, ...] = ("nmi",), n_resamples: int = 500,
 ) -> str:  # fmt: skip
-    """A sentence that compares methods `a` and `b` by scores against genres: differences of their means over seeds, with
-    95 % intervals over tracks (whole groups), and whether one is better or they are level.
+    """A sentence that compares methods `a` and `b` by scores against genres: differences of their means over seeds,
+    with 95 % intervals over tracks (whole groups), and whether one is better or they are level.
 
     `genres` (n,) or None, `groups` (n,); `labels[seed][method]` (n,), or `labels[method]` (n_seeds, n). It says also
     what the interval of one run would be, for the first score. Karim (2026) compares single runs.
     """
     if genres is None:
         return "Without labels there is nothing to compare clusters with."
-    sides = [
+    one, other = (
         [found[name] for found in labels.values() if name in found]  # type: ignore[operator]
         if all(isinstance(key, (int, np.integer)) for key in labels) else list(labels.get(name, ()))  # type: ignore
         for name in (a, b)
-    ]
-    if not all(len(side) for side in sides):
+    )
+    if not one or not other:
         return f"*{a}* or *{b}* was not run on these data."
     parts = []
     for name in names:
-        point, low, high = metrics.paired_bootstrap(genres, *sides, name, groups, "mean", n_resamples)
+        point, low, high = metrics.paired_bootstrap(genres, one, other, name, groups, "mean", n_resamples)
         word = metrics.told(low, high)
         said = "level" if word == "level" else f"*{a if word == 'higher' else b}* is better"
         parts.append(f"{label_of(name)} {point:+.3f} [{low:+.3f}, {high:+.3f}], {said}")
-    _, low, high = metrics.paired_bootstrap(genres, *sides, names[0], groups, "run", n_resamples)
+    _, low, high = metrics.paired_bootstrap(genres, one, other, names[0], groups, "run", n_resamples)
     return (
-        f"*{a}* minus *{b}*, means over {len(sides[0])} seeds, 95 % intervals over {len(set(groups))} tracks or "
+        f"*{a}* minus *{b}*, means over {len(one)} seeds, 95 % intervals over {len(set(groups))} tracks or "
         f"artists: {'; '.join(parts)}. For one run of either: [{low:+.3f}, {high:+.3f}]."
     )
 
@@ -223,7 +223,7 @@ def read_columns(made: ModelInput) -> str:
 
 
 def lyrics_table(report: pd.DataFrame) -> pd.DataFrame:
-    """What `inputs.prepare` reports on the lyrics it drew (`ModelInput.lyrics_report`), by genre, in a reader's words."""
+    """What `inputs.prepare` reports on the lyrics it drew (`ModelInput.lyrics_report`), by genre, in readers' words."""
     names = {"genre": "Genre", "tag": "Its Genius tag", "n_tracks": "Tracks", "n_texts": "Different texts",
              "n_from_tag": "Texts of the tag", "n_from_rest": "Texts of other tags", "n_reused": "Used twice"}
     shown = report.assign(tag=report.tag.replace("", "none"))
@@ -281,7 +281,7 @@ def by_text_kind(
             if found and len(set(genres[half])) > 1
         }
         rows[method] = {
-            f"NMI, genres with {name}": cell(np.mean(v), np.std(v, ddof=1) if len(v) > 1 else np.nan)
+            f"NMI, genres with {name}": cell(float(np.mean(v)), float(np.std(v, ddof=1)) if len(v) > 1 else np.nan)
             for name, v in values.items()
         }
     return pd.DataFrame(rows).T.dropna(how="all").rename_axis("Method")
