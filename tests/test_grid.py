@@ -16,7 +16,7 @@ from tests.conftest import ROOT
 
 @pytest.fixture
 def small(monkeypatch, tmp_path):
-    """Networks of a few weights, a cache and a folder of data of their own; the data sets of the book without results."""
+    """Networks of a few weights, a cache and a folder of data of their own; the book's data sets without results."""
     for name, protocol in PROTOCOLS.items():
         monkeypatch.setitem(PROTOCOLS, name, shrunk(protocol))
     data = tmp_path / "data"
@@ -83,7 +83,8 @@ def test_an_interrupted_grid_goes_on_where_it_stopped(small, monkeypatch):
     assert maps["released-2-full/eps_labels"].shape[1] == 100 and maps["released-2-full/K-Means"].shape == (100, 2)
     assert "released-1-full/basic_vae/loss" in histories
     assert runs.record["features_sha256"] == store.hashes(datasets.load("gtzan-mini-tracks"))["features_sha256"]
-    assert set(runs.units.code) == {cache.code_digest(grids.run_unit)[:12]} and (runs.units.cpu_s.astype(float) > 0).all()
+    assert set(runs.units.code) == {cache.code_digest(grids.run_unit)[:12]}
+    assert (runs.units.cpu_s.astype(float) > 0).all()
     assert runs.run("released", 2).leaky.all() and runs.record["runs"]["released-2-full"]["leaks"]
 
 
@@ -146,7 +147,8 @@ def pages(runs):
 
 
 def test_a_fourth_protocol_reaches_the_pages(small, monkeypatch, tmp_path):
-    fourth = dataclasses.replace(PROTOCOLS["controlled"], name="mine", title="my own", weights={2: (1.0, 1.0), 3: (1.0, 1.0)})
+    weights = {2: (1.0, 1.0), 3: (1.0, 1.0)}
+    fourth = dataclasses.replace(PROTOCOLS["controlled"], name="mine", title="my own", weights=weights)
     monkeypatch.setitem(PROTOCOLS, "mine", fourth)
     path = sixty(tmp_path)
     grids.run(path, 2, 1, None, ["mine", "released-1-full", "released-2-full", "controlled-1-full"])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from itertools import combinations
 
 import numpy as np
@@ -51,15 +52,16 @@ def _marked(data: Published, protocol: str, phase: int) -> str:
     return protocol + " (LEAKY)" * bool(data.run(protocol, phase).leaky.any())
 
 
-def _told(values: dict[str, float], digits: int = 3) -> str:
+def _told(values: Mapping[str, float], digits: int = 3) -> str:
     return ", ".join(f"{name} {value:.{digits}f}" for name, value in values.items())
 
 
 def _beta_separates(data: Published) -> tuple[str, str]:
-    own, common = ({p: 1 + sum(tables.mean_of(data.run(p, 3), m, metric) > tables.mean_of(data.run(p, 3), "Beta-VAE", metric)
-                               for m in phases.names_of(3)) for p in _with(data, 3, "Beta-VAE")}
+    own, common = ({p: 1 + sum(_each(data, 3, m, metric).get(p, -1) > value for m in phases.names_of(3))
+                    for p, value in _each(data, 3, "Beta-VAE", metric).items()}
                    for metric in ("silhouette", "silhouette_common"))  # fmt: skip
-    said = f"rank of its silhouette among five, each in its own space: {_told(own, 0)}; in one common space: {_told(common, 0)}"
+    said = ("rank of its silhouette among five, each in its own space: "
+            f"{_told(own, 0)}; in one common space: {_told(common, 0)}")
     return _holds({p: rank == 1 for p, rank in own.items()}) + ", each in its own space", said
 
 
@@ -80,18 +82,19 @@ def _pca_agrees(data: Published) -> tuple[str, str]:
 def _lyrics_help(data: Published) -> tuple[str, str]:
     found = {}
     for p in _with(data, 2, leakage.INPUT, "audio alone"):
-        sides = ((p, 2, leakage.INPUT, v) for v in ("full", "audio alone"))
-        found[_marked(data, p, 2)] = verdicts.difference(data, *sides)
+        one, other = ((p, 2, leakage.INPUT, v) for v in ("full", "audio alone"))
+        found[_marked(data, p, 2)] = verdicts.difference(data, one, other)
     said = "; ".join(f"{p} {point:+.3f} [{low:+.3f}, {high:+.3f}]" for p, (point, low, high) in found.items())
-    return _holds({p: low > 0 for p, (_, low, _) in found.items()}), f"NMI of phase 2's input with texts minus without: {said}"
+    held = _holds({p: low > 0 for p, (_, low, _) in found.items()})
+    return held, f"NMI of phase 2's input with texts minus without: {said}"
 
 
 def _dbscan_best(data: Published) -> tuple[str, str]:
     if not data.has("released", 2, "DBSCAN"):
         return UNDECIDED, "these runs have no texts written by genre"
     pure, real = leakage.pure_clusters(data), _each(data, 2, "DBSCAN", "nmi", "real lyrics")
-    said = (f"as released {pure['pure clusters'].mean():.1f} of {pure.k.mean():.1f} clusters are pure, for thirty sentences; NMI "
-            f"{pure.NMI.mean():.3f}, with real lyrics in the same recipe {_told(real)}")  # fmt: skip
+    said = (f"as released {pure['pure clusters'].mean():.1f} of {pure.k.mean():.1f} clusters are pure, for thirty "
+            f"sentences; NMI {pure.NMI.mean():.3f}, with real lyrics in the same recipe {_told(real)}")  # fmt: skip
     return "it finds the sentences written by genre", said
 
 
@@ -115,8 +118,9 @@ def _variance(data: Published) -> tuple[str, str]:
     if "standard deviation above variance" not in pairs.index:
         return UNDECIDED, "the released code takes standard deviations"
     row = pairs.loc["standard deviation above variance"]
-    said = f"the released code takes standard deviations; over {row.pairs:.0f} pairs of pipelines they change NMI by {row['median']:+.3f}"
-    return "does not hold for the code, and hardly matters", f"{said} (median; {row.lowest:+.3f} to {row.highest:+.3f})"
+    return "does not hold for the code, and hardly matters", (
+        f"the released code takes standard deviations; over {row.pairs:.0f} pairs of pipelines they change NMI by "
+        f"{row['median']:+.3f} (median; {row.lowest:+.3f} to {row.highest:+.3f})")
 
 
 def _purity(data: Published) -> tuple[str, str]:
@@ -132,7 +136,8 @@ def _classical_metal(data: Published) -> tuple[str, str]:
              for p in _with(data, 1, PCA)}
     said = ", ".join(f"{p} {r['classical']:.0f} and {r['metal']:.0f}" for p, r in ranks.items())
     flags = {p: r["classical"] <= 3 and r["metal"] <= 3 for p, r in ranks.items()}
-    return f"{_holds(flags)}, on sound alone", f"ranks of classical and metal among the genres best found, PCA of phase 1: {said}"
+    said = f"ranks of classical and metal among the genres best found, PCA of phase 1: {said}"
+    return f"{_holds(flags)}, on sound alone", said
 
 
 def _views(data: Published) -> dict[str, pd.Series]:
@@ -147,7 +152,7 @@ def _rock_country(data: Published) -> tuple[str, str]:
     if not {"rock", "country"} <= set(data.genres):
         return UNDECIDED, "no such genres"
     ranks = {name: 1 + list(found.index).index(("country", "rock")) for name, found in _views(data).items()}
-    said = f"rank of the pair among {len(set(data.genres)) * (len(set(data.genres)) - 1) // 2} by overlap: {_told(ranks, 0)}"
+    said = f"rank of the pair among {math.comb(len(set(data.genres)), 2)} by overlap: {_told(ranks, 0)}"
     return _holds({name: rank <= 5 for name, rank in ranks.items()}), said + " (holds: among the first five)"
 
 
@@ -163,16 +168,18 @@ def _guitar(data: Published) -> tuple[str, str]:
 
 
 COMPUTED: dict[str, Callable[[Published], tuple[str, str]]] = {
-    "beta_separates": _beta_separates, "vae_tighter": _vae_tighter, "pca_agrees": _pca_agrees, "lyrics_help": _lyrics_help,
-    "dbscan_best": _dbscan_best, "weights": _weights, "components": _components, "variance": _variance, "purity": _purity,
-    "classical_metal": _classical_metal, "rock_country": _rock_country, "guitar": _guitar,
+    "beta_separates": _beta_separates, "vae_tighter": _vae_tighter, "pca_agrees": _pca_agrees,
+    "lyrics_help": _lyrics_help, "dbscan_best": _dbscan_best, "weights": _weights, "components": _components,
+    "variance": _variance, "purity": _purity, "classical_metal": _classical_metal, "rock_country": _rock_country,
+    "guitar": _guitar,
 }  # fmt: skip
 
 
 def table(data: Published) -> pd.DataFrame:
-    """All claims (data/paper_claims.csv, in our words), where each is made and tested, the verdict, and what it rests on."""
+    """All claims (data/paper_claims.csv, in our words): where each is made and tested, the verdict, and its reason."""
     rows = []
     for row in pd.read_csv(data_dir() / "paper_claims.csv", keep_default_na=False).itertuples():
         verdict, said = COMPUTED[row.id](data) if row.id in COMPUTED else (row.answer.split(":")[0], row.answer)
-        rows.append({"Claim": row.claim, "Paper": row.section, "Tested": row.tested, "Verdict": verdict, "Because": said})
+        rows.append({"Claim": row.claim, "Paper": row.section, "Tested": row.tested, "Verdict": verdict,
+                     "Because": said})
     return pd.DataFrame(rows).set_index("Claim")

@@ -38,7 +38,8 @@ def found(tracks: Tracks) -> dict:
     across = pairs[pairs.genre_a != pairs.genre_b]
     return {
         "exact_pairs": int((pairs.distance < 1e-3).sum()), "near_pairs": len(pairs),
-        "tracks_with_a_near_neighbour": len(set(pairs.a) | set(pairs.b)), "across_genres": across[["a", "b"]].values.tolist(),
+        "tracks_with_a_near_neighbour": len(set(pairs.a) | set(pairs.b)),
+        "across_genres": across[["a", "b"]].values.tolist(),
     }  # fmt: skip
 
 
@@ -54,8 +55,8 @@ def filtered_ids(folder: Path) -> set[str]:
 
 
 def subsets(tracks: Tracks, filtered: Path | None = None) -> dict[str, np.ndarray]:
-    """Masks (n,) of the tracks without one of each near pair, where there are such pairs, and, where the lists are given,
-    of the fault-filtered selection."""
+    """Masks (n,) of the tracks without one of each near pair, where there are such pairs, and, where the lists are
+    given, of the fault-filtered selection."""
     copies = set(replicas(tracks).b)
     parts = {WITHOUT: ~np.isin(tracks.ids, list(copies))} if copies else {}
     return parts | ({} if filtered is None else {FILTERED: np.isin(tracks.ids, list(filtered_ids(filtered)))})

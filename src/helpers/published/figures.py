@@ -16,8 +16,8 @@ LOOKS = [("#d55e00", "s"), ("#029e73", "^"), (OURS, "o"), ("#cc78bc", "v"), ("#9
 
 
 def dots(values: pd.DataFrame) -> Figure:
-    """Every value of the paper (upright strokes) and the means under each protocol with the range where one further run would
-    fall; one panel a score; a protocol whose input leaks the genre has open marks. `values` as `verdicts.values`."""
+    """Every value of the paper (upright strokes) and the means under each protocol with the range where one further run
+    would fall; one panel a score; open marks where the input leaks the genre. `values` as `verdicts.values`."""
     rows = list(dict.fromkeys(zip(values.phase, values.method)))
     panels = [name for name in METRICS if name in set(values.metric)]
     protocols = list(dict.fromkeys(values.protocol))
@@ -31,7 +31,8 @@ def dots(values: pd.DataFrame) -> Figure:
                 axis.plot([row.low, row.high], [y, y], color=colour, lw=1.4)
                 axis.plot(row.mean, y, marker, ms=4.5, color=colour, mfc="white" if row.told == "LEAKY" else colour)
         paper = part.drop_duplicates(["phase", "method"])
-        axis.plot(paper.paper, [rows.index(key) for key in zip(paper.phase, paper.method)], "|", ms=15, mew=2.2, color=PAPER)
+        places = [rows.index(key) for key in zip(paper.phase, paper.method)]
+        axis.plot(paper.paper, places, "|", ms=15, mew=2.2, color=PAPER)
         axis.set_title(label_of(metric), fontsize=10)
     for axis in list(axes.flat)[len(panels):]:
         axis.set_visible(False)

@@ -33,8 +33,8 @@ HEADLINE = {2: ("enhanced_vae",), 3: ("beta_vae",)}  # the network whose score t
 
 
 class Unit(NamedTuple):
-    """One seed of one run. `recipes` are the networks to train (None: all of the phase; none at all for a control of the
-    input alone), `keep` (n,) the tracks of a run on a part of them."""
+    """One seed of one run. `recipes` are the networks to train (None: all of the phase; none at all for a control of
+    the input alone), `keep` (n,) the tracks of a run on a part of them."""
 
     protocol: Protocol
     phase: int
@@ -87,7 +87,7 @@ def units(
 
 
 def calls(tracks: Tracks, wanted: Sequence[Unit]) -> list[tuple]:
-    """The units as calls for the store: all that their numbers depend on are arguments, the bank of lyrics by its hash."""
+    """The units as calls for the store: all that their numbers depend on are arguments, the lyrics by their hash."""
     plain = replace(tracks, provenance={})
     texts = cache.key(lyrics.bank, lyrics.bank(), lyrics.sentence_vectors())[:12]
     return [(run_unit, plain, *unit, "" if unit.phase == 1 else texts) for unit in wanted]
@@ -97,12 +97,12 @@ def run_unit(
     tracks: Tracks, protocol: Protocol, phase: int, variant: str, seed: int, recipes: tuple[str, ...] | None,
     keep: np.ndarray | None, texts: str,
 ) -> dict[str, np.ndarray]:  # fmt: skip
-    """One unit: "scores" (CSV) and "record" (JSON) as bytes, `labels/<method>` (n,), and of seed 0 on the protocol's own
-    input also `map/…` (n, 2) and `history/<recipe>/…`. `texts` names the bank of lyrics that was read."""
+    """One unit: "scores" (CSV) and "record" (JSON) as bytes, `labels/<method>` (n,), and of seed 0 on the protocol's
+    own input also `map/…` (n, 2) and `history/<recipe>/…`. `texts` names the bank of lyrics that was read."""
     began, trained = time.process_time(), cache.cache_report()["misses"]
     part = tracks if keep is None else tracks.rows(keep)
     run = phases.run(part, protocol.name, phase, [seed], variant if keep is None else "full",
-                     EXTRAS if variant == "full" else () if keep is not None else EXTRAS[:1], recipes, n_jobs=1)  # fmt: skip
+                     EXTRAS if variant == "full" else () if keep is not None else EXTRAS[:1], recipes, n_jobs=1)
     spent, fits, made = time.process_time() - began, run.fits[seed], run.inputs[seed]
     cached = cache.cache_report()["misses"] == trained
     arrays = {}
@@ -154,10 +154,9 @@ def run(
 ) -> Path:  # fmt: skip
     """Compute what is missing of the grid of `dataset`, merge it into its folder (`store.folder_of`), and return that.
 
-    `filtered` is a folder with the fault-filtered lists of Kereliuk, Sturm & Larsen 2015, if you have them; `only` takes
-    the runs whose name begins so, "collapse" and "multiverse" among them; with `compute` False only what the store
-    holds is merged.
-    """
+    `filtered` is a folder with the fault-filtered lists of Kereliuk, Sturm & Larsen 2015, if you have them; `only`
+    takes the runs whose name begins so, "collapse" and "multiverse" among them; with `compute` False only what the
+    store holds is merged."""
     tracks = load(dataset)
     folder = store.folder_of(tracks)
     wanted = units(tracks, range(seeds), filtered, only)
@@ -179,8 +178,8 @@ def run(
 
 
 def tabulate(grid, title: str, tracks: Tracks, folder: Path, seeds: int, n_jobs: int | None) -> None:
-    """Compute the cells of a grid, `grid.cells(tracks, seeds)`, each a (named, function, *arguments), and write one table
-    `<title>_<grid>.csv` a grid, from `grid.table(named, result)`; `named["grid"]` says which, "" the only one."""
+    """Compute the cells of a grid, `grid.cells(tracks, seeds)`, each a (named, function, *arguments), and write one
+    table `<title>_<grid>.csv` a grid, from `grid.table(named, result)`; `named["grid"]` says which, "" the only one."""
     cells = list(grid.cells(replace(tracks, provenance={}), range(seeds)))
     made = cache.remember_many([tuple(call) for _, *call in cells], n_jobs, title)
     tables: dict[str, list[pd.DataFrame]] = {}
@@ -188,14 +187,16 @@ def tabulate(grid, title: str, tracks: Tracks, folder: Path, seeds: int, n_jobs:
         tables.setdefault(named.get("grid", ""), []).append(pd.DataFrame(grid.table(named, result)))
     for name, parts in tables.items():
         table, path = pd.concat(parts, ignore_index=True), folder / f"{f'{title}_{name}'.strip('_')}.csv"
-        cache.write_atomically(path, lambda to, table=table: table.to_csv(to, index=False, float_format="%.6g"))
+        cache.write_atomically(
+            path, lambda to, table=table: table.to_csv(to, index=False, float_format="%.6g")  # type: ignore[misc]
+        )
 
 
 def assemble(tracks: Tracks, folder: Path, done: Sequence[tuple[Unit, dict[str, np.ndarray]]]) -> None:
     """Merge units into the runs of `folder`, which may have none yet: a unit takes the place of the one of its name and
     seed, all others stay."""
     old = store.Published(folder.name) if (folder / "provenance.json").exists() else None
-    empty = {"labels": {}, "maps": {}, "histories": {}}
+    empty = {"labels": {}, "maps": {}, "histories": {}}  # type: ignore[var-annotated]
     arrays = {name: {} if old is None else old.archive(name) for name in empty}
     before = [] if old is None else list(old.seeds)
     seeds = sorted({*before, *(unit.seed for unit, _ in done)})
@@ -233,7 +234,8 @@ def assemble(tracks: Tracks, folder: Path, done: Sequence[tuple[Unit, dict[str, 
     record = {"dataset": tracks.name, "n": tracks.n, **store.hashes(tracks), "runs": runs}
     if tracks.genres is not None:
         record["duplicates"] = duplicates.found(tracks)
-    store.save(folder, pd.concat(scores, ignore_index=True), arrays | {"labels": same | kept}, pd.DataFrame(units_), record)
+    store.save(folder, pd.concat(scores, ignore_index=True), arrays | {"labels": same | kept}, pd.DataFrame(units_),
+               record)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -244,7 +246,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--dataset", default="gtzan", help="a data set, a table (.csv), or a folder of audio")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--jobs", type=int, default=None)
-    parser.add_argument("--filtered", type=Path, default=None, help="folder of the fault-filtered lists (*_filtered.txt)")
+    parser.add_argument("--filtered", type=Path, default=None, help="folder of the lists *_filtered.txt of faults")
     parser.add_argument("--only", nargs="*", default=(), help="runs whose name begins so, e.g. released-3 collapse")
     parser.add_argument("--stored", action="store_true", help="compute nothing: merge what the store holds")
     given = parser.parse_args(arguments)

@@ -1,5 +1,5 @@
-"""What the label in the input does to the published scores: ladders, shares, controls, thirty sentences found again. Page
-"Leakage"; no audio, no training.
+"""What the label in the input does to the published scores: ladders, shares, controls, thirty sentences found again.
+Page "Leakage"; no audio, no training.
 
 The runs are made by `grids`; every number derived here is recomputed from the stored labels by tests/test_published.py.
 """
@@ -53,8 +53,9 @@ def _bar(data: Published, protocol: str, phase: int, method: str, variant: str) 
     run = run[run.method == method]
     value = run.pivot_table(index="seed", columns="metric", values="value")
     low, high = data.interval(data.labels(protocol, phase, method, variant), "nmi")
-    return {"mean": value.nmi.mean(), "sd": value.nmi.std(), "low": low, "high": high, "chance": value.nmi_chance.mean(),
-            "k": value.k.mean(), "noise_share": value.noise_share.mean(), "leaky": bool(run.leaky.any())}  # fmt: skip
+    return {"mean": value.nmi.mean(), "sd": value.nmi.std(), "low": low, "high": high,
+            "chance": value.nmi_chance.mean(), "k": value.k.mean(), "noise_share": value.noise_share.mean(),
+            "leaky": bool(run.leaky.any())}  # fmt: skip
 
 
 def ladder(data: Published, headline: str) -> pd.DataFrame:
@@ -62,7 +63,7 @@ def ladder(data: Published, headline: str) -> pd.DataFrame:
     noise_share, leaky; NMI, its interval over tracks that of the mean over seeds."""
     phase, method, steps = LADDERS[headline]
     return pd.DataFrame([{"step": step} | _bar(data, protocol, phase, method, variant)
-                         for step, protocol, variant in steps if data.has(protocol, phase, method, variant)])  # fmt: skip
+                         for step, protocol, variant in steps if data.has(protocol, phase, method, variant)])
 
 
 def by_input(data: Published) -> pd.DataFrame:
@@ -91,8 +92,8 @@ def by_input_live(tracks: Tracks, seeds: int) -> pd.DataFrame:
 
 def shares(data: Published, method: str = INPUT) -> pd.DataFrame:
     """What the label's two channels in the released input of phase 3 contribute to NMI: the score with both, each one
-    and neither (rows of WAYS), and each channel's share of the gain, the mean of what it adds first and what it adds last
-    (Shapley 1953). "Without sentences" means real lyrics in their place."""
+    and neither (rows of WAYS), and each channel's share of the gain, the mean of what it adds first and what it adds
+    last (Shapley 1953). "Without sentences" means real lyrics in their place."""
     value = {way: tables.mean_of(data.run("released", 3, variant), method, "nmi") for way, variant in WAYS.items()}
     both, sentences, one_hot, neither = value.values()
     credit = {"share of the one-hot": ((both - sentences) + (one_hot - neither)) / 2,

@@ -23,7 +23,8 @@ SPREADS, SCALINGS = ("standard deviation", "variance"), ("z-scores", "ranks")
 TEXTS = {"sound": None, "sound + lyrics, columns": "columns", "sound + lyrics, blocks": "blocks"}
 SHUFFLED = ", shuffled"
 SPACES: dict[str, int | Recipe | None] = {
-    "as fed": None, "PCA 8": 8, "PCA 32": 32, "VAE": Recipe(clip_norm=1.0), "VAE, beta = 4": Recipe(clip_norm=1.0, beta=4.0),
+    "as fed": None, "PCA 8": 8, "PCA 32": 32, "VAE": Recipe(clip_norm=1.0),
+    "VAE, beta = 4": Recipe(clip_norm=1.0, beta=4.0),
 }  # fmt: skip
 ALGORITHMS, KS, SEEDS = ("kmeans", "ward", "spectral"), (5, 10, 15, 20, 30), 3
 
@@ -34,17 +35,18 @@ def cells(tracks: Tracks, seeds: Sequence[int]) -> Iterator[tuple]:
         return
     text = tracks.text is not None or set(tracks.genres) <= set(lyrics.TEMPLATES)
     for seed in list(seeds)[:SEEDS]:
-        V = None
-        if text:
-            V = lyrics.matched(tracks.genres, seed, groups=tracks.groups)[0] if tracks.text is None else tracks.text.to_numpy()
+        V = None if tracks.text is None else tracks.text.to_numpy()
+        if V is None and text:
+            V = lyrics.matched(tracks.genres, seed, groups=tracks.groups)[0]
         for name, how in TEXTS.items():
             for ending in ("", SHUFFLED) if how and V is not None else ("",) if not how else ():
-                words = None if not how else lyrics.shuffled(V, seed) if ending else V
+                words = None if not how or V is None else lyrics.shuffled(V, seed) if ending else V
                 for spread in SPREADS if not how else SPREADS[:1]:
                     for scaling in SCALINGS if not how else SCALINGS[:1]:
                         X = _sound(tracks.features, spread, scaling)
                         for space, made in SPACES.items():
-                            named = {"input": name + ending, "spread": spread, "scaling": scaling, "space": space, "seed": seed}
+                            named = {"input": name + ending, "spread": spread, "scaling": scaling, "space": space,
+                                     "seed": seed}  # fmt: skip
                             yield named, cell, X, words, how, made, tracks.genres, tracks.groups, seed
 
 
@@ -115,6 +117,8 @@ def pairs(universe: pd.DataFrame, metric: str = "ami") -> pd.DataFrame:
         sides = [means.xs(value, level=choice) for value in (this, that) if value in means.index.unique(choice)]
         difference = (sides[0] - sides[1]).dropna() if len(sides) == 2 else pd.Series(dtype=float)
         if len(difference):
-            rows[question] = {"pairs": len(difference), "share": float((difference > 0).mean()),
-                              "median": difference.median(), "lowest": difference.min(), "highest": difference.max()}  # fmt: skip
+            rows[question] = {
+                "pairs": len(difference), "share": float((difference > 0).mean()), "median": difference.median(),
+                "lowest": difference.min(), "highest": difference.max(),
+            }  # fmt: skip
     return pd.DataFrame(rows).T.rename_axis("Question")

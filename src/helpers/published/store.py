@@ -11,6 +11,7 @@ import hashlib
 import json
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -34,7 +35,8 @@ def hashes(tracks: Tracks) -> dict[str, str]:
     features = tracks.features.to_csv(float_format="%.9g").encode()
     rows = "\n".join([*tracks.ids, *([] if tracks.genres is None else tracks.genres),
                       *([] if (tracks.groups == tracks.ids).all() else tracks.groups)])  # fmt: skip
-    return {"features_sha256": hashlib.sha256(features).hexdigest(), "rows_sha256": hashlib.sha256(rows.encode()).hexdigest()}
+    return {"features_sha256": hashlib.sha256(features).hexdigest(),
+            "rows_sha256": hashlib.sha256(rows.encode()).hexdigest()}  # fmt: skip
 
 
 def published(dataset: str = "gtzan") -> Path:
@@ -54,8 +56,8 @@ def folder_of(tracks: Tracks) -> Path:
 
 
 def of(dataset: str, needs: str | None = None) -> Published:
-    """The runs of the reader's own table where `make results` made some for this data set (the run `needs` among them, if
-    one is named), else the published ones of GTZAN. Pages "Leakage", "Results" and "Explore"."""
+    """The runs of the reader's own table where `make results` made some for this data set (the run `needs` among them,
+    if one is named), else the published ones of GTZAN. Pages "Leakage", "Results" and "Explore"."""
     try:
         folder = folder_of(load(dataset))
     except (FileNotFoundError, ValueError):  # the table is not on this machine
@@ -65,9 +67,9 @@ def of(dataset: str, needs: str | None = None) -> Published:
 
 
 class Published:
-    """The runs in one folder of `data/results`: `scores` (tidy), `record` (the table and each run's input), `units` (run,
-    seed, date, code, data, texts, versions, cpu_s, left_out), `ids`, `genres` (None without labels) and `groups` (n,).
-    FileNotFoundError says how to make them."""
+    """The runs in one folder of `data/results`: `scores` (tidy), `record` (the table and each run's input), `units`
+    (run, seed, date, code, data, texts, versions, cpu_s, left_out), `ids`, `genres` (None without labels) and `groups`
+    (n,). FileNotFoundError says how to make them."""
 
     def __init__(self, dataset: str = "gtzan"):
         self.folder = published(dataset)
@@ -81,8 +83,8 @@ class Published:
 
     @cached_property
     def scores(self) -> pd.DataFrame:
-        """Tidy scores as `phases.run` gives them; scores against genres that METRICS has and the file has not are derived
-        from the stored labels."""
+        """Tidy scores as `phases.run` gives them; scores against genres that METRICS has and the file has not are
+        derived from the stored labels."""
         stored = pd.read_csv(self.folder / "scores.csv.gz")
         new = [name for name, m in metrics.METRICS.items() if m.of_table and name not in set(stored.metric)]
         if not new or self.genres is None:
@@ -109,11 +111,11 @@ class Published:
         return f"{run_name(protocol, phase, variant)}/{method}" in self._labels
 
     def labels(self, protocol: str, phase: int, method: str, variant: str = "full") -> np.ndarray:
-        """Labels (n_seeds, n) of one method, without the seeds that were left out; KeyError where there is no such run."""
+        """Labels (n_seeds, n) of one method, without the seeds that were left out; KeyError for none."""
         found = self._labels[f"{run_name(protocol, phase, variant)}/{method}"].astype(int)
         return found[(found != MISSING).any(axis=1)]
 
-    def archive(self, name: str) -> dict[str, np.ndarray]:
+    def archive(self, name: str) -> dict[str, Any]:
         """All arrays of `labels`, `maps` or `histories`."""
         with np.load(self.folder / f"{name}.npz") as stored:
             return dict(stored)
@@ -123,7 +125,9 @@ class Published:
         s = self.scores
         return s[(s.protocol == protocol) & (s.phase == phase) & (s.variant == variant)]
 
-    def interval(self, labels: np.ndarray, metric: str, of: str = "mean", n_resamples: int = 500) -> tuple[float, float]:
+    def interval(
+        self, labels: np.ndarray, metric: str, of: str = "mean", n_resamples: int = 500
+    ) -> tuple[float, float]:
         """95 % interval of a score over tracks (groups of them), of the "mean" over seeds or of one "run"
         (`metrics.bootstrap`), for labels (n_seeds, n)."""
         low, high = metrics.bootstrap(self.genres, labels, metric, self.groups, of, n_resamples)
@@ -131,7 +135,8 @@ class Published:
 
     def read_age(self) -> str:
         """Sentences on the table, and when and by which code its units were made, older ones named."""
-        makes = self.units.groupby(["date", "code", "versions"], sort=True).agg(n=("run", "size"), runs=("run", "unique"))
+        makes = self.units.groupby(["date", "code", "versions"], sort=True).agg(
+            n=("run", "size"), runs=("run", "unique"))  # fmt: skip
         parts = [f"{row.n} units computed {date}, code `{code[:8]}`" + (f" ({versions})" if versions else "")
                  for (date, code, versions), row in makes.iloc[::-1].iterrows()]  # fmt: skip
         old = sorted({name for runs in makes.runs.iloc[:-1] for name in runs})
@@ -139,12 +144,13 @@ class Published:
         return (
             f"**{self.record['dataset']}**, N = {self.record['n']}, {len(self.seeds)} seeds, feature table sha256 "
             f"`{self.record['features_sha256'][:12]}…`: {'; '.join(parts)}."
-            + (f" Older than the rest: {', '.join(old)}." if old else "") + (f" Left out: {' '.join(gone)}" if gone else "")
+            + (f" Older than the rest: {', '.join(old)}." if old else "")
+            + (f" Left out: {' '.join(gone)}" if gone else "")
         )
 
 
 def _against(genres: np.ndarray, labels: np.ndarray, groups: np.ndarray, names: list[str]) -> dict[str, float]:
-    """Scores of METRICS against genres, noise three ways, and by chance where the entry says so, as `metrics.scores`."""
+    """Scores of METRICS against genres, noise three ways, and by chance where it says so, as `metrics.scores`."""
     kept, found = labels != -1, {}
     ways = (("", kept, labels), ("_noise_cluster", kept | True, labels),
             ("_noise_singletons", kept | True, metrics.singletons(labels)))  # fmt: skip
@@ -158,14 +164,17 @@ def _against(genres: np.ndarray, labels: np.ndarray, groups: np.ndarray, names: 
     return found
 
 
-def save(folder: Path, scores: pd.DataFrame, arrays: dict[str, dict[str, np.ndarray]], units: pd.DataFrame, record: dict):
+def save(
+    folder: Path, scores: pd.DataFrame, arrays: dict[str, dict[str, np.ndarray]], units: pd.DataFrame, record: dict
+) -> None:
     """Write a folder of runs, each file under a temporary name first; equal contents give equal bytes."""
     zipped = {"method": "gzip", "mtime": 0}
     units = units.sort_values(["run", "seed"])
     write_atomically(folder / "scores.csv.gz",
-                     lambda path: scores.to_csv(path, index=False, float_format="%.6g", compression=zipped))  # fmt: skip
+                     lambda path: scores.to_csv(path, index=False, float_format="%.6g", compression=zipped))
     for name, content in arrays.items():
-        write_atomically(folder / f"{name}.npz", lambda path, content=content: np.savez_compressed(path, **content))
+        write_atomically(folder / f"{name}.npz",
+                         lambda path, content=content: np.savez_compressed(path, **content))  # type: ignore[misc]
     write_atomically(folder / "units.csv", lambda path: units.to_csv(path, index=False, float_format="%.4g"))
     text = json.dumps(record, indent=1, sort_keys=True) + "\n"
     write_atomically(folder / "provenance.json", lambda path: path.write_text(text))

@@ -20,9 +20,10 @@ PCA, SAME_DIMS = "PCA + K-Means", "VAE + K-Means (PCA, as many dims)"
 
 @lru_cache(maxsize=4)
 def values(data: Published) -> pd.DataFrame:
-    """Every value of the paper's tables under every protocol that has runs, tidy: phase, method, metric, protocol, paper,
-    mean, sd, low, high (where one further run would fall), verdict (`tables.verdict`), told ("LEAKY" where the guard found
-    the genre in the input, "condition" where the network is handed it beside), runs (the values, one a seed)."""
+    """Every value of the paper's tables under every protocol that has runs, tidy: phase, method, metric, protocol,
+    paper, mean, sd, low, high (where one further run would fall), verdict (`tables.verdict`), told ("LEAKY" where the
+    guard found the genre in the input, "condition" where the network is handed it beside), runs (the values, one a
+    seed)."""
     rows = []
     for row in tables.paper_tables().itertuples():
         for protocol in data.protocols:
@@ -34,8 +35,9 @@ def values(data: Published) -> pd.DataFrame:
             low, high = tables.prediction(ours)
             told = "LEAKY" if run.leaky.any() else "condition" if _conditioned(row.phase, row.method) else ""
             rows.append({
-                "phase": row.phase, "method": row.method, "metric": row.metric, "protocol": protocol, "paper": row.value,
-                "mean": ours.mean(), "sd": ours.std(ddof=1) if len(ours) > 1 else np.nan, "low": low, "high": high,
+                "phase": row.phase, "method": row.method, "metric": row.metric, "protocol": protocol,
+                "paper": row.value, "mean": ours.mean(), "sd": ours.std(ddof=1) if len(ours) > 1 else np.nan,
+                "low": low, "high": high,
                 "verdict": tables.verdict(row.value, ours, row.metric) if data.record["dataset"] == "gtzan" else OTHER,
                 "told": told, "runs": ours,
             })  # fmt: skip
@@ -60,7 +62,8 @@ def compare(data: Published, phase: int) -> pd.DataFrame:
         rows.append({
             "Method": row.method, "Metric": tables.label_of(row.metric), "Protocol": _marked(row.protocol, row.told),
             "Paper": tables.cell(row.paper, np.nan, row.metric), "Ours": tables.cell(row.mean, row.sd, row.metric),
-            "95 % interval of the mean": tables.range_cell(*interval), "One further run": tables.range_cell(row.low, row.high, digits),
+            "95 % interval of the mean": tables.range_cell(*interval),
+            "One further run": tables.range_cell(row.low, row.high, digits),
             "Verdict": row.verdict,
         })  # fmt: skip
     return pd.DataFrame(rows).set_index(["Method", "Metric", "Protocol"])
@@ -71,8 +74,8 @@ def _marked(protocol: str, told: str) -> str:
 
 
 def by_chance(data: Published, protocol: str) -> pd.DataFrame:
-    """How often each verdict would fall if the paper were one more run of ours: each seed in turn stands for it, printed
-    to as many digits, and is judged by the others. Rows are seeds, columns verdicts."""
+    """How often each verdict would fall if the paper were one more run of ours: each seed in turn stands for it,
+    printed to as many digits, and is judged by the others. Rows are seeds, columns verdicts."""
     found = values(data)
     rows = []
     cells = found[found.protocol == protocol]
@@ -84,14 +87,15 @@ def by_chance(data: Published, protocol: str) -> pd.DataFrame:
 
 
 def counts(data: Published) -> pd.DataFrame:
-    """The verdicts, one protocol a row: how many of the paper's values get each, in brackets how many would by chance, if
-    the paper were one more run of ours (`by_chance`), and how many are reproduced where the genre was in the input or
-    beside it."""
+    """The verdicts, one protocol a row: how many of the paper's values get each, in brackets how many would by chance,
+    if the paper were one more run of ours (`by_chance`), and how many are reproduced where the genre was in the input
+    or beside it."""
     found, rows = values(data), {}
     for protocol in data.protocols:
         part, chance = found[found.protocol == protocol], by_chance(data, protocol)
         rows[protocol] = {
-            "Values": len(part), **{word: f"{(part.verdict == word).sum()} ({chance[word].mean():.1f})" for word in WORDS},
+            "Values": len(part),
+            **{word: f"{(part.verdict == word).sum()} ({chance[word].mean():.1f})" for word in WORDS},
             "reproduced, told the genre": int(((part.verdict == "reproduced") & (part.told != "")).sum()),
         }  # fmt: skip
     return pd.DataFrame(rows).T.rename_axis("Protocol")
@@ -102,15 +106,16 @@ def read_counts(data: Published) -> str:
     of ours would get in its place, and what is left where no genre was in the input or beside it."""
     found = values(data)
     if OTHER in set(found.verdict):
-        return f"These runs are of *{data.record['dataset']}*, not of the paper's data: its values stand beside them without a verdict."
+        return (f"These runs are of *{data.record['dataset']}*, not of the paper's data: its values stand beside them "
+                "without a verdict.")  # fmt: skip
     held = found[found.verdict == "reproduced"]
     best = held.protocol.value_counts().idxmax() if len(held) else data.protocols[0]
     part, chance = found[found.protocol == best], by_chance(data, best).mean()
     said = [f"{(part.verdict == word).sum()} {word} ({chance[word]:.1f})" for word in WORDS[:4]]
     clean = held[held.told == ""].groupby("protocol").size().reindex(data.protocols, fill_value=0)
     return (
-        f"Of the paper's {len(part)} values, runs of *{best}* leave {', '.join(said)}; in brackets what one more run of ours "
-        f"would get in the paper's place. Where no genre was in the input or beside it, "
+        f"Of the paper's {len(part)} values, runs of *{best}* leave {', '.join(said)}; in brackets what one more "
+        f"run of ours would get in the paper's place. Where no genre was in the input or beside it, "
         f"{', '.join(f'*{name}* reproduces {n}' for name, n in clean.items())}."
     )
 
@@ -125,14 +130,13 @@ def missed(data: Published, protocol: str) -> list[str]:
 
 
 def difference(data: Published, one: tuple, other: tuple, metric: str = "nmi", of: str = "mean") -> tuple:
-    """Point, low and high of score(one) - score(other), tracks drawn anew; a side is (protocol, phase, method, variant)."""
-    sides = [data.labels(*side) for side in (one, other)]
-    return metrics.paired_bootstrap(data.genres, *sides, metric, data.groups, of)
+    """Point, low, high of score(one) - score(other), tracks drawn anew; sides (protocol, phase, method, variant)."""
+    return metrics.paired_bootstrap(data.genres, data.labels(*one), data.labels(*other), metric, data.groups, of)
 
 
 def differences(data: Published) -> pd.DataFrame:
     """Paired differences in NMI under every protocol: a network against PCA, with lyrics against without or shuffled.
-    The verdict rests on the mean over seeds, tracks and seeds both a sample; beside it the interval for one run of either."""
+    The verdict rests on the mean over seeds, tracks and seeds both a sample; beside it that for one run of either."""
     pairs = [("VAE − PCA", 1, ("VAE + K-Means", "full"), (PCA, "full")),
              ("VAE − PCA at as many dims", 1, ("VAE + K-Means", "full"), (SAME_DIMS, "full")),
              ("Beta-VAE − PCA", 3, ("Beta-VAE", "full"), (PCA, "full"))]  # fmt: skip
@@ -173,7 +177,7 @@ def stability(data: Published, protocol: str | None = None) -> pd.DataFrame:
 
 
 def by_genre(genres: np.ndarray, labels: np.ndarray) -> pd.Series:
-    """How well each genre is found: F1 of its best cluster, mean over the labellings (n_seeds, n) (Larsen & Aone 1999)."""
+    """How well each genre is found: F1 of its best cluster, mean over labellings (n_seeds, n) (Larsen & Aone 1999)."""
     names, scores = np.unique(genres), []
     for one in labels:
         table = metrics.counts(genres[one != -1], one[one != -1])
@@ -195,6 +199,6 @@ def genre_table(data: Published) -> pd.DataFrame:
                 if data.has(protocol, phase, method):
                     labels = data.labels(protocol, phase, method)
                     rows[f"{phase} {method}, {_marked(protocol, told)}"] = by_genre(data.genres, labels)
-    some = next(name for name in ([p, n, m] for p in data.protocols for n in (1, 2, 3) for m in phases.names_of(n)) if data.has(*name))
+    some = next((p, n, m) for p in data.protocols for n in (1, 2, 3) for m in phases.names_of(n) if data.has(p, n, m))
     drawn = [by_genre(genres, data.labels(*some)[:1]) for genres in metrics.permuted(data.genres, data.groups, 50, 0)]
     return pd.DataFrame(rows | {"chance, ten clusters": pd.concat(drawn, axis=1).mean(axis=1)}).T.rename_axis("Method")
