@@ -66,7 +66,7 @@ def test_an_interrupted_grid_goes_on_where_it_stopped(small, monkeypatch):
     arguments = ("gtzan-mini-tracks", 2, 1, None, ["released-1", "released-2-full"])
     with pytest.raises(KeyboardInterrupt):
         grids.run(*arguments)
-    folder = store.published("gtzan-mini-tracks")
+    folder = store.results_dir("gtzan-mini-tracks")
     assert not folder.exists()
     grids.run(*arguments[:-1], arguments[-1], compute=False)  # what is finished can be looked at
     assert len(store.Published("gtzan-mini-tracks").units) == 2
@@ -90,7 +90,7 @@ def test_an_interrupted_grid_goes_on_where_it_stopped(small, monkeypatch):
 
 def test_a_unit_takes_the_place_of_the_old_one_and_the_rest_stays(small):
     grids.run("gtzan-mini-tracks", 2, 1, None, ["released-1-full", "controlled-1-full"])
-    folder = store.published("gtzan-mini-tracks")
+    folder = store.results_dir("gtzan-mini-tracks")
     old = pd.read_csv(folder / "units.csv").assign(code="older", date="2001-01-01")
     old.to_csv(folder / "units.csv", index=False)
     before = store.Published("gtzan-mini-tracks")
@@ -177,8 +177,8 @@ def test_thirty_columns_of_ones_own_reach_the_pages(small, tmp_path):
     assert set(runs.scores[runs.scores.protocol == "released"].phase) == {1}  # no sentences for these moods
     pages(runs)
     assert set(verdicts.values(runs).verdict) == {verdicts.OTHER}
-    shutil.copytree(ROOT / "data/results/gtzan", store.published())
-    assert store.of(str(path), "released-3-full").folder == store.published()
+    shutil.copytree(ROOT / "data/results/gtzan", store.results_dir())
+    assert store.of(str(path), "released-3-full").folder == store.results_dir()
 
 
 def test_a_new_score_needs_no_training(small, monkeypatch):

@@ -15,7 +15,7 @@ from helpers.published import claims, duplicates, leakage, multiverse, store, ve
 from tools import quoted
 
 pytestmark = pytest.mark.skipif(
-    not (store.published() / "scores.csv.gz").exists(), reason="no published runs in this copy (make results)"
+    not (store.results_dir() / "scores.csv.gz").exists(), reason="no published runs in this copy (make results)"
 )
 
 

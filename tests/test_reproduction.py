@@ -64,11 +64,11 @@ def test_the_tag_lyrics_add_nothing(gtzan):
     assert abs(nmi["full"] - nmi["lyrics shuffled"]) < 0.03
 
 
-@pytest.mark.skipif(not (store.published() / "scores.csv.gz").exists(), reason="no published runs in this copy")
+@pytest.mark.skipif(not (store.results_dir() / "scores.csv.gz").exists(), reason="no published runs in this copy")
 class TestPublished:
     def test_they_belong_to_this_table(self, gtzan):
         assert store.Published().record.items() >= store.hashes(gtzan).items()
-        assert store.folder_of(gtzan) == store.published()
+        assert store.folder_of(gtzan) == store.results_dir()
 
     @pytest.mark.parametrize(
         ("protocol", "phase", "method"), [("released", 1, "VAE + K-Means"), ("released", 2, "DBSCAN")]

@@ -98,6 +98,8 @@ def collect(root: Path, runs: list[Run]) -> dict[str, str]:
     found = paper() | published() | data() | measured()
     found |= {
         "version": metadata.version("vae-music-clustering"),
+        "planted_share": f"{inputs.SHARE:.0%}",
+        "verdict_margin": f"{tables.MARGIN:g}",
         "nmi_of_thirty_pure_clusters": f"{metrics.equal_pure_clusters(10, 3):.3f}",
         "minutes": f"{sum(run.seconds for run in runs) / 60:.1f}",
         "notebooks": str(len(runs)),

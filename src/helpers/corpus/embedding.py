@@ -15,7 +15,7 @@ import numpy as np
 
 from .. import cache
 from ..lyrics import DIMS, sha256
-from .jobs import run
+from .tasks import run
 
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"

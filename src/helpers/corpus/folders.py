@@ -21,7 +21,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ..cache import write_atomically
-from .jobs import printable
+from .tasks import printable
 
 if TYPE_CHECKING:
     from ..datasets import Tracks

@@ -39,7 +39,7 @@ def hashes(tracks: Tracks) -> dict[str, str]:
             "rows_sha256": hashlib.sha256(rows.encode()).hexdigest()}  # fmt: skip
 
 
-def published(dataset: str = "gtzan") -> Path:
+def results_dir(dataset: str = "gtzan") -> Path:
     """Folder of the published runs of a data set."""
     return data_dir() / "results" / dataset
 
@@ -48,7 +48,7 @@ def folder_of(tracks: Tracks) -> Path:
     """Where the runs of these tracks lie, or go: the folder of their name, unless it holds those of another table; then
     one beside it, whose name ends in the first eight digits of the table's hash."""
     mine = hashes(tracks)
-    folder = published(tracks.name.replace(" (yours)", "").replace("/", "_"))
+    folder = results_dir(tracks.name.replace(" (yours)", "").replace("/", "_"))
     record = folder / "provenance.json"
     if not record.exists() or json.loads(record.read_text()).items() >= mine.items():
         return folder
@@ -72,7 +72,7 @@ class Published:
     (n,). FileNotFoundError says how to make them."""
 
     def __init__(self, dataset: str = "gtzan"):
-        self.folder = published(dataset)
+        self.folder = results_dir(dataset)
         if not (self.folder / "provenance.json").exists():
             raise FileNotFoundError(f"{self.folder} holds no runs; `make results DATASET={dataset}` computes them.")
         self.record = json.loads((self.folder / "provenance.json").read_text())
