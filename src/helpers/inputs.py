@@ -2,8 +2,7 @@
 
 `prepare` makes the input of one phase under one protocol, or one of its control variants. `leak_guard` looks for the
 label in that table, `scale_guard` for a channel whose signal the scaling loses, `weights_survive` for a modality weight
-that changes nothing. Pages "Hybrid features", "Leakage".
-"""
+that changes nothing. Pages "Hybrid features", "Leakage"."""
 
 from __future__ import annotations
 
@@ -63,8 +62,7 @@ def zscore(X: np.ndarray) -> np.ndarray:
 def reduce_text(V: np.ndarray, n_components: int | float | None, seed: int = 0) -> tuple[np.ndarray, float]:
     """Principal components of the text vectors V (n, 384) and the share of variance they keep.
 
-    `n_components` is a number of components, a share of variance to keep (0.95), or None for no reduction.
-    """
+    `n_components` is a number of components, a share of variance to keep (0.95), or None for no reduction."""
     if n_components is None:
         return V, 1.0
     if n_components >= 1:
@@ -84,8 +82,7 @@ def fuse(
     alike. "blocks" gives every block the same variance in all, its columns keeping their proportions (audio features,
     whose units differ, are z-scored first), so that the weights alone decide between blocks. One common factor then
     brings the mean variance of a column to 1. "restandardised" z-scores the columns again, as the released code does,
-    and the weights cancel. ValueError for a missing or negative weight, or blocks of different length.
-    """
+    and the weights cancel. ValueError for a missing or negative weight, or blocks of different length."""
     if len({len(block) for block in blocks.values()}) != 1:
         raise ValueError(f"The blocks have different numbers of rows: { {k: len(v) for k, v in blocks.items()} }.")
     parts, columns, start = [], {}, 0
@@ -150,12 +147,9 @@ def channels(
             )
         blocks["label"] = np.eye(len(tracks.genre_names))[tracks.genre_codes]
     keep = {
-        "audio alone": ("audio",),
-        "lyrics alone": ("text",),
-        "one-hot alone": ("label",),
-        "one-hot removed": ("audio", "text"),
-        "real lyrics, no one-hot": ("audio", "text"),
-    }.get(variant, tuple(blocks))
+        "audio alone": ("audio",), "lyrics alone": ("text",), "one-hot alone": ("label",),
+        "one-hot removed": ("audio", "text"), "real lyrics, no one-hot": ("audio", "text"),
+    }.get(variant, tuple(blocks))  # fmt: skip
     return {name: block for name, block in blocks.items() if name in keep}, report
 
 
@@ -256,8 +250,7 @@ def leak_guard(made: ModelInput, genres: np.ndarray, groups: np.ndarray | None =
     Four tests: a column that is constant within every genre; a column whose order sorts the tracks by genre; a text
     block with fewer distinct vectors in a genre than tracks; a text block from which a cross-validated linear
     discriminant finds whole genres without one error (counted from 20 tracks on, since a few may be found by luck).
-    genres (n,); groups (n,) names the track of each row: segments of one track share its text and stay in one fold.
-    """
+    genres (n,); groups (n,) names the track of each row: segments of one track share its text and stay in one fold."""
     X, found = made.X, []  # type: ignore[var-annotated]
     names, codes = np.unique(genres, return_inverse=True)
     if len(names) < 2:

@@ -3,8 +3,7 @@
 METRICS is the one table of them: adding a score is adding an entry, and no training, since scores derive from stored
 labels. Scores against genres are functions of the table of counts (genres x clusters), so that a bootstrap needs the
 counts of its resamples only. DBSCAN and HDBSCAN label noise -1; noise is scored three ways, because leaving it out
-flatters. Definitions and sources on the page "Method".
-"""
+flatters. Definitions and sources on the page "Method"."""
 
 from __future__ import annotations
 
@@ -250,8 +249,7 @@ def _resampled(
     """Scores of each labelling (S, n) on all rows, (S,), and on resamples of whole groups, (n_resamples, S).
 
     A resample is how often each group was drawn, so that its tables of counts are those weights times the counts of
-    each group, whatever the number of rows. Noise is left out.
-    """
+    each group, whatever the number of rows. Noise is left out."""
     score = METRICS[metric].of_table
     names = np.arange(len(genres)) if groups is None else np.unique(groups, return_inverse=True)[1]
     n_groups, codes = names.max() + 1, np.unique(genres, return_inverse=True)[1]
@@ -318,8 +316,7 @@ def paired_bootstrap(
     """Mean difference score(a) - score(b) and its interval, both scored on the same resampled tracks.
 
     `labels_a`, `labels_b`: one labelling (n,) per seed; `of` as in `bootstrap`: a verdict on a method takes the "mean",
-    what one more run may show the "run", which draws one seed of either side with the tracks.
-    """
+    what one more run may show the "run", which draws one seed of either side with the tracks."""
     sides = [_resampled(genres, side, groups, metric, n_resamples, seed) for side in (labels_a, labels_b)]
     return _interval(sides, of, seed, level)
 

@@ -1,8 +1,7 @@
 """The paper's three phases, run under any protocol on any data set: one call from data to a tidy table of scores.
 
 `run` is what the notebooks call, once they have spelled one seed out; `published.grids` (`make results`) calls it for
-every run of the published grid. A method is a row of METHODS.
-"""
+every run of the published grid. A method is a row of METHODS."""
 
 from __future__ import annotations
 
@@ -184,22 +183,15 @@ def score(
 
 
 def run(
-    tracks: Tracks,
-    protocol: str,
-    phase: int,
-    seeds: int | Sequence[int] = 3,
-    variant: str = "full",
-    extras: Collection[str] = (),
-    recipes: Sequence[str] | None = None,
-    n_jobs: int | None = None,
-) -> Run:
+    tracks: Tracks, protocol: str, phase: int, seeds: int | Sequence[int] = 3, variant: str = "full",
+    extras: Collection[str] = (), recipes: Sequence[str] | None = None, n_jobs: int | None = None,
+) -> Run:  # fmt: skip
     """Run `phase` under `protocol` for every seed: inputs, fits (cached, over the cores), clusterings, scores.
 
     `seeds` is how many, or which; `variant` a control input (inputs.VARIANTS); `extras` groups of METHODS beside the
     paper's; `recipes` the networks to train, default all of the phase. A network that ran away is left out for its seed
     and named in `left_out`. Raises ValueError before any training for an unknown protocol or phase, a table with fewer
-    rows than clusters, or a data set that lacks what the protocol needs.
-    """
+    rows than clusters, or a data set that lacks what the protocol needs."""
     chosen = protocols.get(protocol)
     seeds = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
     if not seeds:
@@ -243,8 +235,7 @@ def controls(
     labels (n_seeds, n) by variant.
 
     What the input alone gives is the ceiling for reading anything into a model. Variants that the data set cannot have
-    (no lyrics, no genres) are left out.
-    """
+    (no lyrics, no genres) are left out."""
     chosen, tables, found = protocols.get(protocol), [], {}
     seeds = range(seeds) if isinstance(seeds, int) else seeds
     k = n_clusters(tracks, chosen)

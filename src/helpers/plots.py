@@ -1,8 +1,7 @@
 """Every figure of phases 1 to 3 and of the leakage page; matplotlib and seaborn, one style, one palette.
 
 A function takes numbers that are already computed and returns a Figure. Widths suit a phone: small multiples stack two
-abreast, and figures are `WIDTH` wide, so that their text shrinks little at 390 pixels.
-"""
+abreast, and figures are `WIDTH` wide, so that their text shrinks little at 390 pixels."""
 
 from __future__ import annotations
 
@@ -241,8 +240,7 @@ def waterfall(steps: pd.DataFrame, metric: str, title: str, paper: float | None 
 def agreement(inputs: pd.DataFrame, title: str, paper: float | None = None) -> Figure:
     """NMI by input, one bar a method: `inputs` has input, method ("Input + K-Means", "Beta-VAE"), mean, low, high,
     leaky, chance. Leaky inputs are hatched; the grey tick is chance, the diamond the paper's value for its Beta-VAE on
-    the first. Narrower than the others: it opens the book, on a phone too.
-    """
+    the first. Narrower than the others: it opens the book, on a phone too."""
     looks = {"Input + K-Means": (OURS, "K-Means on the input, no network"),
              "Beta-VAE": (PAPER, "K-Means on the Beta-VAE's code")}
     names, methods = list(dict.fromkeys(inputs.input)), list(dict.fromkeys(inputs.method))

@@ -118,8 +118,7 @@ def adam(weights: list[nn.Parameter], weight_decay: float) -> Callable[[float], 
     """Adam (Kingma & Ba 2015) with torch's constants, all weights in one fused kernel: a function that takes one step.
 
     It is what `torch.optim.Adam(fused=True)` calls; the class around it costs a second at its first use in a process,
-    and a third as much again in every step.
-    """
+    and a third as much again in every step."""
     first, second = ([torch.zeros_like(w, requires_grad=False) for w in weights] for _ in range(2))
     steps = [torch.zeros((), device=w.device) for w in weights]
 
@@ -219,8 +218,7 @@ def fit(X: np.ndarray, recipe: Recipe, seed: int, c: np.ndarray | None = None, u
 
     Equal arguments give equal arrays. With `use_cache` a finished fit is read back instead of trained again. Raises
     ValueError for a table with fewer than two rows or non-finite values, and for a missing or mismatched condition, and
-    `Diverged` for a training that ran away.
-    """
+    `Diverged` for a training that ran away."""
     (found,) = fit_many([(X, recipe, seed, c)], 1, use_cache, progress=False)
     if isinstance(found, Diverged):
         raise found
@@ -233,8 +231,7 @@ def fit_many(
     """`fit(*job)` for every job (X, recipe, seed[, c]), spread over processes with one thread each, in the given order.
 
     `n_jobs` defaults to the cores this process may use (one process where there is a GPU). A training that ran away is
-    logged, and its `Diverged` stands in its place. A seed gives equal arrays alone and in a pool.
-    """
+    logged, and its `Diverged` stands in its place. A seed gives equal arrays alone and in a pool."""
     checked = [(*_check(X, recipe, *c), recipe, int(seed)) for X, recipe, seed, *c in jobs]
     keys = [cache.key(fit_arrays, *job, torch.cuda.is_available()) for job in checked]
     stored = cache.get(keys) if use_cache else {}
@@ -335,8 +332,7 @@ def fit_vade(X: np.ndarray, recipe: Recipe, n_clusters: int, seed: int) -> tuple
 
     `recipe` is a plain VAE's; its autoencoder twin is trained first (cached), a Gaussian mixture is fitted to its
     codes, and then networks and mixture move together for 50 epochs. Raises ValueError for another kind. Jiang et al.
-    2017, sec. 3; page "Results".
-    """
+    2017, sec. 3; page "Results"."""
     if recipe.kind != "vae":
         raise ValueError(f"VaDE needs the recipe of a VAE, not of kind {recipe.kind!r}.")
     found = cache.remember(_vade_arrays, _check(X, recipe)[0], recipe, n_clusters, seed)
@@ -369,8 +365,7 @@ class LatentEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     `recipe` is a `protocols.Recipe` (None: the paper's, 512-256-128, d = 32, 200 epochs); `transform` maps
     (n, n_features) to (n, recipe.latent). Scale the data first:
     `make_pipeline(StandardScaler(), LatentEncoder(), KMeans(10))`. Raises ValueError for a conditional recipe. Shown
-    on page "Run it yourself".
-    """
+    on page "Run it yourself"."""
 
     def __init__(self, recipe: Recipe | None = None, random_state: int | None = 0):
         self.recipe = recipe

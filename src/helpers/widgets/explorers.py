@@ -2,8 +2,7 @@
 (page "Explore").
 
 plotly draws them in the browser. The site carries one copy of plotly.js, so a figure brings only its data; in Colab,
-where there is no site, it asks for the library. Where JavaScript is off, a static picture stands in its place.
-"""
+where there is no site, it asks for the library. Where JavaScript is off, a static picture stands in its place."""
 
 from __future__ import annotations
 
@@ -131,8 +130,7 @@ def eps_explorer(
 ) -> HTML:  # fmt: skip
     """DBSCAN on a slider: for each eps (m,) its labels (m, n) colour the map `points` (n, 2).
 
-    The title says clusters, noise share and NMI (noise left out); `start` is the position the slider opens at.
-    """
+    The title says clusters, noise share and NMI (noise left out); `start` is the position the slider opens at."""
     steps: list[dict[str, Any]] = []
     for value, found in zip(eps, labels, strict=True):
         kept = found != -1
@@ -157,8 +155,7 @@ def beta_explorer(
     clusters `labels` (m, n) of that beta.
 
     `scores` {name: (m,)} are said in the title, whole numbers before their name; `start` is the position the slider
-    opens at.
-    """
+    opens at."""
     choices = {"cluster": (lambda at: _colour_numbers(labels[at]), [NOISE, *CLUSTER_COLOURS])}
     if genres is not None:
         codes, palette = _genre_colours(genres)
