@@ -2,8 +2,9 @@
 
 Part 1 draws tracks and partitions from a known process: each seed of a method gets single tracks right with its own
 probability, some tracks are hard for every seed. Part 2 takes the published labels: five seeds of a method against five
-others of the same method, where every "better" is false. Prints a table; with --write also
-data/results/bench/intervals.json."""
+others of the same method, where every "better" is false. With --write the result goes to
+data/results/bench/intervals.json.
+"""
 
 import argparse
 import json
@@ -55,8 +56,8 @@ def simulated(draws: int, n: int, seed: int) -> dict[str, dict[str, float]]:
 def split(data: store.Published, splits: int, seed: int) -> dict[str, float]:
     """Share of false "better" between halves of a method's seeds, by method of the published runs."""
     rng, found = np.random.default_rng(seed), {}
-    full = data.scores[data.scores.variant == "full"][["protocol", "phase", "method"]].drop_duplicates()
-    for protocol, phase, method in full.itertuples(index=False):
+    names = data.scores.query("variant == 'full'")[["protocol", "phase", "method"]].drop_duplicates()
+    for protocol, phase, method in names.itertuples(index=False):
         if data.has(protocol, phase, method) and len(labels := data.labels(protocol, phase, method)) >= 6:
             said = []
             for _ in range(splits):
@@ -79,8 +80,9 @@ if __name__ == "__main__":
     result = {"date": datetime.now(UTC).strftime("%Y-%m-%d"), "draws": options.draws, "rows": 300,
               "simulated": simulated(options.draws, 300, 0)}  # fmt: skip
     halves = split(store.Published(), options.splits, 0)
-    result["halves"] = {"methods": len(halves), "splits": options.splits,
-                        "false_better": float(np.mean(list(halves.values()))), "worst": max(halves.values())}
+    false = list(halves.values())
+    result["halves"] = {"methods": len(false), "splits": options.splits, "false_better": float(np.mean(false)),
+                        "worst": max(false)}  # fmt: skip
     print(json.dumps(result, indent=1))
     if options.write:
         path = data_dir() / "results" / "bench" / "intervals.json"

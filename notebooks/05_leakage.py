@@ -34,8 +34,9 @@ if os.environ.get("COLAB_RELEASE_TAG"):  # in Colab only: add the book's package
 import pandas as pd
 from IPython.display import Markdown
 
-from helpers import datasets, inputs, metrics, phases, plots
-from helpers import protocols, tables
+from helpers import (
+    datasets, inputs, metrics, phases, plots, protocols, tables,
+)
 from helpers.collapse import figures
 from helpers.published import leakage, store, verdicts
 

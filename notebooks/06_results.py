@@ -115,7 +115,7 @@ verdicts.differences(runs)
 # One pipeline is one opinion. Here the same question, agreement with genre, is put to every combination of choices that somebody could defend:
 # features, scaling, lyrics, space, clusterer, number of clusters.
 
-# %% mystnb={"figure": {"caption": "Agreement with genre (AMI) of all pipelines by each choice.", "name": "fig-multiverse"}, "image": {"alt": "Boxes of AMI by the values of six choices."}}
+# %% mystnb={"figure": {"caption": "Agreement with genre (AMI) of all pipelines, by each value of each choice: boxes hold the middle half, whiskers all; the line is the median.", "name": "fig-multiverse"}, "image": {"alt": "Boxes of AMI by the values of six choices."}}
 universe = multiverse.stored(runs)
 figures.universe(universe)
 

@@ -16,7 +16,7 @@ from tests.conftest import ROOT
 
 @pytest.fixture
 def small(monkeypatch, tmp_path):
-    """Networks of a few weights, a cache and a folder of data of their own; the book's data sets without results."""
+    """Networks of a few weights, a cache and a folder of data of their own, without results."""
     for name, protocol in PROTOCOLS.items():
         monkeypatch.setitem(PROTOCOLS, name, shrunk(protocol))
     data = tmp_path / "data"

@@ -84,6 +84,9 @@ def test_the_mark_reaches_the_tables():
 def test_chance_has_no_spread_and_scores_their_label():
     shown = tables.table(pd.concat([tidy([0.1, 0.2]), tidy([0.01, 0.03], "nmi_chance")]))
     assert shown.columns.tolist() == ["NMI", "NMI by chance"] and shown.iloc[0, 1] == "0.020"
+    said = tables.read_scores(tidy([0.1, 0.2]), ["PCA + K-Means"], ["nmi", "ari"])
+    assert said.endswith("NMI 0.150\u00a0±\u00a00.071.")
+    assert "None of these scores" in tables.read_scores(tidy([0.1]), ["VaDE"], ["nmi"])
 
 
 def seeds_of(rng, genres, right, n=6):
@@ -95,7 +98,8 @@ def test_a_difference_rests_on_tracks_and_seeds():
     rng = np.random.default_rng(0)
     genres = np.arange(200) % 5
     ids = np.arange(200).astype(str)
-    labels = {name: seeds_of(rng, genres, right) for name, right in (("good", 0.8), ("poor", 0.4), ("alike", 0.8))}
+    right = {"good": 0.8, "poor": 0.4, "alike": 0.8}
+    labels = {name: seeds_of(rng, genres, share) for name, share in right.items()}
     text = tables.read_difference(genres, ids, labels, "good", "poor", ("nmi", "ari"))
     assert text.count("*good* is better") == 2 and "For one run of either" in text
     assert "*good* is better" in tables.read_difference(genres, ids, labels, "poor", "good")

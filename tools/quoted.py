@@ -33,8 +33,8 @@ def paper() -> dict[str, str]:
 def published() -> dict[str, str]:
     """`<dataset>_<protocol>_<phase>_<variant>_<method>_<metric>` = mean ± sd over seeds, of every published run; the
     variant "full" goes without saying. `…_mean` and `…_seeds` give the mean alone and the number of seeds. Of GTZAN
-    also the shares of the label's channels, `gtzan_share_…`, where the borrowed lyrics came from, `gtzan_lyrics_…`, and
-    of the author's own files `author_…`."""
+    also the shares of the label's channels, `gtzan_share_…`, where the borrowed lyrics came from, `gtzan_lyrics_…`,
+    and of the author's own files `author_…`."""
     found: dict[str, str] = {}
     for table in sorted((datasets.data_dir() / "results").glob("*/scores.csv.gz")):
         runs = store.Published(table.parent.name)

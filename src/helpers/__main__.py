@@ -95,12 +95,12 @@ def lyrics(
     quiet: Quiet = False,
 ) -> None:
     """Sample texts of each tag from a table of lyrics of any size and embed them; resumable."""
-    from .corpus import genius, texts
+    from .corpus import embedding, genius
 
     source, wanted = acquire.find_lyrics_table(table), None if language == "any" else language
     sample = genius.scan(source, tags=tag, language=wanted, per_tag=per_tag, seed=seed, quiet=quiet)
-    made = texts.build_bank(sample, client=_client(scheduler), quiet=quiet)
-    texts.save_bank(made, out)
+    made = embedding.build_bank(sample, client=_client(scheduler), quiet=quiet)
+    embedding.save_bank(made, out)
     if not quiet:
         typer.echo(f"{out}: {len(made.vectors)} vectors of {len(sample)} texts")
 
@@ -184,17 +184,17 @@ def embedded_lyrics(
     """data/lyrics_bank.npz: every text of a table, and the excerpts of the released protocol."""
     import pandas as pd
 
-    from .corpus import texts
+    from .corpus import embedding
 
-    texts.save_bank(texts.build_bank(pd.read_csv(table)), datasets.data_dir() / "lyrics_bank.npz")
+    embedding.save_bank(embedding.build_bank(pd.read_csv(table)), datasets.data_dir() / "lyrics_bank.npz")
 
 
 @embedded.command("sentences", epilog="Example: python -m helpers embedded sentences")
 def embedded_sentences() -> None:
     """data/sentences.npz: the vectors of our own sentences."""
-    from .corpus import texts
+    from .corpus import embedding
 
-    texts.build_sentences(datasets.data_dir() / "sentences.npz")
+    embedding.build_sentences(datasets.data_dir() / "sentences.npz")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,8 +1,9 @@
 """The 68 audio features of the paper, by plain librosa calls, as the page "From sound to numbers" shows them.
 
 13 MFCCs, 12 chroma classes, spectral centroid, bandwidth and rolloff, zero-crossing rate and root-mean-square energy as
-(mean, standard deviation) pairs, the means of 7 spectral-contrast bands, and the tempo. Every table of tracks is made
-by `corpus.fast_features`, which gives the same numbers from one spectrogram a track (tests/test_features.py)."""
+(mean, standard deviation) pairs, the means of 7 spectral-contrast bands, and the tempo. Tables of tracks are made by
+`corpus.fast_features`, which gives the same numbers from one spectrogram a track (tests/test_features.py).
+"""
 
 from __future__ import annotations
 
@@ -37,15 +38,16 @@ FEATURES, BLOCKS = _names()
 
 
 def extract(y: np.ndarray) -> np.ndarray:
-    """The 68 features of one clip, (68,) float64 in the order of FEATURES; `y` (n_samples,) mono at 22050 Hz.
+    """The 68 features of one clip, (68,) float64 in the order of FEATURES.
 
-    Frequencies in Hz, RMS in amplitude, tempo in beats per minute. Karim (2026), section 3; definitions of librosa 0.11
-    (McFee et al. 2015). Shown and run on page "From sound to numbers".
+    `y` (n_samples,) is mono at 22050 Hz. Frequencies in Hz, RMS in amplitude,
+    tempo in beats per minute. Karim (2026), section 3; definitions of librosa
+    0.11 (McFee et al. 2015). Page "From sound to numbers" prints and runs it.
     """
     import librosa
 
     f = librosa.feature
-    paired = [
+    spectra = [
         f.mfcc(y=y, sr=SR, n_mfcc=13),
         f.chroma_stft(y=y, sr=SR),
         f.spectral_centroid(y=y, sr=SR),
@@ -54,10 +56,12 @@ def extract(y: np.ndarray) -> np.ndarray:
     ]
     contrast = f.spectral_contrast(y=y, sr=SR).mean(axis=1)
     loudness = [f.zero_crossing_rate(y), f.rms(y=y)]
-    tempo, _ = librosa.beat.beat_track(y=y, sr=SR)
+    tempo = np.atleast_1d(librosa.beat.beat_track(y=y, sr=SR)[0])
 
-    def mean_and_std(frames: list[np.ndarray]) -> np.ndarray:  # (rows, frames) -> mean, std, mean, std, ...
+    def mean_and_std(frames: list[np.ndarray]) -> np.ndarray:
+        """(rows, frames) -> mean, std, mean, std, ..., (2 rows,)."""
         rows = np.concatenate(frames)
         return np.stack([rows.mean(axis=1), rows.std(axis=1)], axis=1).ravel()
 
-    return np.concatenate([mean_and_std(paired), contrast, mean_and_std(loudness), np.atleast_1d(tempo)])
+    parts = [mean_and_std(spectra), contrast, mean_and_std(loudness), tempo]
+    return np.concatenate(parts)

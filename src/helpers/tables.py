@@ -1,7 +1,8 @@
 """From scores to tables and sentences: summaries, the comparison with the paper, and what a table says in words.
 
 A table of scores is tidy: protocol, phase, dataset, variant, method, seed, metric, value, leaky (`phases.run`).
-"Better", "worse" and "level" always rest on a paired interval over tracks, never on the spread of the seeds."""
+"Better", "worse" and "level" always rest on a paired interval over tracks, never on the spread of the seeds.
+"""
 
 from __future__ import annotations
 
@@ -97,7 +98,8 @@ def verdict(paper: float, values: np.ndarray, metric: str) -> str:
     The number is one run, printed to three decimals: it must lie where one further run of ours would (`prediction`,
     widened by half a unit of the last decimal), and our mean must lie near it: within MARGIN, or a tenth of the number
     for scores that are no shares. "reproduced": both; "near, though outside our spread": the second alone; "within a
-    wide spread": the first alone, which a noisy method gets for its noise; else "not reproduced"."""
+    wide spread": the first alone, which a noisy method gets for its noise; else "not reproduced".
+    """
     values = np.asarray(values, dtype=float)
     if not np.isfinite(values).all() or not len(values):
         return "not defined"

@@ -22,7 +22,7 @@ import numpy as np
 from .. import cache
 from ..features import BLOCKS, FEATURES, HOP, N_FFT, SR
 from .audio import SECONDS, load_audio, resample
-from .tasks import printable, run
+from .long_jobs import printable, run
 
 if TYPE_CHECKING:
     import pandas as pd

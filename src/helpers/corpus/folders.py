@@ -21,7 +21,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ..cache import write_atomically
-from .tasks import printable
+from .long_jobs import printable
 
 if TYPE_CHECKING:
     from ..datasets import Tracks

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from .tasks import hidden
+from .long_jobs import hidden
 
 if TYPE_CHECKING:
     import polars as pl

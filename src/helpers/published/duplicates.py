@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.neighbors import NearestNeighbors
+from sklearn.neighbors import radius_neighbors_graph
 
 from .. import metrics
 from ..datasets import Tracks
@@ -24,12 +24,12 @@ WITHOUT, FILTERED = "without replicas", "fault-filtered"
 def replicas(tracks: Tracks, below: float = NEAR) -> pd.DataFrame:
     """Pairs of tracks closer than `below` (Euclidean, z-scored features): a, b, distance, genre_a, genre_b, nearest
     first; distance 0 is an exact copy."""
-    near = NearestNeighbors(radius=below).fit(X := zscore(tracks.features.to_numpy())).radius_neighbors(X)
-    pairs = [(i, j, d) for i, (ds, js) in enumerate(zip(*near, strict=True)) for d, j in zip(ds, js) if i < j]
-    genres = tracks.genres if tracks.genres is not None else np.full(tracks.n, "")
-    rows = [(tracks.ids[i], tracks.ids[j], d, genres[i], genres[j]) for i, j, d in pairs if d < below]
-    table = pd.DataFrame(rows, columns=["a", "b", "distance", "genre_a", "genre_b"])
-    return table.sort_values("distance", ignore_index=True)
+    X, genres = zscore(tracks.features.to_numpy()), np.full(tracks.n, "") if tracks.genres is None else tracks.genres
+    near = radius_neighbors_graph(X, below, mode="distance").tocoo()
+    rows = [(tracks.ids[i], tracks.ids[j], d, genres[i], genres[j])
+            for i, j, d in zip(near.row, near.col, near.data) if i < j and d < below]  # fmt: skip
+    columns = ["a", "b", "distance", "genre_a", "genre_b"]
+    return pd.DataFrame(rows, columns=columns).sort_values("distance", ignore_index=True)
 
 
 def found(tracks: Tracks) -> dict:

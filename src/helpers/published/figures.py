@@ -16,8 +16,8 @@ LOOKS = [("#d55e00", "s"), ("#029e73", "^"), (OURS, "o"), ("#cc78bc", "v"), ("#9
 
 
 def dots(values: pd.DataFrame) -> Figure:
-    """Every value of the paper (upright strokes) and the means under each protocol with the range where one further run
-    would fall; one panel a score; open marks where the input leaks the genre. `values` as `verdicts.values`."""
+    """Every value of the paper (upright strokes), and the means under each protocol with the range where one further
+    run would fall; one panel a score; a protocol whose input leaks the genre has open marks (`verdicts.values`)."""
     rows = list(dict.fromkeys(zip(values.phase, values.method)))
     panels = [name for name in METRICS if name in set(values.metric)]
     protocols = list(dict.fromkeys(values.protocol))
@@ -29,7 +29,7 @@ def dots(values: pd.DataFrame) -> Figure:
             for row in part[part.protocol == protocol].itertuples():
                 y = rows.index((row.phase, row.method)) + 0.22 * (i - (len(protocols) - 1) / 2)
                 axis.plot([row.low, row.high], [y, y], color=colour, lw=1.4)
-                axis.plot(row.mean, y, marker, ms=4.5, color=colour, mfc="white" if row.told == "LEAKY" else colour)
+                axis.plot(row.mean, y, marker, ms=4.5, color=colour, mfc="white" if "LEAKY" in row.marked else colour)
         paper = part.drop_duplicates(["phase", "method"])
         places = [rows.index(key) for key in zip(paper.phase, paper.method)]
         axis.plot(paper.paper, places, "|", ms=15, mew=2.2, color=PAPER)
@@ -93,6 +93,6 @@ def universe(table: pd.DataFrame, metric: str = "ami") -> Figure:
         box.set_facecolor(colours[CHOICES.index(choice)])
     axis.set_yticks(range(1, len(values) + 1), [f"{choice}: {value}" for choice, value in values], fontsize=8.5)
     axis.invert_yaxis()
-    axis.set(xlabel=f"{label_of(metric)} with genre; box: half of the pipelines, whiskers: all")
+    axis.set(xlabel=f"{label_of(metric)} with genre")
     plt.close(figure)
     return figure

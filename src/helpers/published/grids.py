@@ -8,6 +8,7 @@ where it stopped and a changed bank of lyrics makes new units. `run` computes wh
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
 import logging
@@ -15,9 +16,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib import import_module, metadata
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -67,8 +69,8 @@ def variants(protocol: Protocol, phase: int) -> dict[str, tuple[str, ...] | None
 def units(
     tracks: Tracks, seeds: Sequence[int], filtered: Path | None = None, only: Sequence[str] = ()
 ) -> list[Unit]:
-    """Every unit that these tracks can have, or those whose name begins like one of `only`; what they lack (genres with
-    sentences, lyrics) is logged and left out."""
+    """Every unit that these tracks can have, or those whose name begins like one of `only`; what they lack (genres
+    with sentences, lyrics) is logged and left out."""
     found, asked = [], tuple(only or [""])
     for protocol in protocols.PROTOCOLS.values():
         for phase in (1, 2, 3) if protocol.published else ():
@@ -87,7 +89,7 @@ def units(
 
 
 def calls(tracks: Tracks, wanted: Sequence[Unit]) -> list[tuple]:
-    """The units as calls for the store: all that their numbers depend on are arguments, the lyrics by their hash."""
+    """The units as calls for the store: all that their numbers depend on are arguments, the bank by its hash."""
     plain = replace(tracks, provenance={})
     texts = cache.key(lyrics.bank, lyrics.bank(), lyrics.sentence_vectors())[:12]
     return [(run_unit, plain, *unit, "" if unit.phase == 1 else texts) for unit in wanted]
@@ -122,7 +124,7 @@ def run_unit(
             "left_out": " ".join(run.left_out),
         },
         "run": {
-            "leaks": list(made.leaks), "columns": {name: part.stop - part.start for name, part in made.blocks.items()},
+            "leaks": list(made.leaks), "columns": {name: b.stop - b.start for name, b in made.blocks.items()},
             "text_variance": made.text_variance,
             "weights_survive": "text" in made.blocks and bool(inputs.weights_survive(tracks, protocol, phase)),
             "lyrics": None if made.lyrics_report is None else made.lyrics_report.to_dict(orient="records"),
@@ -156,20 +158,20 @@ def run(
 
     `filtered` is a folder with the fault-filtered lists of Kereliuk, Sturm & Larsen 2015, if you have them; `only`
     takes the runs whose name begins so, "collapse" and "multiverse" among them; with `compute` False only what the
-    store holds is merged."""
+    store holds is merged.
+    """
     tracks = load(dataset)
     folder = store.folder_of(tracks)
     wanted = units(tracks, range(seeds), filtered, only)
     todo = calls(tracks, wanted)
     if compute:
-        found = cache.remember_many(todo, n_jobs, "runs")
+        found = dict(enumerate(cache.remember_many(todo, n_jobs, "runs")))
     else:
         keys = [cache.key(*call) for call in todo]
         there = cache.get(keys)
-        wanted = [unit for unit, key in zip(wanted, keys, strict=True) if key in there]
-        found = [there[key] for key in keys if key in there]
+        found = {i: there[key] for i, key in enumerate(keys) if key in there}
     if found:
-        assemble(tracks, folder, list(zip(wanted, found, strict=True)))
+        assemble(tracks, folder, [(wanted[i], made) for i, made in found.items()])
     for title in ("multiverse", "collapse") if compute else ():
         if title.startswith(tuple(only or [""])):
             grid = import_module(".multiverse" if title == "multiverse" else "..collapse.grids", __package__)
@@ -177,76 +179,77 @@ def run(
     return folder
 
 
-def tabulate(grid, title: str, tracks: Tracks, folder: Path, seeds: int, n_jobs: int | None) -> None:
+def tabulate(grid: Any, title: str, tracks: Tracks, folder: Path, seeds: int, n_jobs: int | None) -> None:
     """Compute the cells of a grid, `grid.cells(tracks, seeds)`, each a (named, function, *arguments), and write one
-    table `<title>_<grid>.csv` a grid, from `grid.table(named, result)`; `named["grid"]` says which, "" the only one."""
-    cells = list(grid.cells(replace(tracks, provenance={}), range(seeds)))
+    table `<title>_<grid>.csv` a grid, from `grid.table(named, result)`; `named["grid"]` says which, "" the only one.
+    Where it has `grid.maps(tracks)`, `<title>_maps.npz`."""
+    plain = replace(tracks, provenance={})
+    cells = list(grid.cells(plain, range(seeds)))
     made = cache.remember_many([tuple(call) for _, *call in cells], n_jobs, title)
     tables: dict[str, list[pd.DataFrame]] = {}
     for (named, *_), result in zip(cells, made, strict=True):
-        tables.setdefault(named.get("grid", ""), []).append(pd.DataFrame(grid.table(named, result)))
+        tables.setdefault(named.get("grid", ""), []).append(grid.table(named, result))
     for name, parts in tables.items():
-        table, path = pd.concat(parts, ignore_index=True), folder / f"{f'{title}_{name}'.strip('_')}.csv"
-        cache.write_atomically(
-            path, lambda to, table=table: table.to_csv(to, index=False, float_format="%.6g")  # type: ignore[misc]
-        )
+        table = pd.concat(parts, ignore_index=True)
+        file = folder / f"{f'{title}_{name}'.strip('_')}.csv"
+        cache.write_atomically(file, partial(table.to_csv, index=False, float_format="%.6g"))
+    if hasattr(grid, "maps"):
+        maps = cache.remember(grid.maps, plain)
+        cache.write_atomically(folder / f"{title}_maps.npz", partial(np.savez_compressed, **maps))  # type: ignore[arg-type]
 
 
 def assemble(tracks: Tracks, folder: Path, done: Sequence[tuple[Unit, dict[str, np.ndarray]]]) -> None:
     """Merge units into the runs of `folder`, which may have none yet: a unit takes the place of the one of its name and
     seed, all others stay."""
     old = store.Published(folder.name) if (folder / "provenance.json").exists() else None
-    empty = {"labels": {}, "maps": {}, "histories": {}}  # type: ignore[var-annotated]
-    arrays = {name: {} if old is None else old.archive(name) for name in empty}
-    before = [] if old is None else list(old.seeds)
+    before = [] if old is None else old.seeds.tolist()
     seeds = sorted({*before, *(unit.seed for unit, _ in done)})
-    labels = {}
-    for name, rows in arrays["labels"].items():
-        if "/" in name:
-            labels[name] = np.full((len(seeds), tracks.n), store.MISSING, np.int16)
-            labels[name][[seeds.index(seed) for seed in before]] = rows
-    scores, units_, runs = [], [], {} if old is None else old.record["runs"]
+    rows = {seed: i for i, seed in enumerate(seeds)}
+    new = {(unit.name, unit.seed) for unit, _ in done}
+    arrays: dict[str, dict[str, np.ndarray]] = {"labels": {}, "maps": {}, "histories": {}}
+    labels, runs, scores, made_by = arrays["labels"], dict[str, dict](), [], list[dict]()
+    if old is not None:
+        arrays |= {name: old.archive(name) for name in ("maps", "histories")}
+        for name, found in old.archive("labels").items():
+            if "/" in name:
+                labels[name] = np.full((len(seeds), tracks.n), store.MISSING, np.int16)
+                labels[name][[rows[seed] for seed in before]] = found
+        names = [store.run_name(*key) for key in zip(old.scores.protocol, old.scores.phase, old.scores.variant)]
+        scores.append(old.scores[[key not in new for key in zip(names, old.scores.seed)]])
+        made_by += [row for row in old.units.to_dict("records") if (row["run"], row["seed"]) not in new]
+        runs |= old.record["runs"]
     for unit, made in done:
-        where = seeds.index(unit.seed)
-        for name in labels:
-            if name.startswith(unit.name + "/"):
-                labels[name][where] = store.MISSING
+        for name in (name for name in labels if name.startswith(f"{unit.name}/")):
+            labels[name][rows[unit.seed]] = store.MISSING
         record = json.loads(made["record"].tobytes())
         scores.append(pd.read_csv(io.BytesIO(made["scores"].tobytes())))
-        units_.append({"run": unit.name, "seed": unit.seed} | record["unit"])
-        if unit.seed == min(seeds) or unit.name not in runs:
+        made_by.append({"run": unit.name, "seed": unit.seed} | record["unit"])
+        if unit.seed == seeds[0] or unit.name not in runs:
             runs[unit.name] = record["run"]
         for entry, values in made.items():
             kind, _, rest = entry.partition("/")
+            name = f"{unit.name}/{rest}"
             if kind == "labels":
-                empty_rows = np.full((len(seeds), tracks.n), store.MISSING, np.int16)
-                labels.setdefault(f"{unit.name}/{rest}", empty_rows)[where] = values
-            elif kind in ("map", "history"):
-                arrays["maps" if kind == "map" else "histories"][f"{unit.name}/{rest}"] = values
-    new = {(unit.name, unit.seed) for unit, _ in done}
-    if old is not None:
-        names = [store.run_name(*key) for key in zip(old.scores.protocol, old.scores.phase, old.scores.variant)]
-        scores.insert(0, old.scores[[key not in new for key in zip(names, old.scores.seed)]])
-        units_ += [row for row in old.units.to_dict("records") if (row["run"], row["seed"]) not in new]
-    same = {"ids": tracks.ids.astype("U"), "groups": tracks.groups.astype("U"), "seeds": np.array(seeds)}
-    same |= {} if tracks.genres is None else {"genres": tracks.genres.astype("U")}
-    kept = {name: rows for name, rows in labels.items() if (rows != store.MISSING).any()}
+                labels.setdefault(name, np.full((len(seeds), tracks.n), store.MISSING, np.int16))
+                labels[name][rows[unit.seed]] = values
+            elif rest:
+                arrays["maps" if kind == "map" else "histories"][name] = values
+    arrays["labels"] = {name: found for name, found in labels.items() if (found != store.MISSING).any()}
+    arrays["labels"] |= {"ids": tracks.ids.astype("U"), "groups": tracks.groups.astype("U"), "seeds": np.array(seeds)}
     record = {"dataset": tracks.name, "n": tracks.n, **store.hashes(tracks), "runs": runs}
     if tracks.genres is not None:
+        arrays["labels"]["genres"] = tracks.genres.astype("U")
         record["duplicates"] = duplicates.found(tracks)
-    store.save(folder, pd.concat(scores, ignore_index=True), arrays | {"labels": same | kept}, pd.DataFrame(units_),
-               record)
+    store.save(folder, pd.concat(scores, ignore_index=True), arrays, pd.DataFrame(made_by), record)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command behind `make results`."""
-    import argparse
-
     parser = argparse.ArgumentParser(prog="python -m helpers.published.grids", description=__doc__)
     parser.add_argument("--dataset", default="gtzan", help="a data set, a table (.csv), or a folder of audio")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--jobs", type=int, default=None)
-    parser.add_argument("--filtered", type=Path, default=None, help="folder of the lists *_filtered.txt of faults")
+    parser.add_argument("--filtered", type=Path, default=None, help="folder of fault-filtered lists (*_filtered.txt)")
     parser.add_argument("--only", nargs="*", default=(), help="runs whose name begins so, e.g. released-3 collapse")
     parser.add_argument("--stored", action="store_true", help="compute nothing: merge what the store holds")
     given = parser.parse_args(arguments)

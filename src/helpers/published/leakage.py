@@ -53,17 +53,17 @@ def _bar(data: Published, protocol: str, phase: int, method: str, variant: str) 
     run = run[run.method == method]
     value = run.pivot_table(index="seed", columns="metric", values="value")
     low, high = data.interval(data.labels(protocol, phase, method, variant), "nmi")
-    return {"mean": value.nmi.mean(), "sd": value.nmi.std(), "low": low, "high": high,
-            "chance": value.nmi_chance.mean(), "k": value.k.mean(), "noise_share": value.noise_share.mean(),
-            "leaky": bool(run.leaky.any())}  # fmt: skip
+    means = {"mean": value.nmi, "chance": value.nmi_chance, "k": value.k, "noise_share": value.noise_share}
+    found = {name: column.mean() for name, column in means.items()}
+    return found | {"sd": value.nmi.std(), "low": low, "high": high, "leaky": bool(run.leaky.any())}
 
 
 def ladder(data: Published, headline: str) -> pd.DataFrame:
     """The steps of a headline score (LADDERS) as plots.waterfall wants them: step, mean, sd, low, high, chance, k,
     noise_share, leaky; NMI, its interval over tracks that of the mean over seeds."""
     phase, method, steps = LADDERS[headline]
-    return pd.DataFrame([{"step": step} | _bar(data, protocol, phase, method, variant)
-                         for step, protocol, variant in steps if data.has(protocol, phase, method, variant)])
+    there = [step for step in steps if data.has(step[1], phase, method, step[2])]
+    return pd.DataFrame([{"step": s} | _bar(data, p, phase, method, variant) for s, p, variant in there])
 
 
 def by_input(data: Published) -> pd.DataFrame:
@@ -134,10 +134,9 @@ def pure_clusters(data: Published) -> pd.DataFrame:
 def coverage(data: Published) -> pd.DataFrame:
     """Where the borrowed lyrics of the published runs came from, by genre (the report of `lyrics.matched`): genre, tag,
     n_tracks, n_from_tag, n_from_rest; empty for tracks that have words of their own, or none."""
-    for run in data.record["runs"].values():
-        if run.get("lyrics") and "n_reused" in run["lyrics"][0]:
-            return pd.DataFrame(run["lyrics"])
-    return pd.DataFrame(columns=["genre", "tag", "n_tracks", "n_from_tag", "n_from_rest"])
+    reports = [run["lyrics"] for run in data.record["runs"].values() if run["lyrics"]]
+    matched: list = next((report for report in reports if "n_reused" in report[0]), [])
+    return pd.DataFrame(matched, columns=["genre", "tag", "n_tracks", "n_from_tag", "n_from_rest"])
 
 
 def read_coverage(data: Published) -> str:
@@ -146,15 +145,11 @@ def read_coverage(data: Published) -> str:
     if report.empty:
         return "No lyrics were borrowed for these tracks."
     whole, none = report[report.n_from_rest == 0].genre, report[report.n_from_tag == 0].genre
-    few = [f"{r.genre} {r.n_from_tag}" for r in report.itertuples() if r.n_from_tag and r.n_from_rest]
-    parts = [f"all of {_listed(whole)}"] * bool(len(whole)) + few + [f"{_listed(none)} none"] * bool(len(none))
+    parts = [f"all of {', '.join(whole)}"] * bool(len(whole))
+    parts += [f"{r.genre} {r.n_from_tag}" for r in report.itertuples() if r.n_from_tag and r.n_from_rest]
+    parts += [f"none of {', '.join(none)}"] * bool(len(none))
     return (f"Only {report.n_from_tag.sum()} of {report.n_tracks.sum()} tracks borrow a text of their own genre's tag "
             f"({'; '.join(parts)}); the others take one of another tag.")  # fmt: skip
-
-
-def _listed(names) -> str:
-    *first, last = list(names)
-    return f"{', '.join(first)} and {last}" if first else last
 
 
 def author_facts() -> pd.DataFrame:

@@ -20,8 +20,7 @@ from .store import Published
 
 CHOICES = ["input", "spread", "scaling", "space", "algorithm", "k"]
 SPREADS, SCALINGS = ("standard deviation", "variance"), ("z-scores", "ranks")
-TEXTS = {"sound": None, "sound + lyrics, columns": "columns", "sound + lyrics, blocks": "blocks"}
-SHUFFLED = ", shuffled"
+WITH, SHUFFLED = "sound + lyrics", ", shuffled"
 SPACES: dict[str, int | Recipe | None] = {
     "as fed": None, "PCA 8": 8, "PCA 32": 32, "VAE": Recipe(clip_norm=1.0),
     "VAE, beta = 4": Recipe(clip_norm=1.0, beta=4.0),
@@ -30,37 +29,35 @@ ALGORITHMS, KS, SEEDS = ("kmeans", "ward", "spectral"), (5, 10, 15, 20, 30), 3
 
 
 def cells(tracks: Tracks, seeds: Sequence[int]) -> Iterator[tuple]:
-    """The calls, one an input, space and seed (SEEDS of them); with all clusterers and numbers of clusters in it."""
+    """The calls, one an input, space and seed (SEEDS of them), with all clusterers and numbers of clusters in it."""
     if tracks.genres is None:
         return
-    text = tracks.text is not None or set(tracks.genres) <= set(lyrics.TEMPLATES)
+    known = tracks.text is not None or set(tracks.genres) <= set(lyrics.TEMPLATES)
     for seed in list(seeds)[:SEEDS]:
-        V = None if tracks.text is None else tracks.text.to_numpy()
-        if V is None and text:
-            V = lyrics.matched(tracks.genres, seed, groups=tracks.groups)[0]
-        for name, how in TEXTS.items():
-            for ending in ("", SHUFFLED) if how and V is not None else ("",) if not how else ():
-                words = None if not how or V is None else lyrics.shuffled(V, seed) if ending else V
-                for spread in SPREADS if not how else SPREADS[:1]:
-                    for scaling in SCALINGS if not how else SCALINGS[:1]:
-                        X = _sound(tracks.features, spread, scaling)
-                        for space, made in SPACES.items():
-                            named = {"input": name + ending, "spread": spread, "scaling": scaling, "space": space,
-                                     "seed": seed}  # fmt: skip
-                            yield named, cell, X, words, how, made, tracks.genres, tracks.groups, seed
+        shapes = [(SPREADS[0], SCALINGS[0]), (SPREADS[0], SCALINGS[1]), (SPREADS[1], SCALINGS[0])]  # squares rank alike
+        variants: list[tuple] = [("sound", spread, scaling, None, None) for spread, scaling in shapes]
+        if known:
+            own = None if tracks.text is None else tracks.text.to_numpy()
+            words = lyrics.matched(list(tracks.genres), seed, groups=list(tracks.groups))[0] if own is None else own
+            shuffled = lyrics.shuffled(words, seed)
+            ways = [(how, *way) for how in ("columns", "blocks") for way in (("", words), (SHUFFLED, shuffled))]
+            variants += [(f"{WITH}, {how}{end}", SPREADS[0], SCALINGS[0], how, texts) for how, end, texts in ways]
+        for name, spread, scaling, how, texts in variants:
+            X = _sound(tracks.features, spread, scaling)
+            for space, made in SPACES.items():
+                named = {"input": name, "spread": spread, "scaling": scaling, "space": space, "seed": seed}
+                yield named, cell, X, texts, how, made, tracks.genres, seed
 
 
 def _sound(features: pd.DataFrame, spread: str, scaling: str) -> np.ndarray:
-    values = {name: column**2 if spread == "variance" and name.endswith("_std") else column
-              for name, column in features.items()}  # fmt: skip
-    X = np.column_stack(list(values.values()))
+    squared = spread == "variance"
+    X = np.column_stack([c**2 if squared and str(name).endswith("_std") else c for name, c in features.items()])
     return inputs.zscore(rankdata(X, axis=0) if scaling == "ranks" else X)
 
 
 def cell(
-    X: np.ndarray, words: np.ndarray | None, how: str | None, space: int | Recipe | None, genres: np.ndarray,
-    groups: np.ndarray, seed: int,
-) -> dict[str, np.ndarray]:  # fmt: skip
+    X: np.ndarray, words: np.ndarray | None, how: str | None, space: int | Recipe | None, genres: np.ndarray, seed: int
+) -> dict[str, np.ndarray]:
     """Scores against genres of every clusterer and number of clusters, (algorithms, ks) each."""
     if how and words is not None:
         text, _ = inputs.reduce_text(words, 0.95 if how == "blocks" else 32)
@@ -69,14 +66,10 @@ def cell(
         X = PCA(min(space, *X.shape), random_state=seed).fit_transform(X)
     elif space is not None:
         X = training.fit(X, space, seed).mu
-    found = {name: np.zeros((len(ALGORITHMS), len(KS))) for name in ("nmi", "ami", "ari")}
-    for i, algorithm in enumerate(ALGORITHMS):
-        for j, k in enumerate(KS):
-            labels = clustering.cluster(X, algorithm, n_clusters=k, seed=seed)
-            for name, values in metrics.external(genres, labels).items():
-                if name in found:
-                    found[name][i, j] = values
-    return found
+    found = [metrics.external(genres, clustering.cluster(X, algorithm, n_clusters=k, seed=seed))
+             for algorithm in ALGORITHMS for k in KS]  # fmt: skip
+    shape = len(ALGORITHMS), len(KS)
+    return {name: np.reshape([one[name] for one in found], shape) for name in ("nmi", "ami", "ari")}
 
 
 def table(named: dict, result: dict[str, np.ndarray]) -> pd.DataFrame:

@@ -1,15 +1,15 @@
 """The published runs on disk: what `grids` writes, and the pages "Leakage", "Results" and "Explore" read.
 
 A folder `data/results/<name>` holds scores.csv.gz (tidy), labels.npz, maps.npz, histories.npz, provenance.json (the
-table, and what went into each run), and units.csv: of every unit, one seed of a run, when, by which code and from which
-data it was made, so that units of different age may stand side by side and be told apart.
+table, and what went into each run), and units.csv: of every unit, one seed of a run, when, by which code and from
+which data it was made, so that units of different age may stand side by side and be told apart.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,6 @@ from ..datasets import Tracks, data_dir, load
 from ..protocols import PROTOCOLS
 
 MISSING = -2  # a label that is none: a seed whose training ran away, a track that was not in the run
-FILES = ("labels", "maps", "histories")
 
 
 def run_name(protocol: str, phase: int, variant: str = "full") -> str:
@@ -32,11 +31,10 @@ def run_name(protocol: str, phase: int, variant: str = "full") -> str:
 
 def hashes(tracks: Tracks) -> dict[str, str]:
     """sha256 of the feature table, nine digits a number, and of the ids, the labels and the groups of its rows."""
-    features = tracks.features.to_csv(float_format="%.9g").encode()
-    rows = "\n".join([*tracks.ids, *([] if tracks.genres is None else tracks.genres),
-                      *([] if (tracks.groups == tracks.ids).all() else tracks.groups)])  # fmt: skip
-    return {"features_sha256": hashlib.sha256(features).hexdigest(),
-            "rows_sha256": hashlib.sha256(rows.encode()).hexdigest()}  # fmt: skip
+    labels = [] if tracks.genres is None else list(tracks.genres)
+    rows = "\n".join([*tracks.ids, *labels, *([] if (tracks.groups == tracks.ids).all() else tracks.groups)])
+    parts = {"features_sha256": tracks.features.to_csv(float_format="%.9g"), "rows_sha256": rows}
+    return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in parts.items()}
 
 
 def results_dir(dataset: str = "gtzan") -> Path:
@@ -63,13 +61,13 @@ def of(dataset: str, needs: str | None = None) -> Published:
     except (FileNotFoundError, ValueError):  # the table is not on this machine
         return Published()
     found = Published(folder.name) if (folder / "provenance.json").exists() else Published()
-    return found if found.genres is not None and (not needs or needs in found.record["runs"]) else Published()
+    return found if len(found.genres) and (not needs or needs in found.record["runs"]) else Published()
 
 
 class Published:
     """The runs in one folder of `data/results`: `scores` (tidy), `record` (the table and each run's input), `units`
-    (run, seed, date, code, data, texts, versions, cpu_s, left_out), `ids`, `genres` (None without labels) and `groups`
-    (n,). FileNotFoundError says how to make them."""
+    (run, seed, date, code, data, texts, versions, cpu_s, left_out), `ids`, `groups` and `genres` (n,), the last empty
+    without labels, and `seeds`. FileNotFoundError says how to make them."""
 
     def __init__(self, dataset: str = "gtzan"):
         self.folder = results_dir(dataset)
@@ -78,8 +76,9 @@ class Published:
         self.record = json.loads((self.folder / "provenance.json").read_text())
         self.units = pd.read_csv(self.folder / "units.csv", keep_default_na=False)
         self._labels = self.archive("labels")
-        self.ids, self.groups, self.seeds = (self._labels.pop(name) for name in ("ids", "groups", "seeds"))
-        self.genres = self._labels.pop("genres", None)
+        self.ids, self.groups, self.seeds, self.genres = (
+            self._labels.pop(name, np.array([], str)) for name in ("ids", "groups", "seeds", "genres")
+        )
 
     @cached_property
     def scores(self) -> pd.DataFrame:
@@ -87,18 +86,16 @@ class Published:
         derived from the stored labels."""
         stored = pd.read_csv(self.folder / "scores.csv.gz")
         new = [name for name, m in metrics.METRICS.items() if m.of_table and name not in set(stored.metric)]
-        if not new or self.genres is None:
-            return stored
         rows = []
-        one_each = stored.drop_duplicates(["protocol", "phase", "variant", "method", "seed"])
-        for row in one_each.to_dict("records"):
+        keys = stored.drop_duplicates(["protocol", "phase", "variant", "method", "seed"])
+        for row in keys.to_dict("records") if new and len(self.genres) else ():
             name = f"{run_name(row['protocol'], row['phase'], row['variant'])}/{row['method']}"
             if name in self._labels:
                 found = self._labels[name][list(self.seeds).index(row["seed"])]
                 there = found != MISSING
-                scores = _against(self.genres[there], found[there], self.groups[there], new)
-                rows += [row | {"metric": metric, "value": value} for metric, value in scores.items()]
-        return pd.concat([stored, pd.DataFrame(rows)], ignore_index=True)
+                values = _against(self.genres[there], found[there], self.groups[there], new)
+                rows += [row | {"metric": metric, "value": value} for metric, value in values.items()]
+        return pd.concat([stored, pd.DataFrame(rows)], ignore_index=True) if rows else stored
 
     @cached_property
     def protocols(self) -> list[str]:
@@ -111,7 +108,7 @@ class Published:
         return f"{run_name(protocol, phase, variant)}/{method}" in self._labels
 
     def labels(self, protocol: str, phase: int, method: str, variant: str = "full") -> np.ndarray:
-        """Labels (n_seeds, n) of one method, without the seeds that were left out; KeyError for none."""
+        """Labels (n_seeds, n) of one method, without seeds that were left out; KeyError where there is no such run."""
         found = self._labels[f"{run_name(protocol, phase, variant)}/{method}"].astype(int)
         return found[(found != MISSING).any(axis=1)]
 
@@ -125,39 +122,37 @@ class Published:
         s = self.scores
         return s[(s.protocol == protocol) & (s.phase == phase) & (s.variant == variant)]
 
-    def interval(
-        self, labels: np.ndarray, metric: str, of: str = "mean", n_resamples: int = 500
-    ) -> tuple[float, float]:
-        """95 % interval of a score over tracks (groups of them), of the "mean" over seeds or of one "run"
-        (`metrics.bootstrap`), for labels (n_seeds, n)."""
-        low, high = metrics.bootstrap(self.genres, labels, metric, self.groups, of, n_resamples)
+    def marked(self, protocol: str, phase: int) -> str:
+        """The protocol's name, marked LEAKY where the guard found the genre in its input."""
+        return protocol + " (LEAKY)" * bool(self.run(protocol, phase).leaky.any())
+
+    def interval(self, labels: np.ndarray, metric: str) -> tuple[float, float]:
+        """95 % interval of a score's mean over seeds (`metrics.bootstrap`), for labels (n_seeds, n)."""
+        low, high = metrics.bootstrap(self.genres, list(labels), metric, self.groups)
         return max(low, -1.0), min(high, 1.0)
 
     def read_age(self) -> str:
         """Sentences on the table, and when and by which code its units were made, older ones named."""
-        makes = self.units.groupby(["date", "code", "versions"], sort=True).agg(
-            n=("run", "size"), runs=("run", "unique"))  # fmt: skip
-        parts = [f"{row.n} units computed {date}, code `{code[:8]}`" + (f" ({versions})" if versions else "")
-                 for (date, code, versions), row in makes.iloc[::-1].iterrows()]  # fmt: skip
-        old = sorted({name for runs in makes.runs.iloc[:-1] for name in runs})
-        gone = [sentence for sentence in self.units.left_out if sentence]
+        makes = self.units.groupby(["date", "code", "versions"]).agg(n=("run", "size"), runs=("run", "unique"))[::-1]
+        parts = [f"{row.n} units computed {date}, code `{code[:8]}` ({versions})"
+                 for (date, code, versions), row in makes.iterrows()]  # fmt: skip
+        old = sorted({name for runs in makes.runs.iloc[1:] for name in runs})
+        gone = " ".join(sorted(set(self.units.left_out) - {""}))
         return (
             f"**{self.record['dataset']}**, N = {self.record['n']}, {len(self.seeds)} seeds, feature table sha256 "
             f"`{self.record['features_sha256'][:12]}…`: {'; '.join(parts)}."
-            + (f" Older than the rest: {', '.join(old)}." if old else "")
-            + (f" Left out: {' '.join(gone)}" if gone else "")
-        )
+            + (f" Older than the rest: {', '.join(old)}." if old else "") + (f" Left out: {gone}" if gone else "")
+        )  # fmt: skip
 
 
 def _against(genres: np.ndarray, labels: np.ndarray, groups: np.ndarray, names: list[str]) -> dict[str, float]:
-    """Scores of METRICS against genres, noise three ways, and by chance where it says so, as `metrics.scores`."""
-    kept, found = labels != -1, {}
-    ways = (("", kept, labels), ("_noise_cluster", kept | True, labels),
-            ("_noise_singletons", kept | True, metrics.singletons(labels)))  # fmt: skip
-    for ending, rows, used in ways:
-        table = metrics.counts(genres[rows], used[rows])
-        for name in names:
-            found[name + ending] = float(metrics.METRICS[name].of_table(table)) if rows.any() else np.nan  # type: ignore
+    """Scores of METRICS against genres, noise three ways, and by chance where an entry says so, as `metrics.scores`."""
+    kept = labels != -1
+    everywhere, found = np.full(len(kept), True), dict[str, float]()
+    for ending, rows, used in (("", kept, labels), ("_noise_cluster", everywhere, labels),
+                               ("_noise_singletons", everywhere, metrics.singletons(labels))):  # fmt: skip
+        values = metrics.external(genres[rows], used[rows])
+        found |= {name + ending: values[name] for name in names}
     if kept.any() and any(metrics.METRICS[name].chance for name in names):
         null = metrics.chance(genres[kept], labels[kept], groups[kept])
         found |= {f"{name}_chance": null[name] for name in names if name in null}
@@ -169,12 +164,10 @@ def save(
 ) -> None:
     """Write a folder of runs, each file under a temporary name first; equal contents give equal bytes."""
     zipped = {"method": "gzip", "mtime": 0}
-    units = units.sort_values(["run", "seed"])
-    write_atomically(folder / "scores.csv.gz",
-                     lambda path: scores.to_csv(path, index=False, float_format="%.6g", compression=zipped))
+    scores_file, units = folder / "scores.csv.gz", units.sort_values(["run", "seed"])
+    write_atomically(scores_file, lambda to: scores.to_csv(to, index=False, float_format="%.6g", compression=zipped))
     for name, content in arrays.items():
-        write_atomically(folder / f"{name}.npz",
-                         lambda path, content=content: np.savez_compressed(path, **content))  # type: ignore[misc]
-    write_atomically(folder / "units.csv", lambda path: units.to_csv(path, index=False, float_format="%.4g"))
+        write_atomically(folder / f"{name}.npz", partial(np.savez_compressed, **content))  # type: ignore[arg-type]
+    write_atomically(folder / "units.csv", lambda to: units.to_csv(to, index=False, float_format="%.4g"))
     text = json.dumps(record, indent=1, sort_keys=True) + "\n"
-    write_atomically(folder / "provenance.json", lambda path: path.write_text(text))
+    write_atomically(folder / "provenance.json", lambda to: to.write_text(text))

@@ -21,65 +21,52 @@ PCA, SAME_DIMS = "PCA + K-Means", "VAE + K-Means (PCA, as many dims)"
 @lru_cache(maxsize=4)
 def values(data: Published) -> pd.DataFrame:
     """Every value of the paper's tables under every protocol that has runs, tidy: phase, method, metric, protocol,
-    paper, mean, sd, low, high (where one further run would fall), verdict (`tables.verdict`), told ("LEAKY" where the
-    guard found the genre in the input, "condition" where the network is handed it beside), runs (the values, one a
-    seed)."""
+    paper, mean, sd, low, high (where one further run would fall), verdict (`tables.verdict`), marked (the protocol,
+    with LEAKY where the guard found the genre in the input, "told" where the network is handed it), runs (one value a
+    seed).
+    """
     rows = []
     for row in tables.paper_tables().itertuples():
+        space = next(m.space for m in phases.methods_of(row.phase) if m.name == row.method)
+        told = any(space in p.recipes and p.recipes[space].kind == "cvae" for p in PROTOCOLS.values())
         for protocol in data.protocols:
             run = data.run(protocol, row.phase)
-            run = run[(run.method == row.method) & (run.metric == row.metric)]
-            if run.empty:
-                continue
-            ours = run.value.to_numpy()
-            low, high = tables.prediction(ours)
-            told = "LEAKY" if run.leaky.any() else "condition" if _conditioned(row.phase, row.method) else ""
-            rows.append({
-                "phase": row.phase, "method": row.method, "metric": row.metric, "protocol": protocol,
-                "paper": row.value, "mean": ours.mean(), "sd": ours.std(ddof=1) if len(ours) > 1 else np.nan,
-                "low": low, "high": high,
-                "verdict": tables.verdict(row.value, ours, row.metric) if data.record["dataset"] == "gtzan" else OTHER,
-                "told": told, "runs": ours,
-            })  # fmt: skip
+            ours = run[(run.method == row.method) & (run.metric == row.metric)].value.to_numpy()
+            if len(ours):
+                judged, marked = data.record["dataset"] == "gtzan", data.marked(protocol, row.phase)
+                low, high = tables.prediction(ours)
+                rows.append({
+                    "phase": row.phase, "method": row.method, "metric": row.metric, "protocol": protocol,
+                    "paper": row.value, "mean": ours.mean(), "sd": ours.std(ddof=1) if len(ours) > 1 else np.nan,
+                    "low": low, "high": high, "marked": f"{marked} (told)" if told and marked == protocol else marked,
+                    "verdict": tables.verdict(row.value, ours, row.metric) if judged else OTHER, "runs": ours,
+                })  # fmt: skip
     return pd.DataFrame(rows)
-
-
-def _conditioned(phase: int, method: str) -> bool:
-    space = next(m.space for m in phases.methods_of(phase) if m.name == method)
-    return any(space in p.recipes and p.recipes[space].kind == "cvae" for p in PROTOCOLS.values())
 
 
 def compare(data: Published, phase: int) -> pd.DataFrame:
     """The paper's table of `phase`, one protocol a row: paper, ours (mean ± sd over seeds), 95 % interval of that mean
-    over tracks (for scores against genres), where one further run would fall, and the verdict."""
-    found = values(data)
-    rows = []
+    (for scores against genres), where one further run would fall, and the verdict."""
+    found, rows = values(data), []
     for row in found[found.phase == phase].itertuples():
-        digits = metrics.metric_of(row.metric).digits
-        interval = (np.nan, np.nan)
-        if metrics.metric_of(row.metric).of_table and data.has(row.protocol, phase, row.method):
+        metric, interval = metrics.metric_of(row.metric), (np.nan, np.nan)
+        if metric.of_table and data.has(row.protocol, phase, row.method):
             interval = data.interval(data.labels(row.protocol, phase, row.method), row.metric)
         rows.append({
-            "Method": row.method, "Metric": tables.label_of(row.metric), "Protocol": _marked(row.protocol, row.told),
+            "Method": row.method, "Metric": tables.label_of(row.metric), "Protocol": row.marked,
             "Paper": tables.cell(row.paper, np.nan, row.metric), "Ours": tables.cell(row.mean, row.sd, row.metric),
             "95 % interval of the mean": tables.range_cell(*interval),
-            "One further run": tables.range_cell(row.low, row.high, digits),
-            "Verdict": row.verdict,
+            "One further run": tables.range_cell(row.low, row.high, metric.digits), "Verdict": row.verdict,
         })  # fmt: skip
     return pd.DataFrame(rows).set_index(["Method", "Metric", "Protocol"])
-
-
-def _marked(protocol: str, told: str) -> str:
-    return protocol + {"LEAKY": " (LEAKY)", "condition": " (told)", "": ""}[told]
 
 
 def by_chance(data: Published, protocol: str) -> pd.DataFrame:
     """How often each verdict would fall if the paper were one more run of ours: each seed in turn stands for it,
     printed to as many digits, and is judged by the others. Rows are seeds, columns verdicts."""
     found = values(data)
-    rows = []
-    cells = found[found.protocol == protocol]
-    for seed in range(min(len(runs) for runs in cells.runs)):
+    cells, rows = found[found.protocol == protocol], []
+    for seed in range(min(map(len, cells.runs))):
         words = [tables.verdict(round(float(row.runs[seed]), metrics.metric_of(row.metric).digits),
                                 np.delete(row.runs, seed), row.metric) for row in cells.itertuples()]  # fmt: skip
         rows.append(pd.Series(words).value_counts())
@@ -92,12 +79,10 @@ def counts(data: Published) -> pd.DataFrame:
     or beside it."""
     found, rows = values(data), {}
     for protocol in data.protocols:
-        part, chance = found[found.protocol == protocol], by_chance(data, protocol)
-        rows[protocol] = {
-            "Values": len(part),
-            **{word: f"{(part.verdict == word).sum()} ({chance[word].mean():.1f})" for word in WORDS},
-            "reproduced, told the genre": int(((part.verdict == "reproduced") & (part.told != "")).sum()),
-        }  # fmt: skip
+        part, chance = found[found.protocol == protocol], by_chance(data, protocol).mean()
+        told = (part.verdict == WORDS[0]) & (part.marked != protocol)
+        judged = {word: f"{(part.verdict == word).sum()} ({chance[word]:.1f})" for word in WORDS}
+        rows[protocol] = {"Values": len(part), **judged, "reproduced, told the genre": int(told.sum())}
     return pd.DataFrame(rows).T.rename_axis("Protocol")
 
 
@@ -106,22 +91,20 @@ def read_counts(data: Published) -> str:
     of ours would get in its place, and what is left where no genre was in the input or beside it."""
     found = values(data)
     if OTHER in set(found.verdict):
-        return (f"These runs are of *{data.record['dataset']}*, not of the paper's data: its values stand beside them "
-                "without a verdict.")  # fmt: skip
-    held = found[found.verdict == "reproduced"]
-    best = held.protocol.value_counts().idxmax() if len(held) else data.protocols[0]
+        return (f"These runs are of *{data.record['dataset']}*, not of the paper's data: "
+                "its values stand beside them without a verdict.")  # fmt: skip
+    held = found[found.verdict == WORDS[0]]
+    best = max(data.protocols, key=lambda name: (held.protocol == name).sum())
     part, chance = found[found.protocol == best], by_chance(data, best).mean()
     said = [f"{(part.verdict == word).sum()} {word} ({chance[word]:.1f})" for word in WORDS[:4]]
-    clean = held[held.told == ""].groupby("protocol").size().reindex(data.protocols, fill_value=0)
-    return (
-        f"Of the paper's {len(part)} values, runs of *{best}* leave {', '.join(said)}; in brackets what one more "
-        f"run of ours would get in the paper's place. Where no genre was in the input or beside it, "
-        f"{', '.join(f'*{name}* reproduces {n}' for name, n in clean.items())}."
-    )
+    clean = [f"*{p}* reproduces {((held.protocol == p) & (held.marked == p)).sum()}" for p in data.protocols]
+    return (f"Of the paper's {len(part)} values, runs of *{best}* leave {', '.join(said)}; in brackets what one more "
+            "run of ours would get in the paper's place. Where no genre was in the input or beside it, "
+            f"{', '.join(clean)}.")  # fmt: skip
 
 
 def missed(data: Published, protocol: str) -> list[str]:
-    """One phrase for each value of the paper that runs of a protocol do not reproduce, their spread not holding it."""
+    """One phrase for each value of the paper that the runs of a protocol do not reproduce."""
     found = values(data)
     found = found[(found.protocol == protocol) & (found.verdict == "not reproduced")]
     return [f"{row.method} (Table {row.phase}), {tables.label_of(row.metric)}: paper "
@@ -129,14 +112,21 @@ def missed(data: Published, protocol: str) -> list[str]:
             for row in found.itertuples()]  # fmt: skip
 
 
-def difference(data: Published, one: tuple, other: tuple, metric: str = "nmi", of: str = "mean") -> tuple:
-    """Point, low, high of score(one) - score(other), tracks drawn anew; sides (protocol, phase, method, variant)."""
-    return metrics.paired_bootstrap(data.genres, data.labels(*one), data.labels(*other), metric, data.groups, of)
+Side = tuple[str, int, str, str]  # protocol, phase, method, variant
+
+
+def difference(
+    data: Published, one: Side, other: Side, metric: str = "nmi", of: str = "mean"
+) -> tuple[float, float, float]:
+    """Point, low and high of score(one) - score(other), scored on the same tracks drawn anew."""
+    a, b = (list(data.labels(*side)) for side in (one, other))
+    return metrics.paired_bootstrap(data.genres, a, b, metric, data.groups, of)
 
 
 def differences(data: Published) -> pd.DataFrame:
     """Paired differences in NMI under every protocol: a network against PCA, with lyrics against without or shuffled.
-    The verdict rests on the mean over seeds, tracks and seeds both a sample; beside it that for one run of either."""
+    The verdict rests on the mean over seeds, tracks and seeds both a sample; beside it the interval for one run of
+    either."""
     pairs = [("VAE − PCA", 1, ("VAE + K-Means", "full"), (PCA, "full")),
              ("VAE − PCA at as many dims", 1, ("VAE + K-Means", "full"), (SAME_DIMS, "full")),
              ("Beta-VAE − PCA", 3, ("Beta-VAE", "full"), (PCA, "full"))]  # fmt: skip
@@ -144,26 +134,24 @@ def differences(data: Published) -> pd.DataFrame:
         pairs += [(f"{method}: with lyrics − {other}", phase, (method, "full"), (method, other))
                   for other in ("audio alone", "lyrics shuffled")]  # fmt: skip
     rows = []
-    for name, phase, *sides in pairs:
+    for name, phase, one, other in pairs:
         for protocol in data.protocols:
-            if not all(data.has(protocol, phase, *side) for side in sides):
-                continue
-            one, other = ((protocol, phase, *side) for side in sides)
-            point, low, high = difference(data, one, other)
-            leaky = data.run(protocol, phase).leaky.any()
-            rows.append({
-                "Difference in NMI": f"{name}, phase {phase}", "Protocol": _marked(protocol, "LEAKY" if leaky else ""),
-                "mean": f"{point:+.3f}", "95 %, mean over seeds": f"[{low:+.3f}, {high:+.3f}]",
-                "reads": metrics.told(low, high),
-                "95 %, one run": "[{:+.3f}, {:+.3f}]".format(*difference(data, one, other, of="run")[1:]),
-            })  # fmt: skip
+            if data.has(protocol, phase, *one) and data.has(protocol, phase, *other):
+                sides = (protocol, phase, *one), (protocol, phase, *other)
+                point, low, high = difference(data, *sides)
+                _, lowest, highest = difference(data, *sides, of="run")
+                rows.append({
+                    "Difference in NMI": f"{name}, phase {phase}", "Protocol": data.marked(protocol, phase),
+                    "mean": f"{point:+.3f}", "95 %, mean over seeds": f"[{low:+.3f}, {high:+.3f}]",
+                    "reads": metrics.told(low, high), "95 %, one run": f"[{lowest:+.3f}, {highest:+.3f}]",
+                })  # fmt: skip
     return pd.DataFrame(rows).set_index(["Difference in NMI", "Protocol"])
 
 
 def stability(data: Published, protocol: str | None = None) -> pd.DataFrame:
     """How alike the partitions of two seeds are (mean ARI of all pairs, noise one cluster), beside their agreement with
-    genre (ARI and NMI, means over seeds), for every method on the protocol's own input: protocol, phase, method, then
-    these. A method with low stability has no one partition that a single run could report (von Luxburg 2010)."""
+    genre (ARI and NMI, means over seeds), for every method on the protocol's own input: protocol, phase, method,
+    stability, ari, nmi. Where two seeds disagree there is no one partition to report (von Luxburg 2010)."""
     rows = []
     for name in data.protocols if protocol is None else [protocol]:
         for phase in (1, 2, 3):
@@ -171,34 +159,29 @@ def stability(data: Published, protocol: str | None = None) -> pd.DataFrame:
             for method in dict.fromkeys(run.method):
                 if data.has(name, phase, method) and len(labels := data.labels(name, phase, method)) > 1:
                     alike = [float(metrics.ari(metrics.counts(a, b))) for a, b in combinations(labels, 2)]
-                    ari, nmi = (tables.mean_of(run, method, metric) for metric in ("ari", "nmi"))
-                    rows.append((name, phase, method, float(np.mean(alike)), ari, nmi))
+                    scores = (tables.mean_of(run, method, metric) for metric in ("ari", "nmi"))
+                    rows.append((name, phase, method, float(np.mean(alike)), *scores))
     return pd.DataFrame(rows, columns=["protocol", "phase", "method", "stability", "ari", "nmi"])
 
 
 def by_genre(genres: np.ndarray, labels: np.ndarray) -> pd.Series:
-    """How well each genre is found: F1 of its best cluster, mean over labellings (n_seeds, n) (Larsen & Aone 1999)."""
-    names, scores = np.unique(genres), []
+    """How well each genre is found: F1 of its best cluster, mean over the labellings (n_seeds, n), of which noise is no
+    cluster (Larsen & Aone 1999)."""
+    names, sizes = np.unique(genres, return_counts=True)
+    scores = []
     for one in labels:
-        table = metrics.counts(genres[one != -1], one[one != -1])
-        sizes = np.array([(genres == name).sum() for name in names])
-        there = np.isin(names, genres[one != -1])
-        best = np.zeros(len(names))
-        best[there] = (2 * table / (sizes[there][:, None] + table.sum(0))).max(1)
-        scores.append(best)
+        table = metrics.counts(genres, one)[:, int((one == -1).any()):]  # noise would be the first column
+        f1 = 2 * table / (sizes[:, None] + table.sum(0))
+        scores.append(f1.max(axis=1, initial=0.0))
     return pd.Series(np.mean(scores, axis=0), names)
 
 
 def genre_table(data: Published) -> pd.DataFrame:
-    """`by_genre` of the paper's methods under every protocol, one row a method, and of permuted genres ("chance")."""
-    rows = {}
-    for protocol in data.protocols:
-        for phase in (1, 2, 3):
-            told = "LEAKY" if data.run(protocol, phase).leaky.any() else ""
-            for method in phases.names_of(phase):
-                if data.has(protocol, phase, method):
-                    labels = data.labels(protocol, phase, method)
-                    rows[f"{phase} {method}, {_marked(protocol, told)}"] = by_genre(data.genres, labels)
-    some = next((p, n, m) for p in data.protocols for n in (1, 2, 3) for m in phases.names_of(n) if data.has(p, n, m))
-    drawn = [by_genre(genres, data.labels(*some)[:1]) for genres in metrics.permuted(data.genres, data.groups, 50, 0)]
-    return pd.DataFrame(rows | {"chance, ten clusters": pd.concat(drawn, axis=1).mean(axis=1)}).T.rename_axis("Method")
+    """`by_genre` of the paper's methods under every protocol, one row a method, and of permuted genres."""
+    rows = {f"{phase} {method}, {data.marked(protocol, phase)}": data.labels(protocol, phase, method)
+            for protocol in data.protocols for phase in (1, 2, 3) for method in phases.names_of(phase)
+            if data.has(protocol, phase, method)}  # fmt: skip
+    some = next(iter(rows.values()))[:1]
+    drawn = [by_genre(genres, some) for genres in metrics.permuted(data.genres, data.groups, 50, 0)]
+    found = {name: by_genre(data.genres, labels) for name, labels in rows.items()}
+    return pd.DataFrame(found | {"chance": pd.concat(drawn, axis=1).mean(axis=1)}).T.rename_axis("Method")

@@ -81,14 +81,6 @@ def hidden(quiet: bool) -> bool:
     return quiet or bool(os.environ.get("TQDM_DISABLE"))
 
 
-def cpu_seconds() -> float:
-    """CPU seconds of this process and of its workers, finished or alive."""
-    import psutil
-
-    own = psutil.Process()
-    return sum(sum(process.cpu_times()[:4]) for process in (own, *own.children(recursive=True)))
-
-
 def printable(name: str | Path) -> str:
     """A file name as text: bytes that are no UTF-8 (old discs, Latin-1) become escapes, which every table can hold."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
