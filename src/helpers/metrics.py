@@ -303,9 +303,8 @@ def bootstrap(
     `labels`: one labelling (n,) per seed, noise (-1) left out; `groups` (n,) names the unit that is drawn (default:
     each row on its own). `of` says what the interval is of: the "mean" over seeds, that is the method, where the t
     interval of the seeds' mean joins that of the tracks (with one seed, the tracks alone); or one "run", whose seed is
-    drawn with the tracks. NMI of a resample is biased upwards a little, so the interval is shifted by the difference between the
-    score and the resamples' mean. bench/intervals.py measures its coverage.
-    """
+    drawn with the tracks. NMI of a resample is biased upwards a little, so the interval is shifted by the difference
+    between the score and the resamples' mean. bench/intervals.py measures its coverage."""
     return _interval([_resampled(genres, labels, groups, metric, n_resamples, seed)], of, seed, level)[1:]
 
 

@@ -11,7 +11,6 @@ import hashlib
 import json
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -112,7 +111,7 @@ class Published:
         found = self._labels[f"{run_name(protocol, phase, variant)}/{method}"].astype(int)
         return found[(found != MISSING).any(axis=1)]
 
-    def archive(self, name: str) -> dict[str, Any]:
+    def archive(self, name: str) -> dict[str, np.ndarray]:
         """All arrays of `labels`, `maps` or `histories`."""
         with np.load(self.folder / f"{name}.npz") as stored:
             return dict(stored)
