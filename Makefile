@@ -16,7 +16,7 @@ export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book test data results bench address release sync types check lock pdf screenshots clean
+.PHONY: help setup book test data results bench address release sync check lock pdf screenshots clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,11 +54,9 @@ release: $(STAMP) ## check and tag a release (VERSION=1.2.0)
 sync: $(STAMP) ## rewrite every notebooks/*.ipynb from its .py
 	@$(PY) tools/sync.py
 
-types: $(STAMP) ## type errors that mypy finds (not yet clean, so no part of `check`)
-	$(PY) -m mypy
-
-check: $(STAMP) ## ruff and the pairs
+check: $(STAMP) ## ruff, mypy and the pairs
 	$(BIN)/ruff check .
+	$(PY) -m mypy
 	@$(PY) tools/sync.py --check
 
 lock: $(STAMP) ## rewrite requirements.lock from pyproject.toml (UPGRADE=1 takes newer versions)

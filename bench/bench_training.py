@@ -71,13 +71,14 @@ def cpu(run: Callable[[], object], threads: int = 1) -> float:
 
 
 def one_fit(epochs: int, repeats: int) -> list[dict]:
-    """CPU seconds of 200 epochs, the least of some runs taken in turns: ours, and the paper-style loop on one thread and
-    on as many as torch takes by itself."""
+    """CPU seconds of 200 epochs, the least of some runs taken in turns: ours, and the paper-style loop on one thread
+    and on as many as torch takes by itself."""
     X, rows = table(1000), []
     for name, recipe in RECIPES.items():
         short = recipe.but(epochs=epochs)
         ours(X, recipe.but(epochs=1), 0), paper_style(X, recipe.but(epochs=1), 0)  # first calls load libraries
-        ways = {"paper": (paper_style, 1), "ours": (ours, 1), "paper_default_threads": (paper_style, joblib.cpu_count())}
+        ways = {"paper": (paper_style, 1), "ours": (ours, 1),
+                "paper_default_threads": (paper_style, joblib.cpu_count())}  # fmt: skip
         found: dict[str, list[float]] = {way: [] for way in ways}
         for _ in range(repeats):
             for way, (run, threads) in ways.items():

@@ -38,9 +38,10 @@ def test_blocks_count_by_their_weight_and_not_by_their_columns():
     text = rng.normal(size=(200, 40)) * np.geomspace(9, 0.1, 40)
     X, blocks = inputs.fuse({"audio": rng.normal(3, 9, (200, 4)), "text": text}, {"audio": 0.6, "text": 0.4}, "blocks")
     total = {name: X[:, where].var(axis=0).sum() for name, where in blocks.items()}
-    assert total["audio"] / total["text"] == pytest.approx((0.6 / 0.4) ** 2) and X.var(axis=0).mean() == pytest.approx(1)
+    assert total["audio"] / total["text"] == pytest.approx((0.6 / 0.4) ** 2)
+    assert X.var(axis=0).mean() == pytest.approx(1)
     kept = X[:, blocks["text"]].std(axis=0)
-    np.testing.assert_allclose(kept / kept[0], text.std(axis=0) / text[:, 0].std())  # its columns keep their proportions
+    np.testing.assert_allclose(kept / kept[0], text.std(axis=0) / text[:, 0].std())  # columns keep their proportions
     np.testing.assert_allclose(np.ptp(X[:, blocks["audio"]].std(axis=0)), 0, atol=1e-12)
     flat, _ = inputs.fuse({"audio": X[:, :4], "text": np.ones((200, 3))}, {"audio": 0.6, "text": 0.4}, "blocks")
     assert np.isfinite(flat).all()
@@ -210,7 +211,8 @@ def test_the_guard_refuses_the_scaling_that_hides_the_words(songs, monkeypatch):
     assert "planted into the text" in said and "lost by the scaling" in said
     assert inputs.scale_guard(songs, protocols.get("controlled"), 3) == []
     tracks = datasets.load("gtzan-mini-tracks")
-    own = dataclasses.replace(tracks, blocks=tracks.blocks | {"text": pd.DataFrame(songs["text"][:100], index=tracks.ids)})
+    words = pd.DataFrame(songs["text"][:100], index=tracks.ids)
+    own = dataclasses.replace(tracks, blocks=tracks.blocks | {"text": words})
     with pytest.raises(ValueError, match="guards refuse the input of phase 2: A signal planted into the text"):
         inputs.prepare(own, whitened, 2)
     recorded = inputs.prepare(own, dataclasses.replace(whitened, strict=False), 2)
@@ -218,4 +220,5 @@ def test_the_guard_refuses_the_scaling_that_hides_the_words(songs, monkeypatch):
 
 
 def test_constant_channels_pass_the_scale_guard(songs):
-    assert inputs.scale_guard({"audio": songs["audio"], "text": np.ones((200, 5))}, protocols.get("controlled"), 2) == []
+    raw = {"audio": songs["audio"], "text": np.ones((200, 5))}
+    assert inputs.scale_guard(raw, protocols.get("controlled"), 2) == []

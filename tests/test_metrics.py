@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from sklearn import metrics as sk
 
 from helpers import metrics
@@ -41,7 +40,7 @@ def test_the_papers_dbscan_row_is_arithmetic():
 def test_purity_and_accuracy_by_hand():
     genres = np.array(["a", "a", "a", "b", "b", "c"])
     labels = np.array([0, 0, 1, 1, 1, 1])
-    assert float(metrics.purity(metrics.counts(genres, labels))) == pytest.approx(4 / 6)  # two a in cluster 0, two b in cluster 1
+    assert float(metrics.purity(metrics.counts(genres, labels))) == pytest.approx(4 / 6)  # two a in 0, two b in 1
     assert float(metrics.accuracy(metrics.counts(genres, labels))) == pytest.approx(4 / 6)
     table = metrics.confusion(genres, labels)
     assert table.loc["a"].tolist() == [2, 1] and table.loc["c"].tolist() == [0, 1]

@@ -40,8 +40,9 @@ def test_every_phase_runs_under_every_protocol(small, tracks, protocol, phase):
 
 
 def test_a_network_that_ran_away_is_left_out_and_named(small, tracks, monkeypatch):
-    wild = PROTOCOLS["controlled"].recipes | {"cvae": PROTOCOLS["controlled"].recipes["cvae"].but(lr=1e9, clip_norm=None)}
-    monkeypatch.setitem(PROTOCOLS, "controlled", dataclasses.replace(PROTOCOLS["controlled"], recipes=wild))
+    usual = PROTOCOLS["controlled"]
+    wild = usual.recipes | {"cvae": usual.recipes["cvae"].but(lr=1e9, clip_norm=None)}
+    monkeypatch.setitem(PROTOCOLS, "controlled", dataclasses.replace(usual, recipes=wild))
     run = phases.run(tracks, "controlled", 3, seeds=1, n_jobs=1)
     assert "CVAE" not in run.labels[0] and "Beta-VAE" in run.labels[0] and np.isfinite(run.scores.value).all()
     (said,) = run.left_out

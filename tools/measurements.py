@@ -64,7 +64,8 @@ def _training(found: dict) -> str:
     fits = [(f["recipe"], figure(f["ours_s_per_200_epochs"]), figure(f["paper_s_per_200_epochs"]), figure(f["ratio"]),
              figure(f["paper_default_threads_s_per_200_epochs"]), figure(f["ratio_default_threads"]))
             for f in found["one_fit"]]
-    parts = [(s["recipe"], *[figure(s[f"{part}_us"]) for part in ("step", "forward", "backward", "optimiser", "products")])
+    columns = ("step", "forward", "backward", "optimiser", "products")
+    parts = [(s["recipe"], *[figure(s[f"{part}_us"]) for part in columns])
              for s in found["split"]]
     ten = found["ten_seeds"]
     rows = [(f"{g['rows']:,}", figure(g["epoch_s"])) for g in found["growth"]["rows"]]
@@ -73,7 +74,8 @@ def _training(found: dict) -> str:
         "loop of a tutorial, with a data loader, torch's own Adam and the losses read at every step.\n\n"
         + table(["network", "ours", "as commonly written", "times less", "with torch's own threads", "times less"],
                 fits)
-        + "Where a step's microseconds go, and what its matrix products alone take in torch's library on these shapes:\n\n"
+        + "Where a step's microseconds go, and what its matrix products alone take in torch's library on these shapes:"
+        + "\n\n"
         + table(["network", "our step", "forward", "backward", "optimiser", "products alone"], parts)
         + f"Ten seeds of {ten['epochs']} epochs on two cores take {figure(ten['ours_wall_s'])} seconds, and "
         f"{figure(ten['paper_wall_s'])} as commonly written ({figure(ten['ratio'])} times). The losses agree: "

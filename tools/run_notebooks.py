@@ -111,7 +111,7 @@ def _tidy(notebook: nbformat.NotebookNode) -> tuple[dict[str, str], list[str]]:
         used = "\n".join(cell.source.splitlines()[1:])
         next(c for c in cells if "parameters" in c.metadata.get("tags", ())).source = used
         cells.remove(cell)
-    for cell in [c for c in cells if "answer" in c.metadata.get("tags", ())]:  # it needs the run, and readers need it first
+    for cell in [c for c in cells if "answer" in c.metadata.get("tags", ())]:  # it needs the run; readers need it first
         cells.remove(cell)
         cells.insert(1, cell)
     numbers, complaints = {}, []

@@ -4,8 +4,7 @@ An entry's key is the hash of its data, its arguments and the code that makes it
 followed through the package, so that an edit anywhere on the way makes a new key, and nothing else has to be told. The
 entries, arrays by name, lie in one SQLite file, which survives a kill in the middle of a write and takes several
 writers; nothing is ever unpickled. A folder that cannot be written is read, and a warning says that nothing new is kept
-there; a full disk is an error, and what was stored before stays. Page "Run it yourself".
-"""
+there; a full disk is an error, and what was stored before stays. Page "Run it yourself"."""
 
 from __future__ import annotations
 
@@ -117,8 +116,7 @@ def code_digest(*functions: Callable) -> str:
     Comments, docstrings and the types of arguments do not count. Names are followed through imports, those inside a
     function too; the methods of an argument are not, where the code does not name its class. This module is left out,
     since it stores numbers and makes none. A function from elsewhere, say a script's, counts with its whole file.
-    ValueError for one that no file defines by name.
-    """
+    ValueError for one that no file defines by name."""
     places = [(_home(f), f.__qualname__) for f in functions]
     for module, name in places:
         if _file(module) and name.split(".")[0] not in _module(module)[0]:
@@ -339,8 +337,7 @@ def _say_read_only(folder: Path, why: str) -> None:
 def stored(results: Iterable[dict[str, Mapping[str, Any]]], seconds: float = 1.0) -> Iterator[dict]:
     """Pass on results, {key: {name: array}} each, as they come, and store them, those of a second together.
 
-    So a job loses a second's work when it is killed, and quick results do not wait for the disk one by one.
-    """
+    So a job loses a second's work when it is killed, and quick results do not wait for the disk one by one."""
     waiting: dict[str, Mapping[str, Any]] = {}
     since = time.monotonic()
     try:
@@ -361,8 +358,7 @@ def alone(name: str) -> Iterator[None]:
     """Let one process at a time do the work called `name`: others wait, then find it done.
 
     The system takes the lock back from a process that ends, however it ends. There is none on Windows, and none where
-    the folder of the store cannot be written.
-    """
+    the folder of the store cannot be written."""
     path = cache_dir() / f"{name}.lock"
     with contextlib.ExitStack() as stack:
         try:
@@ -384,8 +380,7 @@ def remember_many(calls: Sequence[tuple], n_jobs: int | None = None, title: str 
     """`remember(*call)` for every call (function, *arguments), spread over processes, in the given order.
 
     Each result is stored within half a second, so that an interrupted run goes on. `n_jobs` defaults to the cores that
-    this process may use; with a `title` progress is shown on a terminal.
-    """
+    this process may use; with a `title` progress is shown on a terminal."""
     keys = [key(*call) for call in calls]
     found = get(keys)
     todo = {name: call for name, call in zip(keys, calls, strict=True) if name not in found}

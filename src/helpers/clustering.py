@@ -3,8 +3,7 @@
 K-Means, Ward, DBSCAN, HDBSCAN and spectral clustering of scikit-learn behind `cluster`, the two rules that choose
 DBSCAN's eps, and the whole eps curve. Memory never grows with the square of the rows unasked: above the limits of
 `LIMITS` a method refuses and names the one to take instead, K-Means turns to mini-batches, silhouettes to a sample.
-Used by every page that clusters.
-"""
+Used by every page that clusters."""
 
 from __future__ import annotations
 
@@ -14,14 +13,7 @@ import warnings
 
 import numpy as np
 import pandas as pd
-from sklearn.cluster import (
-    DBSCAN,
-    HDBSCAN,
-    AgglomerativeClustering,
-    KMeans,
-    MiniBatchKMeans,
-    SpectralClustering,
-)
+from sklearn.cluster import DBSCAN, HDBSCAN, AgglomerativeClustering, KMeans, MiniBatchKMeans, SpectralClustering
 from sklearn.metrics import silhouette_score
 from sklearn.neighbors import NearestNeighbors
 
@@ -94,8 +86,7 @@ def cluster(X: np.ndarray, method: str, n_clusters: int = 10, seed: int = 0, **o
     Options: kmeans `n_init` (10); dbscan `eps` (the knee rule) and `min_samples` (8); hdbscan `min_cluster_size` (15);
     spectral `n_neighbors` (10, of the nearest-neighbour graph); ward none. The density methods find the number of
     clusters themselves. Raises ValueError for an unknown method or option, fewer rows than clusters, non-finite
-    values, and more rows than a method can hold (`LIMITS`), naming what to do instead.
-    """
+    values, and more rows than a method can hold (`LIMITS`), naming what to do instead."""
     if method not in METHODS:
         raise ValueError(f"There is no clustering method {method!r}; choose one of {', '.join(METHODS)}.")
     allowed = list(inspect.signature(METHODS[method]).parameters)[3:]
@@ -119,8 +110,7 @@ def dbscan_eps(
     paper's released code: k = 10, percentile 75). "knee" takes the bend of the sorted distances to the
     `min_samples`-th neighbour (row counted, as DBSCAN counts): the point farthest below the chord from the first to
     the last (Ester et al. 1996, sec. 4.2; Satopaa et al. 2011). Above SAMPLE rows a seeded sample of them is asked.
-    Raises ValueError for an unknown rule, fewer rows than neighbours, and when every distance is zero.
-    """
+    Raises ValueError for an unknown rule, fewer rows than neighbours, and when every distance is zero."""
     X = _table(X)
     if rule == "percentile":
         eps = float(np.percentile(_neighbour_distance(X, k), percentile))
@@ -144,8 +134,7 @@ def eps_curve(
     """DBSCAN over `n` values of eps: columns eps, n_clusters, noise_share and silhouette, one row an eps.
 
     eps runs evenly between two quantiles of the distance to the `min_samples`-th neighbour. The silhouette is taken on
-    the rows that are not noise, and is NaN with fewer than two clusters. Used on the page "Hybrid features".
-    """
+    the rows that are not noise, and is NaN with fewer than two clusters. Used on the page "Hybrid features"."""
     X = _table(X)
     low, high = np.quantile(_neighbour_distance(X, min_samples), quantiles)
     rows = []
@@ -159,8 +148,7 @@ def silhouette(X: np.ndarray, labels: np.ndarray, sample: int | None = SAMPLE, s
     """Mean silhouette (Rousseeuw 1987) of the rows of X (n, n_features) that are not noise; NaN if it is not defined.
 
     Above `sample` rows a seeded sample of that many stands for them, and the log says so; None asks for the exact
-    value, which costs n^2 and is refused with a ValueError above LIMITS["silhouette"] rows.
-    """
+    value, which costs n^2 and is refused with a ValueError above LIMITS["silhouette"] rows."""
     X, labels = _table(X), np.asarray(labels)
     if len(labels) != len(X):
         raise ValueError(f"There are {len(labels)} labels for {len(X)} rows; each row needs one.")

@@ -1,7 +1,6 @@
 """Tables of tracks: the embedded real ones, the full GTZAN, the synthetic demo, and the reader's own folder.
 
-Used by every page; page "Data" tells where each table comes from (`data/SOURCES.md`).
-"""
+Used by every page; page "Data" tells where each table comes from (`data/SOURCES.md`)."""
 
 from __future__ import annotations
 
@@ -15,10 +14,7 @@ import pandas as pd
 
 from .features import FEATURES
 
-EMBEDDED = {
-    "gtzan-mini": "gtzan_mini_segments.csv",
-    "gtzan-mini-tracks": "gtzan_mini_tracks.csv",
-}
+EMBEDDED = {"gtzan-mini": "gtzan_mini_segments.csv", "gtzan-mini-tracks": "gtzan_mini_tracks.csv"}
 NAMES = (*EMBEDDED, "gtzan", "demo")
 
 
@@ -30,8 +26,7 @@ class Tracks:
     track where artists are known; `blocks` maps "audio", and "text" where tracks have words of their own, to tables
     (n, any number of columns) float64 indexed by `ids`; `labels` maps names to (n,) str arrays, and `scored` names the
     one that pages score, the first by default; `start_s` (n,) seconds or None; `provenance` says where the numbers come
-    from.
-    """
+    from."""
 
     name: str
     ids: np.ndarray
@@ -86,7 +81,8 @@ class Tracks:
         """The rows where `keep` (n,) bool is True, or at the positions `keep`, under another name."""
         return replace(
             self, name=name or self.name, ids=self.ids[keep], groups=self.groups[keep],
-            blocks={block: table[keep] if keep.dtype == bool else table.iloc[keep] for block, table in self.blocks.items()},
+            blocks={block: table[keep] if keep.dtype == bool else table.iloc[keep]
+                    for block, table in self.blocks.items()},
             labels={label: values[keep] for label, values in self.labels.items()},
             start_s=None if self.start_s is None else self.start_s[keep],
         )  # fmt: skip
@@ -107,8 +103,7 @@ def load(name: str) -> Tracks:
     `name` is "gtzan-mini" (1000 three-second segments of 100 real tracks), "gtzan-mini-tracks" (those 100 tracks),
     "gtzan" (the user's full collection: `data/gtzan.csv` or `$GTZAN_FEATURES`), "demo" (synthetic), the path of a
     feature table (.csv), or of a folder of audio.
-    Raises FileNotFoundError for a missing name or table, ValueError for a table that cannot be used.
-    """
+    Raises FileNotFoundError for a missing name or table, ValueError for a table that cannot be used."""
     name = str(name)
     if name in EMBEDDED:
         path = data_dir() / EMBEDDED[name]
@@ -152,8 +147,7 @@ def read_table(path: str | Path, name: str | None = None) -> Tracks:
     which rows belong together; rows with `start_s` (seconds) are segments: they are named `<track_id>.s<number>` and
     share their track's group. The book's own tables have the 68 columns of `FEATURES`; any other columns will do.
     Raises ValueError, naming the file and the column or row, for a table without track_id or without numbers, for only
-    a part of the 68, for ids that occur twice, values that are not finite numbers, or no rows.
-    """
+    a part of the 68, for ids that occur twice, values that are not finite numbers, or no rows."""
     path = Path(path)
     try:
         # "NA" and "None" are names as good as others

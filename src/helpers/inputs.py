@@ -2,8 +2,7 @@
 
 `prepare` makes the input of one phase under one protocol, or one of its control variants. `leak_guard` looks for the
 label in that table, `scale_guard` for a channel whose signal the scaling loses, `weights_survive` for a modality weight
-that changes nothing. Pages "Hybrid features", "Leakage".
-"""
+that changes nothing. Pages "Hybrid features", "Leakage"."""
 
 from __future__ import annotations
 
@@ -38,10 +37,9 @@ VARIANTS = {  # control runs: what is fed instead of the protocol's own channels
 @dataclass(frozen=True)
 class ModelInput:
     """What a model sees: `X` (n, d); `blocks` maps "audio", "text", "label" to their columns; `c` (n,) genre codes or
-    None;
-    `leaks` one sentence per leak found (empty: clean), `lost` one per channel whose signal the scaling loses;
-    `lyrics_report` where each genre's texts came from, or None; `text_variance` the share of the text's variance that its
-    columns keep."""
+    None; `leaks` one sentence per leak found (empty: clean), `lost` one per channel whose signal the scaling loses;
+    `lyrics_report` where each genre's texts came from, or None; `text_variance` the share of the text's variance that
+    its columns keep."""
 
     X: np.ndarray
     blocks: dict[str, slice]
@@ -64,8 +62,7 @@ def zscore(X: np.ndarray) -> np.ndarray:
 def reduce_text(V: np.ndarray, n_components: int | float | None, seed: int = 0) -> tuple[np.ndarray, float]:
     """Principal components of the text vectors V (n, 384) and the share of variance they keep.
 
-    `n_components` is a number of components, a share of variance to keep (0.95), or None for no reduction.
-    """
+    `n_components` is a number of components, a share of variance to keep (0.95), or None for no reduction."""
     if n_components is None:
         return V, 1.0
     if n_components >= 1:
@@ -85,8 +82,7 @@ def fuse(
     alike. "blocks" gives every block the same variance in all, its columns keeping their proportions (audio features,
     whose units differ, are z-scored first), so that the weights alone decide between blocks. One common factor then
     brings the mean variance of a column to 1. "restandardised" z-scores the columns again, as the released code does,
-    and the weights cancel. ValueError for a missing or negative weight, or blocks of different length.
-    """
+    and the weights cancel. ValueError for a missing or negative weight, or blocks of different length."""
     if len({len(block) for block in blocks.values()}) != 1:
         raise ValueError(f"The blocks have different numbers of rows: { {k: len(v) for k, v in blocks.items()} }.")
     parts, columns, start = [], {}, 0
@@ -133,8 +129,8 @@ def _shuffle(text: np.ndarray, groups: np.ndarray, seed: int) -> np.ndarray:
 def channels(
     tracks: Tracks, protocol: Protocol, phase: int, seed: int, variant: str = "full"
 ) -> tuple[dict[str, np.ndarray], pd.DataFrame | None]:
-    """The raw channels of an input, before any scaling, {"audio", "text", "label": (n, d_i)}, and the report on the lyrics
-    that were drawn; ValueError for a variant that the data set cannot have."""
+    """The raw channels of an input, before any scaling, {"audio", "text", "label": (n, d_i)}, and the report on the
+    lyrics that were drawn; ValueError for a variant that the data set cannot have."""
     blocks, report = {"audio": tracks.features.to_numpy(dtype=float)}, None
     if phase > 1:
         text, report = _text(tracks, "matched" if variant.startswith("real lyrics") else protocol.text[phase], seed)
@@ -151,20 +147,17 @@ def channels(
             )
         blocks["label"] = np.eye(len(tracks.genre_names))[tracks.genre_codes]
     keep = {
-        "audio alone": ("audio",),
-        "lyrics alone": ("text",),
-        "one-hot alone": ("label",),
-        "one-hot removed": ("audio", "text"),
-        "real lyrics, no one-hot": ("audio", "text"),
-    }.get(variant, tuple(blocks))
+        "audio alone": ("audio",), "lyrics alone": ("text",), "one-hot alone": ("label",),
+        "one-hot removed": ("audio", "text"), "real lyrics, no one-hot": ("audio", "text"),
+    }.get(variant, tuple(blocks))  # fmt: skip
     return {name: block for name, block in blocks.items() if name in keep}, report
 
 
 def scale(
     raw: dict[str, np.ndarray], protocol: Protocol, phase: int
 ) -> tuple[np.ndarray, dict[str, slice], float | None]:
-    """Raw channels (n, d_i) as `protocol` feeds them in `phase`: text reduced, scaled, weighted and side by side (n, d),
-    the columns of each, and the share of variance that the text keeps (None without text)."""
+    """Raw channels (n, d_i) as `protocol` feeds them in `phase`: text reduced, scaled, weighted and side by side
+    (n, d), the columns of each, and the share of variance that the text keeps (None without text)."""
     blocks, kept = dict(raw), None
     if "text" in blocks:
         blocks["text"], kept = reduce_text(blocks["text"], protocol.text_pca)
@@ -179,10 +172,9 @@ def prepare(
 ) -> ModelInput:
     """The input table of `phase` (1, 2 or 3) under `protocol`, or a control `variant` of it (see VARIANTS).
 
-    `seed` draws texts and text noise. `guard` runs the leak guard over what was chosen by genre, and the scale guard over
-    every channel; under a strict protocol a finding raises ValueError, elsewhere it is recorded in `ModelInput.leaks` and
-    `ModelInput.lost`. ValueError also for an unknown phase, protocol or variant.
-    """
+    `seed` draws texts and text noise. `guard` runs the leak guard over what was chosen by genre, and the scale guard
+    over every channel; under a strict protocol a finding raises ValueError, elsewhere it is recorded in
+    `ModelInput.leaks` and `ModelInput.lost`. ValueError also for an unknown phase, protocol or variant."""
     protocol = get(protocol) if isinstance(protocol, str) else protocol
     if phase not in (1, 2, 3):
         raise ValueError(f"There is no phase {phase!r}; choose 1 (audio), 2 (hybrid) or 3 (advanced).")
@@ -229,17 +221,16 @@ def planted_nmi(
 def scale_guard(raw: dict[str, np.ndarray], protocol: Protocol, phase: int, seed: int = 0) -> list[str]:
     """Sentences about channels whose signal the scaling loses; an empty list where a planted one is found again.
 
-    A null result from an input in which a known signal cannot be found says nothing. Each channel of sound or text gets a
-    signal (`planted_nmi`); it is lost where the scaled channel shows less than half of the NMI that the channel shows by
-    itself. Constant channels, and those too small to show it, are passed over. Page "Hybrid features".
-    """
+    A null result from an input in which a known signal cannot be found says nothing. Each channel of sound or text gets
+    a signal (`planted_nmi`); it is lost where the scaled channel shows less than half of the NMI that the channel shows
+    by itself. Constant channels, and those too small to show it, are passed over. Page "Hybrid features"."""
     lost = []
     for name, word in (("audio", "sound"), ("text", "text")):
         if name in raw and len(raw[name]) >= 20 and np.var(raw[name], axis=0).sum() > 0:
             scaled, alone = planted_nmi(raw, name, protocol, phase, seed=seed)
             if alone > 0.2 and scaled < alone / 2:
-                lost.append(f"A signal planted into the {word}, {SHARE:.0%} of its variance, is lost by the scaling: two "
-                            f"clusters find it with NMI {scaled:.2f}, before the scaling with {alone:.2f}.")  # fmt: skip
+                lost.append(f"A signal planted into the {word}, {SHARE:.0%} of its variance, is lost by the scaling: "
+                            f"two clusters find it with NMI {scaled:.2f}, before the scaling with {alone:.2f}.")
     return lost
 
 
@@ -259,9 +250,8 @@ def leak_guard(made: ModelInput, genres: np.ndarray, groups: np.ndarray | None =
     Four tests: a column that is constant within every genre; a column whose order sorts the tracks by genre; a text
     block with fewer distinct vectors in a genre than tracks; a text block from which a cross-validated linear
     discriminant finds whole genres without one error (counted from 20 tracks on, since a few may be found by luck).
-    genres (n,); groups (n,) names the track of each row: segments of one track share its text and stay in one fold.
-    """
-    X, found = made.X, []
+    genres (n,); groups (n,) names the track of each row: segments of one track share its text and stay in one fold."""
+    X, found = made.X, []  # type: ignore[var-annotated]
     names, codes = np.unique(genres, return_inverse=True)
     if len(names) < 2:
         return found

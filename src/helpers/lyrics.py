@@ -18,7 +18,7 @@ import pandas as pd
 
 from .datasets import data_dir
 
-# Our own sentences in place of those of the author, whose code gave phase 2 three written sentences a genre, and phase 3
+# Our own sentences in place of the author's, whose code gave phase 2 three written sentences a genre, and phase 3
 # one constant sentence each for five genres: text that depends on nothing but the label.
 TEMPLATES: dict[str, tuple[str, str, str]] = {
     "blues": (
@@ -156,7 +156,7 @@ def _sentences() -> list[str]:
     return [s for three in TEMPLATES.values() for s in three] + list(CONSTANTS.values())
 
 
-def _check_genres(genres: Sequence[str]) -> np.ndarray:
+def _check_genres(genres: Sequence[str] | np.ndarray) -> np.ndarray:
     genres = np.asarray(genres, dtype=str)
     unknown = sorted(set(genres) - set(TEMPLATES))
     if unknown:
@@ -165,8 +165,8 @@ def _check_genres(genres: Sequence[str]) -> np.ndarray:
 
 
 def matched(
-    genres: Sequence[str], seed: int, *, groups: Sequence[str] | None = None, language: str | None = "en",
-    texts: Bank | None = None,
+    genres: Sequence[str] | np.ndarray, seed: int, *, groups: Sequence[str] | np.ndarray | None = None,
+    language: str | None = "en", texts: Bank | None = None,
 ) -> tuple[np.ndarray, pd.DataFrame]:  # fmt: skip
     """Give every track a real text of its genre's Genius tag, drawn without replacement.
 
@@ -219,7 +219,7 @@ def shuffled(V: np.ndarray, seed: int) -> np.ndarray:
     return V[np.random.default_rng(seed).permutation(len(V))]
 
 
-def template(genres: Sequence[str], seed: int, *, noise: float = 0.05) -> np.ndarray:
+def template(genres: Sequence[str] | np.ndarray, seed: int, *, noise: float = 0.05) -> np.ndarray:
     """Phase 2 of the released code: the genre's three sentences in turn, plus Gaussian noise of deviation `noise`.
 
     The text is a function of the label: a leak, kept to show what it does.  `genres` (n,) str; returns (n, 384)
@@ -235,7 +235,7 @@ def template(genres: Sequence[str], seed: int, *, noise: float = 0.05) -> np.nda
 
 
 def constant(
-    genres: Sequence[str], seed: int, *, noise: float = 0.02, texts: Bank | None = None
+    genres: Sequence[str] | np.ndarray, seed: int, *, noise: float = 0.02, texts: Bank | None = None
 ) -> tuple[np.ndarray, pd.DataFrame]:
     """Phase 3 of the released code: one constant sentence for five genres, excerpts of real texts for the rest.
 

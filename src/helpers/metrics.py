@@ -3,8 +3,7 @@
 METRICS is the one table of them: adding a score is adding an entry, and no training, since scores derive from stored
 labels. Scores against genres are functions of the table of counts (genres x clusters), so that a bootstrap needs the
 counts of its resamples only. DBSCAN and HDBSCAN label noise -1; noise is scored three ways, because leaving it out
-flatters. Definitions and sources on the page "Method".
-"""
+flatters. Definitions and sources on the page "Method"."""
 
 from __future__ import annotations
 
@@ -24,7 +23,7 @@ from . import clustering
 NOISE = {"": "noise left out", "_noise_cluster": "noise one cluster", "_noise_singletons": "noise singletons"}
 
 
-# ---- scores of a table of counts (..., genres, clusters) --------------------------------------------------------------
+# ---- scores of a table of counts (..., genres, clusters) ------------------------------------------------------------
 
 
 def _entropies(table: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -54,7 +53,7 @@ def ari(table: np.ndarray) -> np.ndarray:
 
 def ami(table: np.ndarray) -> np.ndarray:
     """Adjusted mutual information: NMI with what permuted rows would share taken off (Vinh et al. 2010). Where rows
-    belong together (`scores` with groups), whole groups are permuted instead. table (..., genres, clusters) -> (...)."""
+    belong together (`scores` with groups), whole groups are permuted instead. table (..., genres, clusters)."""
     genres, clusters, shared = _entropies(table)
     flat = np.asarray(table).reshape(-1, *table.shape[-2:])
     chance = np.array([_expected(t) for t in flat]).reshape(shared.shape)
@@ -66,7 +65,7 @@ def _expected(table: np.ndarray) -> float:
     return float(expected_mutual_information(counts, int(counts.sum()))) if min(counts.shape) > 1 else 0.0
 
 
-def _adjusted(value: np.ndarray, best: np.ndarray, chance: np.ndarray) -> np.ndarray:
+def _adjusted(value: np.ndarray, best: np.ndarray, chance: np.ndarray | float) -> np.ndarray:
     room = best - chance
     return np.where(np.abs(room) > 1e-12, (value - chance) / np.where(np.abs(room) > 1e-12, room, 1), 1.0)
 
@@ -85,7 +84,7 @@ def accuracy(table: np.ndarray) -> np.ndarray:
     return np.array(best).reshape(table.shape[:-2])
 
 
-# ---- the table of scores ----------------------------------------------------------------------------------------------
+# ---- the table of scores --------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -140,11 +139,11 @@ def metric_of(name: str) -> Metric:
     return METRICS[base]
 
 
-# ---- one clustering -----------------------------------------------------------------------------------------------------
+# ---- one clustering -------------------------------------------------------------------------------------------------
 
 
 def counts(genres: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """How many rows of each genre lie in each cluster, (genres, clusters) float; genres, labels (n,), -1 a cluster too."""
+    """How many rows of each genre lie in each cluster, (genres, clusters) float; genres, labels (n,), noise too."""
     g, c = (np.unique(part, return_inverse=True)[1] for part in (genres, labels))
     width = c.max(initial=0) + 1
     return np.bincount(g * width + c, minlength=(g.max(initial=0) + 1) * width).reshape(-1, width).astype(float)
@@ -173,8 +172,8 @@ def singletons(labels: np.ndarray) -> np.ndarray:
 
 
 def permuted(genres: np.ndarray, groups: np.ndarray | None, n_draws: int, seed: int) -> Iterator[np.ndarray]:
-    """The genres (n,) dealt out anew `n_draws` times: whole groups trade places, so that rows which belong together stay
-    together. A group takes the other's genres in order, from the start again where it is longer."""
+    """The genres (n,) dealt out anew `n_draws` times: whole groups trade places, so that rows which belong together
+    stay together. A group takes the other's genres in order, from the start again where it is longer."""
     rng = np.random.default_rng(seed)
     if groups is None or len(np.unique(groups)) == len(groups):
         for _ in range(n_draws):
@@ -208,12 +207,11 @@ def scores(
 ) -> dict[str, float]:  # fmt: skip
     """Everything the tables show of one clustering, as {metric: value}.
 
-    labels (n,), -1 for noise; `space` (n, d) is what was clustered, `common` (n, D) a space shared by all methods
-    (its scores end in `_common`); `genres` (n,) or None leaves the external scores out; rows of one of the `groups` (n,)
+    labels (n,), -1 for noise; `space` (n, d) is what was clustered, `common` (n, D) a space shared by all methods (its
+    scores end in `_common`); `genres` (n,) or None leaves the external scores out; rows of one of the `groups` (n,)
     belong together: chance (`_chance`) and AMI then permute whole groups. The plain names leave noise out, as the
     paper's code does; `*_noise_cluster` counts noise as one cluster and `*_noise_singletons` as singletons. Always
-    there: n, k, dims, noise_share. With every row noise the scores are NaN.
-    """
+    there: n, k, dims, noise_share. With every row noise the scores are NaN."""
     labels = np.asarray(labels)
     kept = labels != -1
     k = len(np.unique(labels[kept]))
@@ -232,7 +230,7 @@ def scores(
             continue
         values = external(genres[rows], found[rows])
         if rows.any() and (grouped or not ending):
-            null = chance(genres[rows], found[rows], groups[rows] if grouped else None)
+            null = chance(genres[rows], found[rows], groups[rows] if grouped else None)  # type: ignore[index]
             result |= {} if ending else {f"{name}_chance": null[name] for name in null if name in METRICS}
             if grouped:
                 genre, cluster, shared = _entropies(counts(genres[rows], found[rows]))
@@ -241,17 +239,17 @@ def scores(
     return result
 
 
-# ---- intervals ----------------------------------------------------------------------------------------------------------
+# ---- intervals ------------------------------------------------------------------------------------------------------
 
 
 def _resampled(
-    genres: np.ndarray, labels: Sequence[np.ndarray], groups: np.ndarray | None, metric: str, n_resamples: int, seed: int
+    genres: np.ndarray, labels: Sequence[np.ndarray] | np.ndarray, groups: np.ndarray | None, metric: str,
+    n_resamples: int, seed: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Scores of each labelling (S, n) on all rows, (S,), and on resamples of whole groups, (n_resamples, S).
 
     A resample is how often each group was drawn, so that its tables of counts are those weights times the counts of
-    each group, whatever the number of rows. Noise is left out.
-    """
+    each group, whatever the number of rows. Noise is left out."""
     score = METRICS[metric].of_table
     names = np.arange(len(genres)) if groups is None else np.unique(groups, return_inverse=True)[1]
     n_groups, codes = names.max() + 1, np.unique(genres, return_inverse=True)[1]
@@ -269,8 +267,9 @@ def _resampled(
         times = np.stack([np.bincount(rng.integers(n_groups, size=n_groups), minlength=n_groups) for _ in some])
         tables = [(cell.T @ times.T).T.reshape(len(times), *shape) for cell, shape in zip(cells, shapes)]
         with np.errstate(invalid="ignore", divide="ignore"):  # a resample of noise only has no score
-            drawn.append(np.stack([score(t) for t in tables], axis=1))
-    whole = [score(np.asarray(cell.sum(0)).reshape(shape)) if cell.nnz else np.nan for cell, shape in zip(cells, shapes)]
+            drawn.append(np.stack([score(t) for t in tables], axis=1))  # type: ignore[misc]
+    whole = [score(np.asarray(cell.sum(0)).reshape(shape)) if cell.nnz else np.nan  # type: ignore[misc]
+             for cell, shape in zip(cells, shapes)]
     return np.array(whole, dtype=float), np.concatenate(drawn)
 
 
@@ -296,29 +295,28 @@ def _interval(
 
 
 def bootstrap(
-    genres: np.ndarray, labels: Sequence[np.ndarray], metric: str = "nmi", groups: np.ndarray | None = None,
-    of: str = "mean", n_resamples: int = 500, seed: int = 0, level: float = 0.95,
+    genres: np.ndarray, labels: Sequence[np.ndarray] | np.ndarray, metric: str = "nmi",
+    groups: np.ndarray | None = None, of: str = "mean", n_resamples: int = 500, seed: int = 0, level: float = 0.95,
 ) -> tuple[float, float]:  # fmt: skip
     """Interval of a score of METRICS when tracks are drawn anew (percentiles, Efron 1979).
 
     `labels`: one labelling (n,) per seed, noise (-1) left out; `groups` (n,) names the unit that is drawn (default:
     each row on its own). `of` says what the interval is of: the "mean" over seeds, that is the method, where the t
     interval of the seeds' mean joins that of the tracks (with one seed, the tracks alone); or one "run", whose seed is
-    drawn with the tracks. NMI of a resample is biased upwards a little, so the interval is shifted by the difference between the
-    score and the resamples' mean. bench/intervals.py measures its coverage.
-    """
+    drawn with the tracks. NMI of a resample is biased upwards a little, so the interval is shifted by the difference
+    between the score and the resamples' mean. bench/intervals.py measures its coverage."""
     return _interval([_resampled(genres, labels, groups, metric, n_resamples, seed)], of, seed, level)[1:]
 
 
 def paired_bootstrap(
-    genres: np.ndarray, labels_a: Sequence[np.ndarray], labels_b: Sequence[np.ndarray], metric: str = "nmi",
-    groups: np.ndarray | None = None, of: str = "mean", n_resamples: int = 500, seed: int = 0, level: float = 0.95,
+    genres: np.ndarray, labels_a: Sequence[np.ndarray] | np.ndarray, labels_b: Sequence[np.ndarray] | np.ndarray,
+    metric: str = "nmi", groups: np.ndarray | None = None, of: str = "mean", n_resamples: int = 500, seed: int = 0,
+    level: float = 0.95,
 ) -> tuple[float, float, float]:  # fmt: skip
     """Mean difference score(a) - score(b) and its interval, both scored on the same resampled tracks.
 
     `labels_a`, `labels_b`: one labelling (n,) per seed; `of` as in `bootstrap`: a verdict on a method takes the "mean",
-    what one more run may show the "run", which draws one seed of either side with the tracks.
-    """
+    what one more run may show the "run", which draws one seed of either side with the tracks."""
     sides = [_resampled(genres, side, groups, metric, n_resamples, seed) for side in (labels_a, labels_b)]
     return _interval(sides, of, seed, level)
 

@@ -25,7 +25,7 @@ class Layer(nn.Module):
         parts: list[nn.Module] = [nn.Linear(n_in, n_out)]
         if recipe.batch_norm:
             parts.append(nn.BatchNorm1d(n_out))
-        parts.append(_ACTIVATIONS[recipe.activation]())
+        parts.append(_ACTIVATIONS[recipe.activation]())  # type: ignore[operator]
         if dropout:
             parts.append(nn.Dropout(dropout))
         self.body = nn.Sequential(*parts)

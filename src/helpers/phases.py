@@ -1,8 +1,7 @@
 """The paper's three phases, run under any protocol on any data set: one call from data to a tidy table of scores.
 
 `run` is what the notebooks call, once they have spelled one seed out; `published.grids` (`make results`) calls it for
-every run of the published grid. A method is a row of METHODS.
-"""
+every run of the published grid. A method is a row of METHODS."""
 
 from __future__ import annotations
 
@@ -25,9 +24,9 @@ FEWEST = 10  # rows: DBSCAN's rule and the spectral graph look at ten neighbours
 
 @dataclass(frozen=True)
 class Method:
-    """A row of the tables of one `phase`: what is clustered, a network's latent means (the `space` is its recipe's name)
-    or "input", "pca", "umap", and the `algorithm`; VaDE brings its own. `extra` names the group of comparisons that the
-    paper does not have: "" for the paper's own, "spaces", "baselines"."""
+    """A row of the tables of one `phase`: what is clustered, a network's latent means (the `space` is its recipe's
+    name) or "input", "pca", "umap", and the `algorithm`; VaDE brings its own. `extra` names the group of comparisons
+    that the paper does not have: "" for the paper's own, "spaces", "baselines"."""
 
     phase: int
     name: str
@@ -107,9 +106,8 @@ def spaces(
 ) -> dict[str, tuple[np.ndarray, str]]:
     """What each method of `phase` clusters and how, {method: (space (n, d), algorithm)}; X (n, d) is what was fed.
 
-    Methods whose network is not among `fits` are left out. The group "spaces" adds, beside METHODS, for each network its
-    active units alone, PCA with as many dimensions, and sampled z.
-    """
+    Methods whose network is not among `fits` are left out. The group "spaces" adds, beside METHODS, for each network
+    its active units alone, PCA with as many dimensions, and sampled z."""
     shape = inputs.zscore if protocol.standardise_latent[phase] else np.asarray
     pca = PCA(min(protocol.pca_components, *X.shape), random_state=seed).fit_transform(X)
     found: dict[str, tuple[np.ndarray, str]] = {}
@@ -118,7 +116,8 @@ def spaces(
             continue
         if m.space in ("input", "pca", "umap"):
             own = not m.extra and m.space == "pca"
-            space = X if m.space == "input" else pca if m.space == "pca" else umap_embedding(X, min(8, len(X) - 2), seed)
+            space = (X if m.space == "input" else pca if m.space == "pca"
+                     else umap_embedding(X, min(8, len(X) - 2), seed))
             found[m.name] = (shape(space) if own else space, m.algorithm)
         elif m.algorithm == "vade":
             found[m.name] = (X, "vade")
@@ -151,7 +150,7 @@ def cluster_spaces(
             "dbscan": lambda: {"eps": clustering.dbscan_eps(space, protocol.dbscan_eps)},  # noqa: B023
             "hdbscan": lambda: {"min_cluster_size": max(5, len(space) // 100)},  # noqa: B023
         }.get(algorithm, dict)()
-        labels[name] = clustering.cluster(space, algorithm, n_clusters=k, seed=seed, **options)
+        labels[name] = clustering.cluster(space, algorithm, n_clusters=k, seed=seed, **options)  # type: ignore[arg-type]
     return labels, where
 
 
@@ -184,22 +183,15 @@ def score(
 
 
 def run(
-    tracks: Tracks,
-    protocol: str,
-    phase: int,
-    seeds: int | Sequence[int] = 3,
-    variant: str = "full",
-    extras: Collection[str] = (),
-    recipes: Sequence[str] | None = None,
-    n_jobs: int | None = None,
-) -> Run:
+    tracks: Tracks, protocol: str, phase: int, seeds: int | Sequence[int] = 3, variant: str = "full",
+    extras: Collection[str] = (), recipes: Sequence[str] | None = None, n_jobs: int | None = None,
+) -> Run:  # fmt: skip
     """Run `phase` under `protocol` for every seed: inputs, fits (cached, over the cores), clusterings, scores.
 
     `seeds` is how many, or which; `variant` a control input (inputs.VARIANTS); `extras` groups of METHODS beside the
     paper's; `recipes` the networks to train, default all of the phase. A network that ran away is left out for its seed
     and named in `left_out`. Raises ValueError before any training for an unknown protocol or phase, a table with fewer
-    rows than clusters, or a data set that lacks what the protocol needs.
-    """
+    rows than clusters, or a data set that lacks what the protocol needs."""
     chosen = protocols.get(protocol)
     seeds = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
     if not seeds:
@@ -243,8 +235,7 @@ def controls(
     labels (n_seeds, n) by variant.
 
     What the input alone gives is the ceiling for reading anything into a model. Variants that the data set cannot have
-    (no lyrics, no genres) are left out.
-    """
+    (no lyrics, no genres) are left out."""
     chosen, tables, found = protocols.get(protocol), [], {}
     seeds = range(seeds) if isinstance(seeds, int) else seeds
     k = n_clusters(tracks, chosen)

@@ -1,24 +1,28 @@
 """Every figure of phases 1 to 3 and of the leakage page; matplotlib and seaborn, one style, one palette.
 
 A function takes numbers that are already computed and returns a Figure. Widths suit a phone: small multiples stack two
-abreast, and figures are `WIDTH` wide, so that their text shrinks little at 390 pixels.
-"""
+abreast, and figures are `WIDTH` wide, so that their text shrinks little at 390 pixels."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
 from sklearn.neighbors import NearestNeighbors
 
 from .metrics import label_of, metric_of
 from .tables import summarise
+
+if TYPE_CHECKING:
+    from .training import Fit
 
 GTZAN = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock")
 GENRE_PALETTE = dict(zip(GTZAN, sns.color_palette("colorblind", 10).as_hex(), strict=True))  # Wong 2011, ten colours
@@ -30,20 +34,10 @@ WIDTH = 5.4  # inches: text of 10 points stays readable at 390 pixels
 def use_style() -> None:
     """The book's style: figures in seaborn's whitegrid, vector output in notebooks, text of 10 points; tables whole."""
     pd.set_option("display.max_colwidth", None)  # pandas cuts the sentences in a table after 50 characters
-    sns.set_theme(
-        style="whitegrid",
-        context="notebook",
-        font_scale=0.95,
-        rc={
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "figure.constrained_layout.use": True,
-            "axes.titlelocation": "left",
-            "axes.titlesize": 11,
-            "figure.facecolor": "white",
-            "svg.hashsalt": "book",
-        },
-    )
+    sns.set_theme(style="whitegrid", context="notebook", font_scale=0.95, rc={
+        "axes.spines.top": False, "axes.spines.right": False, "figure.constrained_layout.use": True,
+        "axes.titlelocation": "left", "axes.titlesize": 11, "figure.facecolor": "white", "svg.hashsalt": "book",
+    })  # fmt: skip
     try:
         from matplotlib_inline.backend_inline import set_matplotlib_formats
 
@@ -52,7 +46,7 @@ def use_style() -> None:
         pass
 
 
-def genre_palette(genres: Sequence[str]) -> dict[str, str]:
+def genre_palette(genres: Iterable[str]) -> dict[str, str]:
     """One colour per genre: the fixed ones for GTZAN's, the same ten in turn for any other set of names."""
     if set(genres) <= set(GENRE_PALETTE):
         return {genre: GENRE_PALETTE[genre] for genre in sorted(set(genres))}
@@ -86,15 +80,8 @@ def metric_bars(
     figure, axes = _grid(len(metrics), height=0.9 + 0.34 * len(methods), sharey=True)
     for axis, metric in zip(axes, metrics, strict=True):
         part = summary[summary.metric == metric].set_index("method").reindex(methods)
-        bars = axis.barh(
-            methods,
-            part["mean"],
-            xerr=part["sd"].fillna(0),
-            color=OURS,
-            alpha=0.85,
-            height=0.62,
-            error_kw={"ecolor": "#333333", "capsize": 3, "lw": 1.2},
-        )
+        bars = axis.barh(methods, part["mean"], xerr=part["sd"].fillna(0), color=OURS, alpha=0.85, height=0.62,
+                         error_kw={"ecolor": "#333333", "capsize": 3, "lw": 1.2})  # fmt: skip
         for bar, leaky in zip(bars, part["leaky"].fillna(False), strict=True):
             bar.set_hatch("///" if leaky else None)
         if paper is not None:
@@ -104,7 +91,7 @@ def metric_bars(
         axis.set_title(f"{label_of(metric).replace(' ↓', '')}\n({better} is better)", fontsize=10)
         axis.grid(axis="y", visible=False)
     axes[0].invert_yaxis()
-    marks = [plt.Rectangle((0, 0), 1, 1, color=OURS, alpha=0.85)]
+    marks: list[Artist] = [plt.Rectangle((0, 0), 1, 1, color=OURS, alpha=0.85)]
     names = ["ours, mean ± sd over seeds"]
     if paper is not None:
         marks.append(plt.Line2D([], [], ls="", marker="D", color=PAPER, markeredgecolor="black"))
@@ -131,16 +118,8 @@ def _scatter(axis, points: np.ndarray, names: np.ndarray, palette: dict, title: 
     box_size = np.ptp(points, axis=0) * [0.13, 0.045]  # of a label
     for i, name in enumerate(palette):
         here = names == name
-        axis.scatter(
-            *points[here].T,
-            s=12,
-            color=palette[name],
-            marker=MARKERS[i % len(MARKERS)],
-            lw=0,
-            alpha=0.8,
-            label=str(name),
-            rasterized=True,
-        )
+        axis.scatter(*points[here].T, s=12, color=palette[name], marker=MARKERS[i % len(MARKERS)], lw=0, alpha=0.8,
+                     label=str(name), rasterized=True)  # fmt: skip
         if here.sum() > 2:  # a direct label where the group is densest spares the eye a walk to the legend
             k = min(5, int(here.sum()) - 1)
             spread = NearestNeighbors(n_neighbors=k).fit(points[here]).kneighbors()[0].mean(axis=1) if k > 3 else [0]
@@ -153,9 +132,8 @@ def _scatter(axis, points: np.ndarray, names: np.ndarray, palette: dict, title: 
     axis.set(title=title, xticks=[], yticks=[], xlabel="t-SNE 1", ylabel="t-SNE 2")
     axis.grid(False)
     if len(palette) <= 12 and names.dtype.kind in "UO":
-        axis.legend(
-            loc="upper center", bbox_to_anchor=(0.5, -0.05), ncols=5, frameon=False, fontsize=8.5, handletextpad=0.1
-        )
+        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.05), ncols=5, frameon=False, fontsize=8.5,
+                    handletextpad=0.1)  # fmt: skip
 
 
 def latent_map(points: np.ndarray, labels: np.ndarray, genres: np.ndarray | None = None) -> Figure:
@@ -163,10 +141,7 @@ def latent_map(points: np.ndarray, labels: np.ndarray, genres: np.ndarray | None
     grey."""
     labels = np.asarray(labels)
     names = sorted(set(labels.tolist()) - {-1})
-    clusters = {
-        name: colour
-        for name, colour in zip(names, sns.color_palette("husl", max(len(names), 1)).as_hex(), strict=False)
-    }
+    clusters = dict(zip(names, sns.color_palette("husl", max(len(names), 1)).as_hex(), strict=False))
     panels = [] if genres is None else [(np.asarray(genres), genre_palette(genres), "Genres")]
     noise = f", noise {np.mean(labels == -1):.0%} in grey" if (labels == -1).any() else ""
     panels.append((labels, clusters, f"Clusters (k = {len(names)}{noise})"))
@@ -181,17 +156,9 @@ def latent_map(points: np.ndarray, labels: np.ndarray, genres: np.ndarray | None
 def confusion_heatmap(table: pd.DataFrame) -> Figure:
     """Figure 5: genres in rows, clusters in columns in the order that best matches them, counts in the cells."""
     figure, axis = plt.subplots(figsize=(WIDTH, 1.2 + 0.4 * len(table)))
-    sns.heatmap(
-        table,
-        annot=table.shape[1] <= 16,
-        fmt="d",
-        cmap="Blues",
-        cbar=table.shape[1] > 16,
-        ax=axis,
-        linewidths=0.4,
-        annot_kws={"size": 9},
-        cbar_kws={"label": "rows"},
-    )
+    few = table.shape[1] <= 16
+    sns.heatmap(table, annot=few, fmt="d", cmap="Blues", cbar=not few, ax=axis, linewidths=0.4,
+                annot_kws={"size": 9}, cbar_kws={"label": "rows"})  # fmt: skip
     axis.set(xlabel="cluster, best match on the diagonal", ylabel="")
     return _close(figure)
 
@@ -204,22 +171,10 @@ def silhouette_by_dims(by_dims: pd.DataFrame, points: dict[str, tuple[float, flo
     if "nmi" in by_dims and by_dims.nmi.notna().any():
         axis.plot(by_dims.dims, by_dims.nmi, marker="s", color="#029e73", ls="--", label="NMI, PCA + K-Means")
     for i, (name, (dims, value)) in enumerate(points.items()):
-        axis.scatter(
-            [dims],
-            [value],
-            s=80,
-            color=[PAPER, "#cc78bc", "#d55e00"][i % 3],
-            marker="D^v"[i % 3],
-            zorder=5,
-            edgecolor="black",
-            label=name,
-        )
-    axis.set(
-        xlabel="dimensions of the space",
-        ylabel="score",
-        xscale="log",
-        title="Silhouette and NMI by number of dimensions",
-    )
+        axis.scatter([dims], [value], s=80, color=[PAPER, "#cc78bc", "#d55e00"][i % 3], marker="D^v"[i % 3], zorder=5,
+                     edgecolor="black", label=name)  # fmt: skip
+    axis.set(xlabel="dimensions of the space", ylabel="score", xscale="log",
+             title="Silhouette and NMI by number of dimensions")  # fmt: skip
     axis.set_xticks(by_dims.dims, [str(int(d)) for d in by_dims.dims])
     axis.minorticks_off()
     axis.legend(frameon=False, fontsize=9)
@@ -238,21 +193,16 @@ def eps_curve(curve: pd.DataFrame, chosen: float) -> Figure:
     return _close(figure)
 
 
-def training_curves(fits: dict[str, object]) -> Figure:
+def training_curves(fits: dict[str, Fit]) -> Figure:
     """Reconstruction and KL (nats) per epoch of each fit in `fits` {name: Fit}; the first few epochs are off the
     scale."""
     figure, axes = _grid(2, height=3.0)
-    for (key, title), axis in zip(
-        (("reconstruction", "Reconstruction (squared error)"), ("kl", "KL (nats)")), axes, strict=True
-    ):
-        for i, (name, fit) in enumerate(fits.items()):
-            values = fit.history[key]
-            axis.plot(
-                np.arange(1, len(values) + 1), values, color=list(GENRE_PALETTE.values())[i % 10], label=name, lw=1.4
-            )
-        tail = np.concatenate(
-            [fit.history[key][5:] for fit in fits.values() if len(fit.history[key]) > 5] or [np.array([1.0])]
-        )
+    panels, colours = {"reconstruction": "Reconstruction (squared error)", "kl": "KL (nats)"}, [*GENRE_PALETTE.values()]
+    for (key, title), axis in zip(panels.items(), axes, strict=True):
+        curves = {name: fit.history[key] for name, fit in fits.items()}
+        for i, (name, values) in enumerate(curves.items()):
+            axis.plot(np.arange(1, len(values) + 1), values, color=colours[i % 10], label=name, lw=1.4)
+        tail = np.concatenate([values[5:] for values in curves.values() if len(values) > 5] or [np.array([1.0])])
         axis.set(title=title, xlabel="epoch", ylim=(0, tail.max() * 1.05 + 1e-9))
     axes[0].legend(frameon=False, fontsize=9)
     return _close(figure)
@@ -265,9 +215,8 @@ def waterfall(steps: pd.DataFrame, metric: str, title: str, paper: float | None 
     """
     figure, axis = plt.subplots(figsize=(WIDTH, 1.2 + 0.55 * len(steps)))
     y = np.arange(len(steps))
-    bars = axis.barh(
-        y, steps["mean"], color=[OURS if not leaky else "#d55e00" for leaky in steps.leaky], alpha=0.85, height=0.6
-    )
+    colours = [OURS if not leaky else "#d55e00" for leaky in steps.leaky]
+    bars = axis.barh(y, steps["mean"], color=colours, alpha=0.85, height=0.6)
     for bar, leaky in zip(bars, steps.leaky, strict=True):
         bar.set_hatch("///" if leaky else None)
     whisker = np.abs(np.vstack([steps["mean"] - steps.low, steps.high - steps["mean"]]))
@@ -282,11 +231,8 @@ def waterfall(steps: pd.DataFrame, metric: str, title: str, paper: float | None 
     names = [f"{step} (LEAKY)" if leaky else step for step, leaky in zip(steps.step, steps.leaky, strict=True)]
     axis.set_yticks(y, [textwrap.fill(name, 26) for name in names], fontsize=9.5)
     axis.invert_yaxis()
-    axis.set(
-        xlabel=label_of(metric),
-        title=title,
-        xlim=(0, max(1.0 if metric != "silhouette" else 0.7, float(steps.high.max()) + 0.1)),
-    )
+    edge = max(1.0 if metric != "silhouette" else 0.7, float(steps.high.max()) + 0.1)
+    axis.set(xlabel=label_of(metric), title=title, xlim=(0, edge))
     axis.grid(axis="y", visible=False)
     return _close(figure)
 
@@ -294,8 +240,7 @@ def waterfall(steps: pd.DataFrame, metric: str, title: str, paper: float | None 
 def agreement(inputs: pd.DataFrame, title: str, paper: float | None = None) -> Figure:
     """NMI by input, one bar a method: `inputs` has input, method ("Input + K-Means", "Beta-VAE"), mean, low, high,
     leaky, chance. Leaky inputs are hatched; the grey tick is chance, the diamond the paper's value for its Beta-VAE on
-    the first. Narrower than the others: it opens the book, on a phone too.
-    """
+    the first. Narrower than the others: it opens the book, on a phone too."""
     looks = {"Input + K-Means": (OURS, "K-Means on the input, no network"),
              "Beta-VAE": (PAPER, "K-Means on the Beta-VAE's code")}
     names, methods = list(dict.fromkeys(inputs.input)), list(dict.fromkeys(inputs.method))
@@ -313,13 +258,13 @@ def agreement(inputs: pd.DataFrame, title: str, paper: float | None = None) -> F
         axis.plot(part.chance, y, ls="", marker="|", ms=32 * step, mew=2, color="#222222")
         for place, mean, high in zip(y, part["mean"], part.high, strict=True):
             axis.text(high + 0.02, place, f"{mean:.3f}", va="center", fontsize=8.5, bbox=ground)
-    marks = [plt.Rectangle((0, 0), 1, 1, color=looks[method][0], label=looks[method][1]) for method in methods]
+    marks: list[Artist] = [plt.Rectangle((0, 0), 1, 1, color=looks[m][0], label=looks[m][1]) for m in methods]
     if paper is not None:
-        diamond = {"marker": "D", "color": "white", "edgecolor": "black"}
+        diamond: dict[str, Any] = {"marker": "D", "color": "white", "edgecolor": "black"}
         axis.scatter([paper], [-0.4 + step * 1.5], s=34, zorder=6, **diamond)
         marks.append(axis.scatter([], [], s=34, label=f"the paper's Beta-VAE, {paper:.3f}", **diamond))
-    hatched = {"fc": "#777777", "ec": "white", "hatch": "////"}
-    marks.append(plt.Rectangle((0, 0), 1, 1, label="the label is in the input (leaky)", **hatched))
+    marks.append(plt.Rectangle((0, 0), 1, 1, label="the label is in the input (leaky)", fc="#777777", ec="white",
+                               hatch="////"))  # fmt: skip
     marks.append(plt.Line2D([], [], ls="", marker="|", ms=10, mew=2, color="#222222", label="chance"))
     axis.set_yticks(range(len(names)), [textwrap.fill(name, 21) for name in names], fontsize=9)
     axis.invert_yaxis()

@@ -3,8 +3,7 @@
 A `Recipe` says how one network is built and trained; a `Protocol` says which inputs, recipes and clustering rules a
 phase uses. The paper is S. Karim, "Unsupervised Multi-Modal Music Clustering using Variational Autoencoders" (2026):
 `written` follows its text, `released` its published code, `controlled` is our version without label leakage.
-Every notebook reads its settings from here.
-"""
+Every notebook reads its settings from here."""
 
 from __future__ import annotations
 
@@ -18,8 +17,7 @@ class Recipe:
 
     `kind` is "ae", "vae" or "cvae"; `beta` weighs the KL term (Higgins et al. 2017, eq. 4). The fields from `anneal`
     to `aggressive` are the remedies of the collapse chapter; their defaults switch them off. Lengths are in epochs,
-    `free_bits` in nats per latent dimension. Raises ValueError for an unknown choice. Used by every page.
-    """
+    `free_bits` in nats per latent dimension. Raises ValueError for an unknown choice. Used by every page."""
 
     kind: Literal["ae", "vae", "cvae"] = "vae"
     hidden: tuple[int, ...] = (512, 256, 128)
@@ -81,8 +79,7 @@ class Protocol:
     variance, or columns that are "restandardised" afterwards, which cancels the weights. `standardise_latent` says per
     phase whether K-Means and Ward see z-scored latents. `strict` refuses an input in which the leak guard finds the
     label, or the scale guard misses a channel; a protocol that is not records it. `published` protocols stand beside
-    the paper on the pages "Leakage" and "Results".
-    """
+    the paper on the pages "Leakage" and "Results"."""
 
     name: str
     title: str
@@ -182,8 +179,7 @@ def check(dataset: str, protocol: str, seeds: int) -> None:
     """Refuse parameters of a page that cannot be meant, before anything is computed; every page calls it.
 
     Raises ValueError for a protocol that does not exist, for `seeds` that is no whole number of at least 1, and for a
-    `dataset` that is no text; whether the data set exists, `datasets.load` says.
-    """
+    `dataset` that is no text; whether the data set exists, `datasets.load` says."""
     for name, value in (("dataset", dataset), ("protocol", protocol)):
         if not isinstance(value, str):
             raise ValueError(f"{name} is {value!r}; it must be a text (papermill: -r {name} VALUE).")

@@ -63,8 +63,7 @@ def table(scores: pd.DataFrame, names: list[str] | None = None, methods: list[st
     """Methods by metrics, each cell mean ± sd over seeds, the chance level its mean alone; a method whose input leaks
     the genre is marked LEAKY.
 
-    `scores` of one run; `names` of scores and `methods` choose and order (default: everything that is there).
-    """
+    `scores` of one run; `names` of scores and `methods` choose and order (default: everything that is there)."""
     summary = summarise(scores)
     names = [m for m in (names or list(dict.fromkeys(summary.metric))) if m in set(summary.metric)]
     methods = methods or list(dict.fromkeys(summary.method))
@@ -149,18 +148,6 @@ def mean_of(scores: pd.DataFrame, method: str, metric: str) -> float:
     return float(scores[(scores.method == method) & (scores.metric == metric)].value.mean())
 
 
-def read_scores(scores: pd.DataFrame, methods: list[str], names: list[str]) -> str:
-    """A sentence with the scores of some methods, mean ± sd over seeds; it compares nothing."""
-    summary = summarise(scores).set_index(["method", "metric"])
-    parts = []
-    for method in methods:
-        found = [(name, summary.loc[(method, name)]) for name in names if (method, name) in summary.index]
-        if found:
-            said = ", ".join(f"{label_of(n).replace(' ↓', '')} {cell(one['mean'], one.sd, n)}" for n, one in found)
-            parts.append(f"*{method}*: {said}")
-    return "; ".join(parts) + "." if parts else "None of these scores is defined on these data."
-
-
 def read_difference(
     genres: np.ndarray | None, groups: np.ndarray, labels: dict[int, dict[str, np.ndarray]] | dict[str, np.ndarray],
     a: str, b: str, names: tuple[str, ...] = ("nmi",), n_resamples: int = 500,
@@ -169,8 +156,7 @@ def read_difference(
     with 95 % intervals over tracks (whole groups), and whether one is better or they are level.
 
     `genres` (n,) or None, `groups` (n,); `labels[seed][method]` (n,), or `labels[method]` (n_seeds, n). It says also
-    what the interval of one run would be, for the first score. Karim (2026) compares single runs.
-    """
+    what the interval of one run would be, for the first score. Karim (2026) compares single runs."""
     if genres is None:
         return "Without labels there is nothing to compare clusters with."
     one, other = (

@@ -1,10 +1,9 @@
 """Training: one loop for every network and loss of the book, fits over the cores, and a scikit-learn transformer.
 
-The data are tensors sliced by a seeded permutation, one fused Adam moves the weights, the losses are read once an epoch.
-A process trains in one thread, since on networks this small threads cost more than they save; many fits are spread over
-processes (page "Performance"). The loss is an argument; `models.loss`, the ELBO that the page "Method" prints, is the
-usual one.
-"""
+The data are tensors sliced by a seeded permutation, one fused Adam moves the weights, the losses are read once an
+epoch. A process trains in one thread, since on networks this small threads cost more than they save; many fits are
+spread over processes (page "Performance"). The loss is an argument; `models.loss`, the ELBO that the page "Method"
+prints, is the usual one."""
 
 from __future__ import annotations
 
@@ -31,7 +30,7 @@ from .protocols import Recipe
 log = logging.getLogger("helpers")
 
 TOO_FAR = 10.0  # a fit whose reconstruction and KL end above so many times what they had before has diverged
-Loss = Callable[[nn.Module, tuple[Tensor, ...], float], tuple[Tensor, Tensor, Tensor]]
+Loss = Callable[..., tuple[Tensor, Tensor, Tensor]]  # of a network, a batch and beta
 
 
 class Diverged(ArithmeticError):
@@ -119,8 +118,7 @@ def adam(weights: list[nn.Parameter], weight_decay: float) -> Callable[[float], 
     """Adam (Kingma & Ba 2015) with torch's constants, all weights in one fused kernel: a function that takes one step.
 
     It is what `torch.optim.Adam(fused=True)` calls; the class around it costs a second at its first use in a process,
-    and a third as much again in every step.
-    """
+    and a third as much again in every step."""
     first, second = ([torch.zeros_like(w, requires_grad=False) for w in weights] for _ in range(2))
     steps = [torch.zeros((), device=w.device) for w in weights]
 
@@ -134,18 +132,18 @@ def adam(weights: list[nn.Parameter], weight_decay: float) -> Callable[[float], 
     return update
 
 
-def train(net: nn.Module, data: tuple[Tensor, ...], recipe: Recipe, loss: Loss | None = None) -> dict[str, np.ndarray]:
+def train(net: models.AE, data: tuple[Tensor, ...], recipe: Recipe, loss: Loss | None = None) -> dict[str, np.ndarray]:
     """Train `net` in place on `data`, tensors with one row a track: its history, {loss, reconstruction, kl: (epochs,)}.
 
     `loss(net, batch, beta)` gives the loss, its reconstruction and its KL, means over the batch; None takes
-    `models.loss`. The random state is the caller's (`seeded`). Raises `Diverged` for a loss that is not finite or ends TOO_FAR above where it was.
-    """
+    `models.loss`. The random state is the caller's (`seeded`). Raises `Diverged` for a loss that is not finite or ends
+    TOO_FAR above where it was."""
     loss = loss or models.loss
     n, updates = len(data[0]), [adam(part, recipe.weight_decay) for part in _parts(net, recipe)]
     weights = [p for p in net.parameters() if p.requires_grad]
 
     def step(rows: Tensor, which: list[Callable[[float], None]]) -> Tensor:
-        values = loss(net, tuple(part[rows] for part in data), beta)
+        values = loss(net, tuple(part[rows] for part in data), beta)  # type: ignore[misc]
         scale = {"mean": 1.0, "sum": len(rows), "elements": 1.0 / data[0][0].numel()}[recipe.reduction]
         for weight in weights:
             weight.grad = None
@@ -188,15 +186,16 @@ def batches(order: Tensor, size: int) -> list[Tensor]:
 def _parts(net: nn.Module, recipe: Recipe) -> list[list[nn.Parameter]]:
     """All weights together, or the encoder's and the decoder's apart where they take turns."""
     named = [(name.startswith(("decoder", "output")), p) for name, p in net.named_parameters() if p.requires_grad]
-    return [[p for _, p in named]] if not recipe.aggressive else [[p for d, p in named if d is k] for k in (False, True)]
+    return ([[p for _, p in named]] if not recipe.aggressive
+            else [[p for d, p in named if d is k] for k in (False, True)])  # fmt: skip
 
 
 @torch.no_grad()
-def _information(net: nn.Module, batch: tuple[Tensor, ...]) -> float:
+def _information(net: models.AE, batch: tuple[Tensor, ...]) -> float:
     net.eval()
     mu, logvar = net.encode(*batch)
     net.train()
-    return float(models.mutual_information(mu, logvar, torch.randn_like(mu)))
+    return float(models.mutual_information(mu, logvar, torch.randn_like(mu)))  # type: ignore[arg-type]
 
 
 def _check_progress(history: list[list[float]]) -> None:
@@ -207,7 +206,8 @@ def _check_progress(history: list[list[float]]) -> None:
 def _check_end(history: list[list[float]]) -> None:
     sums = [reconstruction + kl for _, reconstruction, kl in history]
     if sums[-1] > TOO_FAR * min(sums):
-        raise Diverged(f"reconstruction and KL end at {sums[-1]:.3g}, far above the {min(sums):.3g} that they had before")
+        raise Diverged(f"reconstruction and KL end at {sums[-1]:.3g}, "
+                       f"far above the {min(sums):.3g} that they had before")  # fmt: skip
 
 
 # ---- fits -----------------------------------------------------------------------------------------------------------
@@ -218,8 +218,7 @@ def fit(X: np.ndarray, recipe: Recipe, seed: int, c: np.ndarray | None = None, u
 
     Equal arguments give equal arrays. With `use_cache` a finished fit is read back instead of trained again. Raises
     ValueError for a table with fewer than two rows or non-finite values, and for a missing or mismatched condition, and
-    `Diverged` for a training that ran away.
-    """
+    `Diverged` for a training that ran away."""
     (found,) = fit_many([(X, recipe, seed, c)], 1, use_cache, progress=False)
     if isinstance(found, Diverged):
         raise found
@@ -232,8 +231,7 @@ def fit_many(
     """`fit(*job)` for every job (X, recipe, seed[, c]), spread over processes with one thread each, in the given order.
 
     `n_jobs` defaults to the cores this process may use (one process where there is a GPU). A training that ran away is
-    logged, and its `Diverged` stands in its place. A seed gives equal arrays alone and in a pool.
-    """
+    logged, and its `Diverged` stands in its place. A seed gives equal arrays alone and in a pool."""
     checked = [(*_check(X, recipe, *c), recipe, int(seed)) for X, recipe, seed, *c in jobs]
     keys = [cache.key(fit_arrays, *job, torch.cuda.is_available()) for job in checked]
     stored = cache.get(keys) if use_cache else {}
@@ -246,7 +244,7 @@ def fit_many(
         for name, arrays in zip(todo, work, strict=True):
             if use_cache:
                 cache.put({name: arrays})
-            found[name] = _unpack(arrays, *todo[name])
+            found[name] = _unpack(arrays, *todo[name])  # type: ignore[assignment]
             bar.update()
     return [found[name] for name in keys]
 
@@ -274,7 +272,7 @@ def fit_arrays(
 
 
 @torch.no_grad()
-def encode(net: nn.Module, data: tuple[Tensor, ...], rows: int = 100_000) -> tuple[Tensor, Tensor | None]:
+def encode(net: models.AE, data: tuple[Tensor, ...], rows: int = 100_000) -> tuple[Tensor, Tensor | None]:
     """Posterior means and log-variances (n, latent) of all rows, so many at a time; the second None for an
     autoencoder."""
     parts = [net.encode(*(part[at : at + rows] for part in data)) for at in range(0, len(data[0]), rows)]
@@ -334,8 +332,7 @@ def fit_vade(X: np.ndarray, recipe: Recipe, n_clusters: int, seed: int) -> tuple
 
     `recipe` is a plain VAE's; its autoencoder twin is trained first (cached), a Gaussian mixture is fitted to its
     codes, and then networks and mixture move together for 50 epochs. Raises ValueError for another kind. Jiang et al.
-    2017, sec. 3; page "Results".
-    """
+    2017, sec. 3; page "Results"."""
     if recipe.kind != "vae":
         raise ValueError(f"VaDE needs the recipe of a VAE, not of kind {recipe.kind!r}.")
     found = cache.remember(_vade_arrays, _check(X, recipe)[0], recipe, n_clusters, seed)
@@ -368,8 +365,7 @@ class LatentEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     `recipe` is a `protocols.Recipe` (None: the paper's, 512-256-128, d = 32, 200 epochs); `transform` maps
     (n, n_features) to (n, recipe.latent). Scale the data first:
     `make_pipeline(StandardScaler(), LatentEncoder(), KMeans(10))`. Raises ValueError for a conditional recipe. Shown
-    on page "Run it yourself".
-    """
+    on page "Run it yourself"."""
 
     def __init__(self, recipe: Recipe | None = None, random_state: int | None = 0):
         self.recipe = recipe

@@ -1,7 +1,6 @@
 """Any trained model as functions on arrays: ours, or a user's own object with `encode` and `decode`.
 
-Used by `battery.diagnose` and `transfer.swap` (page "CVAE: collapse or by design?").
-"""
+Used by `battery.diagnose` and `transfer.swap` (page "CVAE: collapse or by design?")."""
 
 from __future__ import annotations
 
@@ -15,8 +14,7 @@ class Network:
     """Any object with `encode` and `decode` as functions on arrays, in evaluation mode and without gradients.
 
     `encode(x)` or `encode(x, c)` returns (mu, logvar), `decode(z)` or `decode(z, c)` the reconstruction; c is passed
-    one-hot to those that take a second argument. A context: at its end a torch module is back in the mode it had.
-    """
+    one-hot to those that take a second argument. A context: at its end a torch module is back in the mode it had."""
 
     def __init__(self, model, n_classes: int):
         if missing := [name for name in ("encode", "decode") if not callable(getattr(model, name, None))]:

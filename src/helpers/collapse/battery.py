@@ -4,8 +4,7 @@ Posterior collapse means that q(z|x,c) equals the prior for every x: no unit car
 does not notice when z is exchanged. A conditional VAE whose z says nothing about c is another matter: since
 E[KL(q(z|x,c)||p)] = I(z;c) + I(z;x|c) + KL(q(z)||p) (Hoffman & Johnson 2016, with the condition added) and the decoder
 is given c, I(z;c) is pure cost, and the best z is independent of c. Page "CVAE: collapse or by design?".
-Shapes: n rows, D features, d latent dimensions. KL and information in nats.
-"""
+Shapes: n rows, D features, d latent dimensions. KL and information in nats."""
 
 from __future__ import annotations
 
@@ -69,8 +68,7 @@ def predict(X: np.ndarray, beta: float, c: np.ndarray | None = None) -> PPCA:
 
     A linear VAE has the global optimum of pPCA (Lucas et al. 2019, theorem 1): a unit keeps log(eigenvalue / sigma^2)/2
     nats and an error of sigma^2, every other direction loses its whole eigenvalue. X (n, D); with `c` (n,) the class
-    means are taken off first, since a decoder that is given c has them for nothing.
-    """
+    means are taken off first, since a decoder that is given c has them for nothing."""
     centred = np.array(X, dtype=float)
     for rows in [slice(None)] if c is None else [np.asarray(c) == name for name in np.unique(c)]:
         centred[rows] -= centred[rows].mean(axis=0)
@@ -132,8 +130,7 @@ def diagnose(model, X: np.ndarray, c: np.ndarray | None = None, factors: dict[st
     `factors` name -> (n,) categorical, other things that z may hold; `groups` (n,) what belongs together (a track's
     segments), kept together in probes and intervals; `beta` the KL weight for the pPCA prediction (read from our own
     recipes). Raises ValueError for fewer than two rows, non-finite X, a condition with one class or of another length,
-    and for NaN from the model.
-    """
+    and for NaN from the model."""
     factors = factors or {}
     X, c, n_classes = _checked(model, X, c, factors | ({} if groups is None else {"groups": groups}))
     targets = ({} if c is None else {"c": c}) | factors
@@ -248,8 +245,7 @@ def decide(found: Diagnosis, at: Thresholds = Thresholds()) -> tuple[str, list[s
     "collapsed": no active unit, KL near 0, z shuffled goes unnoticed, probes of z at chance. "informative": z carries
     the data and the model makes no use of c. "by design": encoder and decoder use c, z carries the data, and a probe of
     c gets less than half of its skill on the data; "keeps c" when it gets more. "encoder only", "decoder only": the
-    other one makes no use of c. "undecided": the measures contradict each other, or the data do not show c either.
-    """
+    other one makes no use of c. "undecided": the measures contradict each other, or the data do not show c either."""
     table, units, kl = found.table, int((found.kl_per_dim > at.active).sum()), found.value("KL")
     trained = max(found.value("squared error"), 1e-12)
     worse = {part: found.value("squared error", "", f"{part} shuffled") / trained - 1

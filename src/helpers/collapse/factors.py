@@ -2,8 +2,7 @@
 
 MIG and DCI need several independent, known factors, which planted tracks have and GTZAN has not. Page "CVAE: collapse
 or by design?". `Z` (n, d) are posterior means of the active dimensions: the means of a dead one are tiny, but binning
-and trees do not see size. `factors` maps names to (n,) arrays: integers are categories, floats continuous.
-"""
+and trees do not see size. `factors` maps names to (n,) arrays: integers are categories, floats continuous."""
 
 from __future__ import annotations
 
@@ -37,8 +36,7 @@ def mig(Z: np.ndarray, factors: dict[str, np.ndarray], bins: int = 20) -> dict[s
     """Mutual information gap per factor: (best - second-best I(z_j; v)) / H(v), 0 to 1.
 
     Continuous values go into `bins` bins. Chen et al. 2018, eq. 6. Raises ValueError for fewer than two dimensions and
-    for a constant factor.
-    """
+    for a constant factor."""
     Z, factors = _checked(Z, factors)
     codes = [_binned(column, bins) for column in Z.T]
     out = {}
@@ -54,8 +52,7 @@ def dci(Z: np.ndarray, factors: dict[str, np.ndarray], seed: int = 0) -> dict[st
 
     From the importance matrix R (d, n_factors) of one random forest per factor: one minus the entropy of R's rows (base
     n_factors, rows weighted by their share) and columns (base d); informativeness is the mean held-out score (accuracy
-    or R^2). Eastwood & Williams 2018, sec. 2. Needs two factors or more (ValueError).
-    """
+    or R^2). Eastwood & Williams 2018, sec. 2. Needs two factors or more (ValueError)."""
     Z, factors = _checked(Z, factors)
     if len(factors) < 2:
         raise ValueError("DCI needs two factors or more; with one, every dimension holds at most that one.")
@@ -81,8 +78,7 @@ def total_correlation(mu: np.ndarray, logvar: np.ndarray, seed: int = 0) -> floa
     """KL(q(z) || prod_j q(z_j)) in nats of the Gaussian with q(z)'s moments: -log det(correlation of sampled z) / 2.
 
     0 for uncorrelated dimensions (a lower bound: dependence beyond correlation is not seen); never negative. Watanabe
-    1960; as an unsupervised score in Locatello et al. 2019, sec. 5.4. mu, logvar (n, d), n > d.
-    """
+    1960; as an unsupervised score in Locatello et al. 2019, sec. 5.4. mu, logvar (n, d), n > d."""
     mu, logvar = np.asarray(mu, dtype=float), np.asarray(logvar, dtype=float)
     if len(mu) <= mu.shape[1]:
         raise ValueError(f"Total correlation needs more rows than dimensions, not {len(mu)} rows for {mu.shape[1]}.")

@@ -1,8 +1,7 @@
 """The grids of the collapse chapter, which take longer than a page may: which cells there are, and how one is computed.
 
 `make results` runs them and writes collapse_<grid>.csv; the pages "CVAE: collapse or by design?" and "Explore" read
-them. The function of a cell takes plain data and gives a dict of arrays, so that the store can keep it.
-"""
+them. The function of a cell takes plain data and gives a dict of arrays, so that the store can keep it."""
 
 from __future__ import annotations
 
@@ -203,8 +202,7 @@ def maps(tracks: Tracks) -> dict[str, np.ndarray]:
     """The beta sweep's VAE of the first seed as 2-d maps, each grown from the one before.
 
     Arrays: beta (B,); map (B, n, 2) float16; labels (B, n) int16, K-Means with as many clusters as genres; active (B,)
-    units; silhouette (B,) and nmi (B,) of those labels.
-    """
+    units; silhouette (B,) and nmi (B,) of those labels."""
     X, rows, points = chapter_input(tracks, "controlled", 0), [], None
     for beta in BETAS:
         fit = training.fit(X, base_recipe().but(kind="vae", beta=beta), 0)

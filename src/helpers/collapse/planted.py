@@ -1,7 +1,6 @@
 """Planted tracks: tables whose factors are known, and the five models whose verdicts are known.
 
-They test the `battery` itself, and carry the page's questions that real tracks cannot answer.
-"""
+They test the `battery` itself, and carry the page's questions that real tracks cannot answer."""
 
 from __future__ import annotations
 
@@ -30,8 +29,7 @@ def draw(n: int = 1000, n_genres: int = 10, n_styles: int = 5, n_traits: int = 3
     Centres are Gaussian with standard deviation `genre` and `style` per feature; the traits weigh 0.6, 0.45, 0.34 ...
     per feature, so that their axes are told apart by their variances.
     The world (centres, W) depends on `seed` and not on n: a larger n is more tracks of the same music.
-    Every genre and style is equally frequent. Raises ValueError for fewer rows than genre-style pairs.
-    """
+    Every genre and style is equally frequent. Raises ValueError for fewer rows than genre-style pairs."""
     if n < n_genres * n_styles:
         raise ValueError(f"draw() needs at least {n_genres * n_styles} rows for every genre and style, not {n}.")
     world, rows = (np.random.default_rng([seed, k]) for k in (1, 2))

@@ -1,7 +1,6 @@
 """What can be read from a latent space: cross-validated probes, factors that ignore the condition, clusters within it.
 
-Used by `battery` on the page "CVAE: collapse or by design?". Rows of one group (a track, an artist) stay together.
-"""
+Used by `battery` on the page "CVAE: collapse or by design?". Rows of one group (a track, an artist) stay together."""
 
 from __future__ import annotations
 
@@ -43,8 +42,7 @@ def probe(Z: np.ndarray, target: np.ndarray, groups: np.ndarray | None = None, s
     Z (n, d), target (n,) categorical, groups (n,) or None. The score is the better one of a linear probe (logistic
     regression) and a kernel probe (RBF support vectors). `information` is the Barber-Agakov lower bound of I(Z; target)
     from the linear probe (Barber & Agakov 2003, eq. 3); it is negative where the probe is worse than the class
-    frequencies. Classes with fewer than two groups are left out; None when fewer than two classes remain.
-    """
+    frequencies. Classes with fewer than two groups are left out; None when fewer than two classes remain."""
     found = cache.remember(_probe, np.asarray(Z), np.asarray(target), groups, seed)
     if not found:
         return None
@@ -90,8 +88,7 @@ def within(values: np.ndarray, c: np.ndarray, bins: int = 3) -> np.ndarray:
     """A factor that says nothing about c: the quantile bin of `values` (n,) among the rows of the same class, (n,) int.
 
     With bins=3: 0 the lowest third of the class, 2 the highest; ties are broken by row order. For real tracks, where
-    no second label exists, this makes one (bright or dark for its genre).
-    """
+    no second label exists, this makes one (bright or dark for its genre)."""
     values, c = np.asarray(values, dtype=float), np.asarray(c)
     out = np.zeros(len(values), dtype=int)
     for name in np.unique(c):
@@ -116,8 +113,7 @@ def cluster_within(Z: np.ndarray, c: np.ndarray, factor: np.ndarray, groups: np.
     """`cluster_nmi` of `factor` inside every class of c, k the number of its levels there, mean over the classes.
 
     Z (n, d); c, factor, groups (n,). Classes with fewer than 4 rows a level, or one level, are left out; None when no
-    class is left.
-    """
+    class is left."""
     keep = subset(len(Z), seed)
     found = []
     for name in np.unique(np.asarray(c)[keep]):
@@ -133,8 +129,7 @@ def interval(columns: np.ndarray, groups: np.ndarray | None = None, level: float
 
     NaN in a column marks a row that takes no part. A mean of rows needs no resampling, unlike the scores of clusterings
     in `metrics.bootstrap`: it is a ratio of sums over groups, whose standard error is known (Liang & Zeger 1986), with
-    the t distribution of as many degrees of freedom as there are groups but one.
-    """
+    the t distribution of as many degrees of freedom as there are groups but one."""
     codes = np.arange(len(columns)) if groups is None else np.unique(groups, return_inverse=True)[1]
     there = np.isfinite(columns)
     mean, size = np.nanmean(columns, axis=0), there.sum(axis=0)

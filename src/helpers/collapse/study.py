@@ -1,7 +1,6 @@
 """The live study of the collapse chapter: train the page's models on one data set, and run the battery on each.
 
-Page "CVAE: collapse or by design?"; the grids that take longer are in `grids`.
-"""
+Page "CVAE: collapse or by design?"; the grids that take longer are in `grids`."""
 
 from __future__ import annotations
 
@@ -103,8 +102,7 @@ def run(tracks: Tracks, protocol: str = "controlled", seeds: int = 3, n_jobs: in
     """Train and diagnose the page's models on `tracks`, `seeds` times each (cached fits, spread over the cores).
 
     A fit that ran away is left out and named. Raises ValueError for an unknown protocol or fewer than one seed, and
-    `training.Diverged` when no fit came through.
-    """
+    `training.Diverged` when no fit came through."""
     if seeds < 1:
         raise ValueError(f"seeds is {seeds}; ask for at least 1.")
     c = tracks.genre_codes if len(tracks.genre_names) > 1 else None

@@ -1,7 +1,6 @@
 """What a conditional model is good for: the same z under another condition, and styles within one class.
 
-Shown on the page "CVAE: collapse or by design?", on the level of features (no audio is synthesised).
-"""
+Shown on the page "CVAE: collapse or by design?", on the level of features (no audio is synthesised)."""
 
 from __future__ import annotations
 
@@ -61,8 +60,7 @@ def swap(model, X: np.ndarray, c: np.ndarray, names: list[str] | None = None, gr
     X (n, D) scaled, c (n,) codes 0 ... C-1, `names` of the classes, `groups` (n,) what belongs together. The judge, an
     RBF support vector machine fitted on the real rows of half of the groups, judges the swapped rows of the other half,
     and the other way round; it sees reconstructions, which are smoother than tracks. Classes with one group are left
-    out; None when fewer than two remain. Sohn, Lee & Yan 2015 swap conditions in the same way.
-    """
+    out; None when fewer than two remain. Sohn, Lee & Yan 2015 swap conditions in the same way."""
     groups = np.arange(len(X)) if groups is None else np.asarray(groups)
     classes = np.array([name for name in np.unique(c) if len(np.unique(groups[c == name])) > 1])
     rows = np.flatnonzero(np.isin(c, classes))

@@ -1,7 +1,6 @@
 """Tables and sentences that read the collapse chapter's numbers off a study or a grid, so that prose cannot go stale.
 
-Page "CVAE: collapse or by design?". A table is `study.tidy`'s or a grid's; None, not computed, gives a note.
-"""
+Page "CVAE: collapse or by design?". A table is `study.tidy`'s or a grid's; None, not computed, gives a note."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ def run_unit(
     began, trained = time.process_time(), cache.cache_report()["misses"]
     part = tracks if keep is None else tracks.rows(keep)
     run = phases.run(part, protocol.name, phase, [seed], variant if keep is None else "full",
-                     EXTRAS if variant == "full" else () if keep is not None else EXTRAS[:1], recipes, n_jobs=1)  # fmt: skip
+                     EXTRAS if variant == "full" else () if keep is not None else EXTRAS[:1], recipes, n_jobs=1)
     spent, fits, made = time.process_time() - began, run.fits[seed], run.inputs[seed]
     cached = cache.cache_report()["misses"] == trained
     arrays = {}

@@ -2,8 +2,7 @@
 (page "Explore").
 
 plotly draws them in the browser. The site carries one copy of plotly.js, so a figure brings only its data; in Colab,
-where there is no site, it asks for the library. Where JavaScript is off, a static picture stands in its place.
-"""
+where there is no site, it asks for the library. Where JavaScript is off, a static picture stands in its place."""
 
 from __future__ import annotations
 
@@ -12,6 +11,7 @@ import html
 import io
 import os
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -37,16 +37,9 @@ def show(figure: go.Figure, name: str, fallback, genres: np.ndarray | None = Non
     code = base64.b64encode(picture.getvalue()).decode()
     said = html.escape((figure.layout.title.text or name).replace("<br>", ": "))
     library = "cdn" if os.environ.get("COLAB_RELEASE_TAG") else False
-    body = figure.to_html(
-        full_html=False,
-        include_plotlyjs=library,
-        include_mathjax=False,
-        div_id=name,
-        config={"responsive": True, "displaylogo": False},
-    )
-    return HTML(
-        f'{body}<noscript><img alt="{said}" src="data:image/webp;base64,{code}"></noscript>{_legend(genres)}'
-    )
+    body = figure.to_html(full_html=False, include_plotlyjs=library, include_mathjax=False, div_id=name,
+                          config={"responsive": True, "displaylogo": False})  # fmt: skip
+    return HTML(f'{body}<noscript><img alt="{said}" src="data:image/webp;base64,{code}"></noscript>{_legend(genres)}')
 
 
 def _legend(genres: np.ndarray | None) -> str:
@@ -132,32 +125,20 @@ def latent_explorer(
 
 
 def eps_explorer(
-    points: np.ndarray,
-    eps: np.ndarray,
-    labels: np.ndarray,
-    ids: np.ndarray,
-    genres: np.ndarray | None,
-    start: int,
-    title: str,
-    name: str,
-) -> HTML:
+    points: np.ndarray, eps: np.ndarray, labels: np.ndarray, ids: np.ndarray, genres: np.ndarray | None, start: int,
+    title: str, name: str,
+) -> HTML:  # fmt: skip
     """DBSCAN on a slider: for each eps (m,) its labels (m, n) colour the map `points` (n, 2).
 
-    The title says clusters, noise share and NMI (noise left out); `start` is the position the slider opens at.
-    """
-    steps = []
+    The title says clusters, noise share and NMI (noise left out); `start` is the position the slider opens at."""
+    steps: list[dict[str, Any]] = []
     for value, found in zip(eps, labels, strict=True):
         kept = found != -1
         k = len(np.unique(found[kept]))
         score = "" if genres is None or k == 0 else f", NMI {metrics.external(genres[kept], found[kept])['nmi']:.3f}"
         words = f"{title}<br>eps {value:.2f}: k = {k}, noise {1 - kept.mean():.0%}{score}"
-        steps.append(
-            {
-                "label": f"{value:.2f}",
-                "method": "update",
-                "args": [{"marker.color": [_colour_numbers(found)]}, {"title.text": words}],
-            }
-        )
+        moved = {"marker.color": [_colour_numbers(found)]}
+        steps.append({"label": f"{value:.2f}", "method": "update", "args": [moved, {"title.text": words}]})
     text = [f"{i}<br>genre {g}" for i, g in zip(ids, genres if genres is not None else [""] * len(ids), strict=True)]
     figure = go.Figure(_points(points, text, _colour_numbers(labels[start])))
     figure.update_traces(marker=_scale([NOISE, *CLUSTER_COLOURS]))
@@ -167,22 +148,14 @@ def eps_explorer(
 
 
 def beta_explorer(
-    beta: np.ndarray,
-    maps: np.ndarray,
-    labels: np.ndarray,
-    scores: Mapping[str, np.ndarray],
-    ids: np.ndarray,
-    genres: np.ndarray | None,
-    start: int,
-    title: str,
-    name: str,
-) -> HTML:
+    beta: np.ndarray, maps: np.ndarray, labels: np.ndarray, scores: Mapping[str, np.ndarray], ids: np.ndarray,
+    genres: np.ndarray | None, start: int, title: str, name: str,
+) -> HTML:  # fmt: skip
     """A VAE's beta (m,) on a slider that moves the points of `maps` (m, n, 2); buttons colour them by genre or by the
     clusters `labels` (m, n) of that beta.
 
     `scores` {name: (m,)} are said in the title, whole numbers before their name; `start` is the position the slider
-    opens at.
-    """
+    opens at."""
     choices = {"cluster": (lambda at: _colour_numbers(labels[at]), [NOISE, *CLUSTER_COLOURS])}
     if genres is not None:
         codes, palette = _genre_colours(genres)
@@ -192,7 +165,7 @@ def beta_explorer(
     for number, (colours, palette) in enumerate(choices.values()):
         trace = _points(maps[start], text, colours(start))
         figure.add_trace(trace.update(visible=number == 0, marker=_scale(palette)))
-    steps = []
+    steps: list[dict[str, Any]] = []
     for at, value in enumerate(beta):
         found = {key: column[at] for key, column in scores.items()}
         said = [f"{v} {k}" if isinstance(v, np.integer) else f"{k} {v:.2f}" for k, v in found.items()]
@@ -200,10 +173,8 @@ def beta_explorer(
         moved = {"x": [x], "y": [y], "marker.color": [colours(at) for colours, _ in choices.values()]}
         words = {"title.text": f"{title}<br>β = {value:g}: {', '.join(said)}"}
         steps.append({"label": f"{value:g}", "method": "update", "args": [moved, words]})
-    buttons = [
-        {"label": f"by {what}", "method": "restyle", "args": [{"visible": [other == what for other in choices]}]}
-        for what in choices
-    ]
+    buttons = [{"label": f"by {what}", "method": "restyle", "args": [{"visible": [other == what for other in choices]}]}
+               for what in choices]  # fmt: skip
     menu = BUTTONS | {"buttons": buttons}
     slider = {"active": start, "steps": steps, "currentvalue": {"prefix": "β = "}, "pad": {"t": 30}}
     _layout(figure, steps[start]["args"][1]["title.text"], sliders=[slider], updatemenus=[menu])

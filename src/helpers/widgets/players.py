@@ -1,7 +1,6 @@
 """Sound on a page: players that every browser has, a clip's way to its 68 numbers, and what a cluster sounds like.
 
-Used by page "From sound to numbers".
-"""
+Used by page "From sound to numbers"."""
 
 from __future__ import annotations
 
@@ -44,8 +43,7 @@ SHADES = 16  # of a spectrogram, 5 dB each: far fewer bytes than a smooth one
 def encode(y: np.ndarray, sr: int = SR) -> bytes:
     """`y` (n_samples,), mono in [-1, 1] at `sr` Hz, as MP3, the one compressed format that every browser plays.
 
-    Raises ValueError when it takes more than 60 kB: about 10 s fit.
-    """
+    Raises ValueError when it takes more than 60 kB: about 10 s fit."""
     import soundfile as sf
 
     file = io.BytesIO()
@@ -71,8 +69,7 @@ def anatomy(y: np.ndarray, values: np.ndarray, reference: pd.DataFrame) -> Figur
     them, in standard deviations from the mean of `reference` (n_tracks, 68).
 
     `y` (n_samples,) at 22050 Hz; `values` (68,) from `features.extract`. Spectra are those of librosa's defaults, which
-    `features` uses as well.
-    """
+    `features` uses as well."""
     import librosa
 
     power = np.abs(librosa.stft(y, n_fft=N_FFT, hop_length=HOP)) ** 2
@@ -137,8 +134,7 @@ def ends(Z: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
     """The typical and the strangest member of each cluster: one row (cluster, size, medoid, outlier) a label but noise.
 
     `Z` (n, d), `labels` (n,); medoid and outlier are positions: the member with the smallest sum of distances to the
-    others (Kaufman & Rousseeuw 1990), and the one farthest from it.
-    """
+    others (Kaufman & Rousseeuw 1990), and the one farthest from it."""
     rows = []
     for cluster in sorted(set(np.asarray(labels).tolist()) - {-1}):
         members = np.flatnonzero(labels == cluster)
