@@ -204,4 +204,5 @@ drawn or figures.missing(none)
 # - A control that removes one channel costs one line, and tells more than another architecture. Where two channels say the same, remove both.
 # - A score with a closed form deserves suspicion: compute what perfect leakage would give, and compare.
 #
-# Next: [all results](06_results.ipynb).
+# Where it is done: `helpers.published.leakage` and `helpers.published.verdicts` ([API](../book/api.md)), from `scores.csv.gz` and `labels.npz` in
+# `data/results/gtzan`; `units.csv` beside them says when and by which code each run was made. Next: [all results](06_results.ipynb).

@@ -197,4 +197,5 @@ tables.table(named, faults)
 # - Compare in one space, at one number of dimensions, with chance beside it, and ask whether another seed would say the same.
 # - A result that only one protocol gives belongs to the protocol.
 #
-# Next: [explore the maps yourself](07_explore.ipynb).
+# Where it is done: `helpers.published.verdicts`, `helpers.published.claims` and `helpers.published.multiverse` ([API](../book/api.md)), from
+# `scores.csv.gz`, `labels.npz` and `multiverse.csv` in `data/results/gtzan`. Next: [explore the maps yourself](07_explore.ipynb).

@@ -159,4 +159,5 @@ explore_eps("controlled", "DBSCAN, controlled")
 # - Groups on the leaky maps are texts; on the others they are sounds, and at most a trace of lyrics drawn by genre.
 # - A method with a radius tells as many stories as the radius has values. Report the curve.
 #
-# Back to [all results](06_results.ipynb).
+# Where it is done: `helpers.widgets.explorers` ([API](../book/api.md)), from `maps.npz`, `labels.npz` and `collapse_maps.npz` in
+# `data/results/gtzan`. Back to [all results](06_results.ipynb).

@@ -245,4 +245,5 @@ shown
 # - A model here hears averages: how bright, how rough, which pitches, how fast. It does not hear melody, words or form.
 # - Clips with the same averages are the same to it, however different they sound. That bounds what any clustering can find.
 #
+# Where it is done: `helpers.features`, `helpers.corpus.fast_features`, `helpers.corpus.synth` ([API](../book/api.md)).
 # Next: [page 1](01_audio_baseline.ipynb) squeezes these numbers through a VAE.
