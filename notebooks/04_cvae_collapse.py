@@ -38,6 +38,7 @@ from IPython.display import Markdown
 from helpers import datasets, plots, tables, training
 from helpers.collapse import battery, figures, grids, planted, study
 from helpers.collapse import transfer, words
+from helpers.published import leakage
 
 plots.use_style()
 
@@ -148,10 +149,11 @@ Markdown(words.claim(chapter))
 # ## The paper's own model
 # Its author published the trained networks. We have measured this book's battery on the CVAE and on the Beta-VAE that the paper calls a
 # success (checkpoints at commit c4715ce of the author's repository; they are not part of this book, the measurements are, in
-# `data/paper_checkpoint.csv`):
+# `data/author_facts.csv`):
 
 # %%
-pd.read_csv(datasets.data_dir() / "paper_checkpoint.csv").set_index("model")
+facts = leakage.author_facts()
+facts[facts.source.str.contains("trained")].set_index("what")[["value"]]
 
 # %% [markdown]
 # The CVAE has more active units and more nats than the model that the paper praises, and its decoder notices when z is exchanged or taken
