@@ -131,7 +131,7 @@ figures.probe_scores(found, chapter.label)
 # genre away from it. The whole battery on the first fit, with how to read each measure and 95 % intervals over tracks:
 
 # %%
-chapter.diagnoses[own][0].table.round(3).fillna("–")
+chapter.diagnoses[own][0].table.round(3).astype(object).fillna("–")
 
 # %% [markdown]
 # $I(x; z)$ is estimated with the tracks themselves, so it cannot exceed $\ln N$; where it comes near, it says no more than that z tells every
