@@ -139,3 +139,18 @@ def test_import_is_light():
     heavy = ("librosa", "torch", "sentence_transformers", "numba")
     code = f"import sys, helpers.datasets; print([m for m in {heavy} if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_kaggles_table_of_gtzan_is_recognised(tmp_path):
+    """A table with its columns, made here: one sentence on what it holds, and the way out works."""
+    pairs = ["chroma_stft", "rms", "spectral_centroid", "harmony", *(f"mfcc{i}" for i in range(1, 21))]
+    columns = [f"{name}_{kind}" for name in pairs for kind in ("mean", "var")]
+    table = pd.DataFrame(np.random.default_rng(0).normal(size=(20, len(columns))), columns=columns)
+    table.insert(0, "filename", [f"blues.{i:05d}.wav" for i in range(20)])
+    table["label"] = ["blues", "rock"] * 10
+    table.to_csv(tmp_path / "features_30_sec.csv", index=False)
+    with pytest.raises(ValueError, match="Kaggle.*variances.*rename its column filename to track_id"):
+        datasets.load(str(tmp_path / "features_30_sec.csv"))
+    table.rename(columns={"filename": "track_id"}).to_csv(tmp_path / "own.csv", index=False)
+    own = datasets.load(str(tmp_path / "own.csv"))
+    assert own.features.shape == (20, len(columns)) and list(own.labels) == ["label"]

@@ -31,7 +31,7 @@ def test_scores_follow_from_the_stored_labels(runs):
     seen = 0
     for protocol, phase, variant, method in dict.fromkeys(key[:4] for key in stored.index):
         if not runs.has(protocol, phase, method, variant):
-            assert variant in (duplicates.WITHOUT, duplicates.FILTERED)
+            assert variant in (duplicates.WITHOUT, duplicates.FILTERED, duplicates.ONE_EACH)
             continue
         for seed, found in zip(stored.loc[protocol, phase, variant, method].index,
                                runs.labels(protocol, phase, method, variant), strict=True):  # fmt: skip
@@ -235,7 +235,12 @@ def test_faults(runs):
     scores, found = duplicates.scores(runs), runs.record["duplicates"]
     assert found["tracks_with_a_near_neighbour"] == 28 and ["metal.00058", "rock.00016"] in found["across_genres"]
     n = scores[scores.metric == "n"].groupby("dataset").value.first()
-    assert n.to_dict() == {"all that decode": 999, duplicates.WITHOUT: 985, duplicates.FILTERED: 929}
+    assert n.to_dict() == {"all that decode": 999, duplicates.WITHOUT: 985, duplicates.FILTERED: 929,
+                           duplicates.ONE_EACH: found["artists"]["artists"]}  # fmt: skip
+    assert found["artists"]["same_artist"] > 3 * found["artists"]["expected"]
+    ami = scores[scores.metric == "ami"].groupby(["method", "dataset"]).value.mean()["PCA + K-Means"]
+    assert ami[duplicates.ONE_EACH] < ami["all that decode"]
+    assert f"{ami[duplicates.ONE_EACH]:.3f}" in duplicates.read_artists(runs)
     assert set(scores.seed) == set(runs.seeds)
     assert duplicates.read_faults(scores).startswith("Without the faults: by NMI")
 

@@ -163,6 +163,11 @@ GROUPS = ("group", "artist")  # columns that say which rows belong together
 
 def from_table(table: pd.DataFrame, name: str, *, text: pd.DataFrame | None = None, **provenance) -> Tracks:
     """Check a feature table (see `read_table`) and make it `Tracks`; `text` (n, any) has the rows of the table."""
+    if {"filename", "chroma_stft_mean", "mfcc20_var"} <= set(table):
+        raise ValueError(f"{name}: this is the table of GTZAN that Kaggle has: means and variances (no standard "
+                         "deviations), one pooled chroma instead of 12, 20 MFCC, no spectral contrast, so that our 68 "
+                         "features cannot be made of it; `make data GTZAN=folder` computes them from the audio beside "
+                         "it, or rename its column filename to track_id to use its own columns")  # fmt: skip
     if "track_id" not in table:
         raise ValueError(f"{name}: the table must have a column track_id, and columns of numbers; it has: "
                          f"{', '.join(map(str, list(table)[:5]))} …")  # fmt: skip
@@ -170,12 +175,13 @@ def from_table(table: pd.DataFrame, name: str, *, text: pd.DataFrame | None = No
         raise ValueError(f"{name}: the table has no rows")
     given = [c for c in table if c not in ("track_id", "genre", "start_s", *GROUPS)]
     ours = [c for c in FEATURES if c in table]
-    if ours and len(ours) < len(FEATURES):
+    if len(FEATURES) // 2 < len(ours) < len(FEATURES):  # fewer: names that a foreign table happens to share
         missing = [c for c in FEATURES if c not in table]
         raise ValueError(f"{name}: {len(missing)} of the 68 features are missing: {', '.join(missing[:5])}"
                          f"{f' and {len(missing) - 5} more' * (len(missing) > 5)}")  # fmt: skip
-    numbers = list(FEATURES) if ours else [c for c in given if pd.api.types.is_numeric_dtype(table[c])]
-    words = [c for c in given if c not in numbers and not pd.api.types.is_numeric_dtype(table[c])]
+    numeric = [c for c in given if pd.api.types.is_numeric_dtype(table[c])]
+    numbers = list(FEATURES) if len(ours) == len(FEATURES) else numeric
+    words = [c for c in given if c not in numbers and c not in numeric]
     if not numbers:
         raise ValueError(f"{name}: the table has no columns of numbers")
     features = table[numbers].apply(pd.to_numeric, errors="coerce").astype("float64").reset_index(drop=True)

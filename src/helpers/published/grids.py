@@ -198,7 +198,9 @@ def tabulate(grid: Any, title: str, tracks: Tracks, folder: Path, seeds: int, n_
         cache.write_atomically(folder / f"{title}_maps.npz", partial(np.savez_compressed, **maps))  # type: ignore[arg-type]
 
 
-def assemble(tracks: Tracks, folder: Path, done: Sequence[tuple[Unit, dict[str, np.ndarray]]]) -> None:
+def assemble(
+    tracks: Tracks, folder: Path, done: Sequence[tuple[Unit, dict[str, np.ndarray]]], filtered: Path | None = None
+) -> None:
     """Merge units into the runs of `folder`, which may have none yet: a unit takes the place of the one of its name and
     seed, all others stay."""
     old = store.Published(folder.name) if (folder / "provenance.json").exists() else None
@@ -239,7 +241,7 @@ def assemble(tracks: Tracks, folder: Path, done: Sequence[tuple[Unit, dict[str, 
     record = {"dataset": tracks.name, "n": tracks.n, **store.hashes(tracks), "runs": runs}
     if tracks.genres is not None:
         arrays["labels"]["genres"] = tracks.genres.astype("U")
-        record["duplicates"] = duplicates.found(tracks)
+        record["duplicates"] = duplicates.found(tracks, filtered)
     store.save(folder, pd.concat(scores, ignore_index=True), arrays, pd.DataFrame(made_by), record)
 
 
