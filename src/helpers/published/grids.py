@@ -171,7 +171,7 @@ def run(
         there = cache.get(keys)
         found = {i: there[key] for i, key in enumerate(keys) if key in there}
     if found:
-        assemble(tracks, folder, [(wanted[i], made) for i, made in found.items()])
+        assemble(tracks, folder, [(wanted[i], made) for i, made in found.items()], filtered)
     for title in ("multiverse", "collapse") if compute else ():
         if title.startswith(tuple(only or [""])):
             grid = import_module(".multiverse" if title == "multiverse" else "..collapse.grids", __package__)
