@@ -197,6 +197,18 @@ def embedded_sentences() -> None:
     embedding.build_sentences(datasets.data_dir() / "sentences.npz")
 
 
+@embedded.command("paired", epilog="Example: python -m helpers embedded paired ~/paired")
+def embedded_paired(
+    folder: Annotated[Path, typer.Argument(help="Folder with tracks.csv, features.csv and lyrics.npz; audio/ if any.")],
+) -> None:
+    """data/paired.npz: songs with their own words; made again from the audio that is there, it must agree."""
+    from .corpus import paired
+
+    typer.echo(f"{paired.build(folder)}: written")
+    for row in paired.agreement(folder).itertuples():
+        typer.echo(f"{row.block}: {row.songs} songs, largest difference {row.difference:.2g}")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; errors of the user's input become one sentence on stderr and exit code 1."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")

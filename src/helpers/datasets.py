@@ -15,7 +15,8 @@ import pandas as pd
 from .features import FEATURES
 
 EMBEDDED = {"gtzan-mini": "gtzan_mini_segments.csv", "gtzan-mini-tracks": "gtzan_mini_tracks.csv"}
-NAMES = (*EMBEDDED, "gtzan", "demo")
+PAIRED, FACTS = "paired.npz", ("year", "danceability", "energy", "valence")
+NAMES = (*EMBEDDED, "paired", "gtzan", "demo")
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,8 @@ class Tracks:
 
     `ids` (n,) str are unique; `groups` (n,) str name what belongs together, the track of a segment, the artist of a
     track where artists are known; `blocks` maps "audio", and "text" where tracks have words of their own, to tables
-    (n, any number of columns) float64 indexed by `ids`; `labels` maps names to (n,) str arrays, and `scored` names the
-    one that pages score, the first by default; `start_s` (n,) seconds or None; `provenance` says where the numbers come
+    (n, any number of columns) float64 indexed by `ids`; `labels` maps names to (n,) str arrays, "" where
+    unknown, and `scored` names the one that pages score, the first by default; `start_s` (n,) seconds or None; `provenance` says where the numbers come
     from."""
 
     name: str
@@ -101,7 +102,7 @@ def load(name: str) -> Tracks:
     """Load a set of tracks.
 
     `name` is "gtzan-mini" (1000 three-second segments of 100 real tracks), "gtzan-mini-tracks" (those 100 tracks),
-    "gtzan" (the user's full collection: `data/gtzan.csv` or `$GTZAN_FEATURES`), "demo" (synthetic), the path of a
+    "paired" (1000 songs with their own words), "gtzan" (the user's full collection: `data/gtzan.csv` or `$GTZAN_FEATURES`), "demo" (synthetic), the path of a
     feature table (.csv), or of a folder of audio.
     Raises FileNotFoundError for a missing name or table, ValueError for a table that cannot be used."""
     name = str(name)
@@ -110,6 +111,8 @@ def load(name: str) -> Tracks:
         if not path.exists():
             raise FileNotFoundError(f"{path}: the embedded table is missing; reinstall the package or set HELPERS_DATA")
         return read_table(path, name)
+    if name == "paired":
+        return _paired(data_dir() / PAIRED)
     if name == "gtzan":
         path = Path(os.environ.get("GTZAN_FEATURES") or data_dir() / "gtzan.csv")
         if not path.exists():
@@ -133,6 +136,23 @@ def load(name: str) -> Tracks:
     if path.exists():
         raise ValueError(f"{path}: neither a folder of audio nor a .csv feature table")
     raise FileNotFoundError(f"no data set {name!r}: choose one of {', '.join(NAMES)}, a folder of audio, a .csv table")
+
+
+def _paired(path: Path) -> Tracks:
+    """The songs with their own words: blocks audio (68) and text (384, MiniLM), and "facts", numbers that describe a song
+    (year; danceability, energy and valence in [0, 1], by Spotify); artists are the groups."""
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: the embedded table is missing; reinstall the package or set HELPERS_DATA")
+    with np.load(path) as stored:
+        found = {name: values.astype(str) if values.dtype.kind == "S" else values for name, values in stored.items()}
+    index = pd.Index(found["track_id"], name="id")
+    blocks = {"audio": pd.DataFrame(found["features"].astype(float), index, list(FEATURES)),
+              "text": pd.DataFrame(found["vectors"].astype(float), index).add_prefix("text_"),
+              "facts": pd.DataFrame({name: found[name].astype(float) for name in FACTS}, index)}  # fmt: skip
+    labels = {name: found[name] for name in ("genius_tag", "msd_genre", "language")}
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Tracks("paired", found["track_id"], found["artist"], blocks, labels, provenance={
+        "n": len(index), "source": path.name, "sha256": sha256})  # fmt: skip
 
 
 def _of_your_own(tracks: Tracks) -> Tracks:
