@@ -1,5 +1,6 @@
 """Our mixture of experts beside that of the package `multivae`: the loss that each reaches on the songs with their own
-words, and the CPU seconds that it takes. Same networks, data, batches, steps and optimiser; `pip install multivae==1.0.3`.
+words, and the CPU seconds that it takes. Same networks, data, batches, steps and optimiser; `pip install
+multivae==1.0.3`.
 
 With --write the result goes to data/results/bench/multimodal.json. Without the package it says so and ends."""
 
@@ -60,7 +61,8 @@ def theirs(data: tuple[torch.Tensor, ...], seed: int) -> tuple[float, float]:
     with training.seeded(seed), tempfile.TemporaryDirectory() as folder:
         net = models.MultimodalVAE([x.shape[1] for x in data], RECIPE)
         model = MoPoE(
-            MoPoEConfig(n_modalities=2, latent_dim=RECIPE.latent, input_dims={n: (x.shape[1],) for n, x in zip(names, data)},
+            MoPoEConfig(n_modalities=2, latent_dim=RECIPE.latent,
+                        input_dims={n: (x.shape[1],) for n, x in zip(names, data)},
                         decoders_dist=dict.fromkeys(names, "normal"),
                         decoder_dist_params={n: {"scale": 0.5**0.5} for n in names}),
             {n: Encoder(body) for n, body in zip(names, net.encoders)},

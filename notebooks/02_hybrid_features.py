@@ -33,7 +33,8 @@ if os.environ.get("COLAB_RELEASE_TAG"):  # in Colab only: add the book's package
 # GTZAN has no lyrics. The paper pairs each track with a text of its genre; what that text is decides everything, so the protocols differ in it.
 # `written` and `controlled` draw real Genius lyrics by tag; `released` gives each genre three fixed sentences, as the paper's code
 # does ([Data](../book/data.md)). Tracks that bring words of their own keep them. Three clustering methods are scored with their noise in view, and then
-# the lyrics are taken away. Before this page: [Audio baseline](01_audio_baseline.ipynb).
+# the lyrics are taken away. What words do that are a song's own, [page 9](09_own_words.ipynb) asks. Before this page:
+# [Audio baseline](01_audio_baseline.ipynb).
 
 # %%
 from IPython.display import Markdown
@@ -187,6 +188,7 @@ Markdown(f"The paper's NMI of {paper:.3f} has a simple source: if each of {len(l
 # - DBSCAN's score belongs to its eps and to how noise is counted; a table needs k and the noise share beside it.
 # - A text channel that is chosen by the label hands the label to the model. The leak guard looks for that before training.
 # - A null result needs a positive control: a channel whose scaling hides a planted signal can show nothing.
-# - Lyrics drawn by tag are not the track's own. The shuffled control shows what such lyrics can add.
+# - Lyrics drawn by tag are not the track's own. The shuffled control shows what such lyrics can add; for lyrics that are, see
+#   [page 9](09_own_words.ipynb).
 #
 # Where it is done: `helpers.inputs`, `helpers.clustering`, `helpers.lyrics` ([API](../book/api.md)). Next: [Advanced VAEs](03_advanced_vaes.ipynb).

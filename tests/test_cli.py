@@ -54,6 +54,16 @@ def table(home):
     datasets.load("gtzan-mini-tracks").features.to_csv("music.csv", index_label="track_id")
 
 
+def pairs(home):
+    """Three of the book's songs as the tables that `embedded paired` reads."""
+    (home / "paired").mkdir()
+    songs = datasets.load("paired").rows(np.arange(3))
+    known = {"artist_id": songs.groups, **songs.labels, **songs.blocks["facts"]}
+    pd.DataFrame({"track_id": songs.ids, **known}).to_csv(home / "paired" / "tracks.csv", index=False)
+    songs.features.to_csv(home / "paired" / "features.csv", index_label="track_id")
+    np.savez(home / "paired" / "lyrics.npz", track_id=songs.ids, vectors=songs.text.to_numpy(np.float16))
+
+
 EXAMPLES = {  # command: what its example finds, exit code, what it makes
     "features": (lambda home: write_clips(home / "Music", 3), 0, "music.csv"),
     "cluster": (table, 0, "playlists/tracks.csv"),
@@ -62,6 +72,7 @@ EXAMPLES = {  # command: what its example finds, exit code, what it makes
     "embedded features": (mini, 0, "data/gtzan_mini_segments.csv"),
     "embedded lyrics": (lambda home: write_lyrics("genius_sample.csv", 20), 0, "data/lyrics_bank.npz"),
     "embedded sentences": (lambda home: None, 0, "data/sentences.npz"),
+    "embedded paired": (pairs, 0, "data/paired.npz"),
 }
 
 

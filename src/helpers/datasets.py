@@ -24,10 +24,10 @@ class Tracks:
     """A set of tracks (or segments of tracks): named blocks of features, and labels when there are any.
 
     `ids` (n,) str are unique; `groups` (n,) str name what belongs together, the track of a segment, the artist of a
-    track where artists are known; `blocks` maps "audio", and "text" where tracks have words of their own, to tables
-    (n, any number of columns) float64 indexed by `ids`; `labels` maps names to (n,) str arrays, "" where
-    unknown, and `scored` names the one that pages score, the first by default; `start_s` (n,) seconds or None; `provenance` says where the numbers come
-    from."""
+    track where artists are known; `blocks` maps "audio", and "text" where tracks have words of their own, to tables (n,
+    any number of columns) float64 indexed by `ids`; `labels` maps names to (n,) str arrays, "" where unknown, and
+    `scored` names the one that pages score, the first by default; `start_s` (n,) seconds or None; `provenance` says
+    where the numbers come from."""
 
     name: str
     ids: np.ndarray
@@ -102,9 +102,9 @@ def load(name: str) -> Tracks:
     """Load a set of tracks.
 
     `name` is "gtzan-mini" (1000 three-second segments of 100 real tracks), "gtzan-mini-tracks" (those 100 tracks),
-    "paired" (1000 songs with their own words), "gtzan" (the user's full collection: `data/gtzan.csv` or `$GTZAN_FEATURES`), "demo" (synthetic), the path of a
-    feature table (.csv), or of a folder of audio.
-    Raises FileNotFoundError for a missing name or table, ValueError for a table that cannot be used."""
+    "paired" (1000 songs with their own words), "gtzan" (the user's full collection: `data/gtzan.csv` or
+    `$GTZAN_FEATURES`), "demo" (synthetic), the path of a feature table (.csv), or of a folder of audio. Raises
+    FileNotFoundError for a missing name or table, ValueError for a table that cannot be used."""
     name = str(name)
     if name in EMBEDDED:
         path = data_dir() / EMBEDDED[name]
@@ -139,8 +139,8 @@ def load(name: str) -> Tracks:
 
 
 def _paired(path: Path) -> Tracks:
-    """The songs with their own words: blocks audio (68) and text (384, MiniLM), and "facts", numbers that describe a song
-    (year; danceability, energy and valence in [0, 1], by Spotify); artists are the groups."""
+    """The songs with their own words: blocks audio (68) and text (384, MiniLM), and "facts", numbers that describe a
+    song (year; danceability, energy and valence in [0, 1], by Spotify); artists are the groups."""
     if not path.exists():
         raise FileNotFoundError(f"{path}: the embedded table is missing; reinstall the package or set HELPERS_DATA")
     with np.load(path) as stored:

@@ -222,12 +222,12 @@ def vade_loss(net: VaDE, batch: tuple[Tensor, ...], beta: float) -> tuple[Tensor
 class MultimodalVAE(nn.Module):
     """A VAE of several modalities, a decoder for each from one code; `sizes` are their numbers of columns.
 
-    `joint`: one encoder reads all modalities side by side (Suzuki, Nakayama & Matsuo 2016, without the encoders of single
-    modalities). Else each has its encoder, an expert; any subset of experts gives a posterior by multiplication, and the
-    posterior is the mixture of all of these (MoPoE, Sutter, Daunhawer & Vogt 2021): the one of the family that holds both
-    MVAE's product (Wu & Goodman 2018) and MMVAE's mixture (Shi et al. 2019), and so reads one modality as well as both. A
-    modality counts by its variance: bring blocks to the same one first (`inputs.fuse`). Page "Songs with their own
-    words"."""
+    `joint`: one encoder reads all modalities side by side (Suzuki, Nakayama & Matsuo 2016, without the encoders of
+    single modalities). Else each has its encoder, an expert; any subset of experts gives a posterior by multiplication,
+    and the posterior is the mixture of all of these (MoPoE, Sutter, Daunhawer & Vogt 2021): the one of the family that
+    holds both MVAE's product (Wu & Goodman 2018) and MMVAE's mixture (Shi et al. 2019), and so reads one modality as
+    well as both. A modality counts by its variance: bring blocks to the same one first (`inputs.fuse`). Page "Songs
+    with their own words"."""
 
     def __init__(self, sizes: Sequence[int], recipe: Recipe, joint: bool = False):
         super().__init__()
@@ -270,15 +270,13 @@ def product(experts: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
 
 
 def multimodal_loss(net: MultimodalVAE, batch: tuple[Tensor, ...], beta: float) -> tuple[Tensor, Tensor, Tensor]:
-    """What training a `MultimodalVAE` minimises, and its reconstruction and KL (nats): the mean, over all subsets of its
-    experts, of the loss of that subset's posterior decoded into every modality (Sutter et al. 2021, sec. 3; the mixture is
-    taken whole where they draw from it)."""
-    experts, found = net.experts(batch), []
-    for size in range(1, len(experts) + 1):
-        for subset in combinations(experts, size):
-            mu, logvar = product(subset)
-            decoded = zip(net.decode(sample(mu, logvar)), batch)
-            found.append(torch.stack([sum((x_hat - x).square().sum() for x_hat, x in decoded),
-                                      kl_divergence(mu, logvar).sum()]))  # fmt: skip
-    reconstruction, kl = torch.stack(found).mean(dim=0) / len(batch[0])
+    """What training a `MultimodalVAE` minimises, and its reconstruction and KL (nats): the mean, over all subsets of
+    its experts, of the loss of that subset's posterior decoded into every modality (Sutter et al. 2021, sec. 3; the
+    mixture is taken whole where they draw from it)."""
+    experts = net.experts(batch)
+    subsets = [subset for size in range(1, len(experts) + 1) for subset in combinations(experts, size)]
+    mu, logvar = (torch.cat(parts) for parts in zip(*map(product, subsets)))  # all subsets in one pass of the decoders
+    decoded = zip(net.decode(sample(mu, logvar)), batch)
+    reconstruction = sum((x_hat - x.repeat(len(subsets), 1)).square().sum() for x_hat, x in decoded) / len(mu)
+    kl = kl_divergence(mu, logvar).sum() / len(mu)
     return reconstruction + beta * kl, reconstruction, kl

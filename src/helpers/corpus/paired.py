@@ -45,8 +45,8 @@ def build(folder: Path) -> Path:
 
 def agreement(folder: Path) -> pd.DataFrame:
     """Largest absolute difference, by block of features, between `data/paired.npz` and what the files in `folder`/audio
-    give now, and of the words' vectors where `folder`/lyrics_of_the_audio.csv (track_id, lyrics) has their texts: columns
-    block, songs, difference. Empty without audio."""
+    give now, and of the words' vectors where `folder`/lyrics_of_the_audio.csv (track_id, lyrics) has their texts:
+    columns block, songs, difference. Empty without audio."""
     from ..datasets import load
 
     if not (folder / "audio").is_dir():

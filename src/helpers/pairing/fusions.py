@@ -1,7 +1,7 @@
 """Ways to make one space of a song's sound and of its words, and the songs that they are tried on.
 
-Page "Songs with their own words". A fusion takes the blocks that are there, {"sound": (n, 68), "words": (n, d)}, row for
-row, and gives one space (n, any). None of them sees a label."""
+Page "Songs with their own words". A fusion takes the blocks that are there, {"sound": (n, 68), "words": (n, d)}, row
+for row, and gives one space (n, any). None of them sees a label."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def songs(dataset: str) -> tuple[Tracks, str]:
 
 @dataclass(frozen=True)
 class Pair:
-    """Sound (n, 68), z-scored, words (n, at most DIMS), their first components with the variances that they have, and the
-    language of each song, (n,) str, or None where it is not known."""
+    """Sound (n, 68), z-scored, words (n, at most DIMS), their first components with the variances that they have, and
+    the language of each song, (n,) str, or None where it is not known."""
 
     sound: np.ndarray
     words: np.ndarray

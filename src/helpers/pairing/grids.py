@@ -19,7 +19,7 @@ FOLDED = 3  # seeds of retrieval, at most: each trains a network a fold
 
 
 def publish(tracks: Tracks, folder: Path, seeds: int, n_jobs: int | None = None) -> None:
-    """Compute every grid on songs with their own words and write its table; what the store holds is not computed again."""
+    """Compute every grid on songs with their own words and write its table; what the store holds is read."""
     found = study.clusters(tracks, list(FUSIONS), CONTROLS, seeds, n_jobs)
     grids = {
         "fusions": lambda: study.scores(tracks, found),
@@ -35,8 +35,8 @@ def publish(tracks: Tracks, folder: Path, seeds: int, n_jobs: int | None = None)
 
 
 def texts(seeds: int) -> pd.DataFrame:
-    """Other texts, the bank of Genius lyrics (`lyrics.bank`): what K-Means on their vectors alone finds, language or tag:
-    target, k, texts, seeds, mean and sd of NMI, and chance of NMI."""
+    """Other texts, the bank of Genius lyrics (`lyrics.bank`): what K-Means on their vectors alone finds, language or
+    tag: target, k, texts, seeds, mean and sd of NMI, and chance of NMI."""
     bank, rows = lyrics.bank(), []
     whole = bank.rows(None, None)
     for target, values, kept in (("language", bank.language[whole], ("de", "en")),

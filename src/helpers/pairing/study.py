@@ -1,4 +1,5 @@
-"""What each fusion finds, against controls, and what sound and words know of a song: clusters, probes, retrieval, variance.
+"""What each fusion finds, against controls, and what sound and words know of a song: clusters, probes, retrieval,
+variance.
 
 Page "Songs with their own words" calls these for few seeds, `grids` for many. Everything is drawn by artist: folds and
 intervals. A label is scored on the songs that have it, in classes of more than a few songs (`targets`)."""
@@ -53,8 +54,8 @@ def _codes(values: np.ndarray, here: np.ndarray, least: int) -> np.ndarray:
 
 
 def clustered(pair: Pair, labels: ARRAYS, name: str, control: str, seed: int) -> ARRAYS:
-    """K-Means on a fusion's space, once a target, on the songs that have it and with as many clusters as it has classes:
-    target -> clusters (n_target,). Nothing for a training that ran away."""
+    """K-Means on a fusion's space, once a target, on the songs that have it and with as many clusters as it has
+    classes: target -> clusters (n_target,). Nothing for a training that ran away."""
     from ..training import Diverged
 
     try:
@@ -86,8 +87,8 @@ def scores(
     tracks: Tracks, found: dict[tuple[str, str, str], np.ndarray], names: Sequence[str] = ("nmi", "ari")
 ) -> pd.DataFrame:
     """One row a fusion, control, target and metric: k, songs, seeds, mean, low, high (95 % intervals over artists and
-    seeds), and own words minus this control, `gain`, `gain_low`, `gain_high`, paired over artists; for own words the gain
-    is over the sound alone, without a network, which `found` has among ("concatenation", "sound alone")."""
+    seeds), and own words minus this control, `gain`, `gain_low`, `gain_high`, paired over artists; for own words the
+    gain is over the sound alone, without a network, which `found` has among ("concatenation", "sound alone")."""
     labels, rows = targets(tracks), []
     for (name, control, target), one in found.items():
         codes = labels[target]
@@ -106,7 +107,8 @@ def scores(
 def by_weight(tracks: Tracks, seeds: int, n_jobs: int | None = None) -> pd.DataFrame:
     """`scores` by NMI of the concatenation at every weight of the words, 0 to 1, with own words and those of others:
     fusion is "words weigh 0.4", and `weight` the number."""
-    found = clusters(tracks, list(WEIGHTS), (OWN, WITHIN, OVER), seeds, n_jobs)
+    control = WITHIN if len(set(tracks.labels.get("language", ()))) > 1 else OVER
+    found = clusters(tracks, list(WEIGHTS), (OWN, control), seeds, n_jobs)
     found |= clusters(tracks, ["concatenation"], (OWN, SOUND), seeds, n_jobs)
     table = scores(tracks, found, ("nmi",))
     table = table[table.fusion != "concatenation"]
@@ -152,9 +154,9 @@ def probed(X: np.ndarray, y: np.ndarray, artists: np.ndarray, classes: bool, see
 
 
 def probes(tracks: Tracks, seeds: int, n_jobs: int | None = None) -> pd.DataFrame:
-    """Linear probes of every target from sound, words, both, and sound with others' words: input, target, kind ("balanced
-    accuracy", "R²"), chance, songs, mean, low, high, and `gain`, `gain_low`, `gain_high` of both over this input, in the row
-    of both over sound alone."""
+    """Linear probes of every target from sound, words, both, and sound with others' words: input, target, kind
+    ("balanced accuracy", "R²"), chance, songs, mean, low, high, and `gain`, `gain_low`, `gain_high` of both over this
+    input, in the row of both over sound alone."""
     songs = fusions.pair(tracks)
     labels, numbers = probe_targets(tracks)
     seen = [SOUND, WORDS, OWN, WITHIN if songs.language is not None else OVER]
@@ -167,21 +169,22 @@ def probes(tracks: Tracks, seeds: int, n_jobs: int | None = None) -> pd.DataFram
         for what in seen:
             for seed in range(seeds):
                 todo.append((target, what))
-                calls.append((probed, probe_input(songs, what, seed)[here], y[here], tracks.groups[here], classes, seed))
+                seen_by = probe_input(songs, what, seed)[here]
+                calls.append((probed, seen_by, y[here], tracks.groups[here], classes, seed))
     made: dict[tuple[str, str], list[np.ndarray]] = {}
     for key, part in zip(todo, cache.remember_many(calls, n_jobs, "probes")):
         made.setdefault(key, []).append(part["guess"])
     rows = []
     for target in dict.fromkeys(target for target, _ in todo):
-        y = labels.get(target, numbers.get(target))
-        here = y >= 0 if target in labels else np.isfinite(y)  # type: ignore[operator]
-        sides = {what: _probe_sums(y[here], np.stack(made[target, what]), tracks.groups[here], target in labels)  # type: ignore[index]
+        y = {**labels, **numbers}[target]
+        here = y >= 0 if target in labels else np.isfinite(y)
+        sides = {what: _probe_sums(y[here], np.stack(made[target, what]), tracks.groups[here], target in labels)
                  for what in seen}  # fmt: skip
         for what in seen:
             mean, low, high = metrics._interval([sides[what]], "mean", 0, 0.95)
             gain = metrics._interval([sides[OWN], sides[SOUND if what == OWN else what]], "mean", 0, 0.95)
             rows.append({"input": what, "target": target, "kind": "balanced accuracy" if target in labels else "R²",
-                         "chance": 1 / (y.max() + 1) if target in labels else 0.0, "songs": int(here.sum()),  # type: ignore[union-attr]
+                         "chance": 1 / (y.max() + 1) if target in labels else 0.0, "songs": int(here.sum()),
                          "seeds": seeds, "mean": mean, "low": low, "high": high, "gain": gain[0], "gain_low": gain[1],
                          "gain_high": gain[2]})  # fmt: skip
     return pd.DataFrame(rows)
@@ -206,7 +209,9 @@ def shares(top: np.ndarray, bottom: np.ndarray, artists: np.ndarray) -> tuple[np
     return whole, drawn
 
 
-def _probe_sums(y: np.ndarray, guesses: np.ndarray, artists: np.ndarray, classes: bool) -> tuple[np.ndarray, np.ndarray]:
+def _probe_sums(
+    y: np.ndarray, guesses: np.ndarray, artists: np.ndarray, classes: bool
+) -> tuple[np.ndarray, np.ndarray]:
     """Balanced accuracy, or R², of guesses (S, n)."""
     if classes:
         member = np.eye(int(y.max()) + 1)[y]
@@ -245,10 +250,11 @@ def found_again(pair: Pair, artists: np.ndarray, method: str, shuffled: bool, se
 
 def retrieval(tracks: Tracks, seeds: int, methods: Sequence[str] = ("CCA", "mixture of experts"),
               n_jobs: int | None = None) -> pd.DataFrame:  # fmt: skip
-    """Find a song's words by its sound, artists unseen: method, pairs ("own words", "words shuffled over all"), recall at
-    NEAREST with its interval over artists, that on songs that the space was made of (`recall_seen`), chance, songs, median
-    rank (from 1)."""
+    """Find a song's words by its sound, artists unseen: method, pairs ("own words", "words shuffled over all"), recall
+    at NEAREST with its interval over artists, that on songs that the space was made of (`recall_seen`), chance, songs,
+    median rank (from 1)."""
     songs, rows = fusions.pair(tracks), []
+    methods = methods if len(set(tracks.groups)) > 1 else ()  # no artist could be kept unseen
     todo = [(method, shuffled) for method in methods for shuffled in (False, True)]
     calls = [(found_again, songs, tracks.groups, *one, seed) for one in todo for seed in range(seeds)]
     made = cache.remember_many(calls, n_jobs, "retrieval")
@@ -274,9 +280,10 @@ def explained(X: np.ndarray, codes: np.ndarray) -> float:
 
 
 def variance(tracks: Tracks) -> pd.DataFrame:
-    """Where a label sits in each block: of every principal component (from 1) its share of the block's variance, and how
-    much of the component the label explains; component 0 is the whole block. Columns block, target, component, share,
-    explained, by_kmeans (whole block: what as many K-Means clusters explain, their aim), chance (k - 1 of n - 1)."""
+    """Where a label sits in each block: of every principal component (from 1) its share of the block's variance, and
+    how much of the component the label explains; component 0 is the whole block. Columns block, target, component,
+    share, explained, by_kmeans (whole block: what as many K-Means clusters explain, their aim), chance (k - 1 of n -
+    1)."""
     songs, rows = fusions.pair(tracks), []
     for name, block in (("sound", songs.sound), ("words", songs.words)):
         for target, codes in targets(tracks).items():
@@ -290,5 +297,6 @@ def variance(tracks: Tracks) -> pd.DataFrame:
             rows.append(named | {"component": 0, "share": 1.0, "explained": explained(Z, y),
                                  "by_kmeans": explained(Z, best)})  # fmt: skip
             rows += [named | {"component": i + 1, "share": column.var() / Z.var(axis=0).sum(),
-                              "explained": explained(column[:, None], y)} for i, column in enumerate(scores.T)]  # fmt: skip
+                              "explained": explained(column[:, None], y)}
+                     for i, column in enumerate(scores.T)]  # fmt: skip
     return pd.DataFrame(rows)

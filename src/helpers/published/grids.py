@@ -157,9 +157,8 @@ def run(
     """Compute what is missing of the grid of `dataset`, merge it into its folder (`store.folder_of`), and return that.
 
     `filtered` is a folder with the fault-filtered lists of Kereliuk, Sturm & Larsen 2015, if you have them; `only`
-    takes the runs whose name begins so, "collapse", "multiverse" and, of songs with words, "own_words" among them; with `compute` False only what the
-    store holds is merged.
-    """
+    takes the runs whose name begins so, "collapse", "multiverse" and, of songs with words, "own_words" among them; with
+    `compute` False only what the store holds is merged. """
     tracks = load(dataset)
     folder = store.folder_of(tracks)
     wanted = units(tracks, range(seeds), filtered, only)
