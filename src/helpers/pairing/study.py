@@ -280,10 +280,9 @@ def explained(X: np.ndarray, codes: np.ndarray) -> float:
 
 
 def variance(tracks: Tracks) -> pd.DataFrame:
-    """Where a label sits in each block: of every principal component (from 1) its share of the block's variance, and
-    how much of the component the label explains; component 0 is the whole block. Columns block, target, component,
-    share, explained, by_kmeans (whole block: what as many K-Means clusters explain, their aim), chance (k - 1 of n -
-    1)."""
+    """Where a label sits in each block: of every principal component (from 1; 0 is the whole block) its share of the
+    block's variance, and how much of it lies between the classes of the label, `explained`, and between as many K-Means
+    clusters of the block, `by_kmeans`, whose aim that is. Also block, target, and chance (k - 1 of n - 1)."""
     songs, rows = fusions.pair(tracks), []
     for name, block in (("sound", songs.sound), ("words", songs.words)):
         for target, codes in targets(tracks).items():
@@ -297,6 +296,6 @@ def variance(tracks: Tracks) -> pd.DataFrame:
             rows.append(named | {"component": 0, "share": 1.0, "explained": explained(Z, y),
                                  "by_kmeans": explained(Z, best)})  # fmt: skip
             rows += [named | {"component": i + 1, "share": column.var() / Z.var(axis=0).sum(),
-                              "explained": explained(column[:, None], y)}
+                              "explained": explained(column[:, None], y), "by_kmeans": explained(column[:, None], best)}
                      for i, column in enumerate(scores.T)]  # fmt: skip
     return pd.DataFrame(rows)
