@@ -86,7 +86,7 @@ def gains(table: pd.DataFrame, target: str | None = None) -> Figure:
                       color=colour, capsize=2, lw=1.2, label=f"own words − {name}")  # fmt: skip
     axis.axvline(0, color="black", lw=0.8)
     axis.set_yticks(range(len(fusions)), [textwrap.fill(name, 24) for name in fusions], fontsize=9)
-    axis.invert_yaxis()
+    axis.set_ylim(len(fusions) - 0.4, -0.6)
     axis.set(xlabel=f"gain in agreement with the {name_of(target)} (NMI)")
     axis.grid(axis="y", visible=False)
     figure.legend(loc="outside lower center", ncols=1, frameon=False, fontsize=9)
