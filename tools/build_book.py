@@ -121,6 +121,9 @@ def main() -> None:
     for name in ("GTZAN_FEATURES", "GTZAN_AUDIO", "HELPERS_DATA", "HELPERS_CACHE"):  # notebooks run in another folder
         if os.environ.get(name):
             os.environ[name] = str(Path(os.environ[name]).expanduser().resolve())
+    if Path(os.environ.get("HELPERS_LABELS") or "-").is_file():
+        os.environ["HELPERS_LABELS"] = str(Path(os.environ["HELPERS_LABELS"]).resolve())
+    os.environ["HELPERS_PLAYLISTS"] = str(root / "_build" / "playlists")
     stage, stamp = root / "_build" / "stage", root / "_build" / "html.key"
     index = root / "_build" / "html" / "index.html"
     with contextlib.ExitStack() as stack:

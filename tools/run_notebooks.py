@@ -47,11 +47,12 @@ class NotebookFailed(Exception):
 
 def surroundings(root: Path, dataset: str | None) -> str:
     """Hash of what any page may depend on beside its code: the data it may read, the lock and Python itself."""
-    total = hashlib.sha256(f"{sys.version}{os.environ.get('GTZAN_AUDIO')}".encode())  # a page plays what lies there
+    said = [os.environ.get(name) or "" for name in ("GTZAN_AUDIO", "HELPERS_LABELS", "HELPERS_LYRICS")]  # pages read them
+    total = hashlib.sha256(f"{sys.version}{said}".encode())
     for folder in dict.fromkeys((root / "data", Path(os.environ.get("HELPERS_DATA") or root / "data"))):
         read = [p for p in sorted(folder.rglob("*")) if p.is_file() and not p.is_relative_to(folder / "raw")]
         _digest(total, [*read, folder / "raw" / "lyrics_bank.npz"], folder)
-    own = [Path(given) for given in (os.environ.get("GTZAN_FEATURES"), dataset) if given]
+    own = [Path(given) for given in (os.environ.get("GTZAN_FEATURES"), os.environ.get("HELPERS_LABELS"), dataset) if given]
     _digest(total, [root / "requirements.lock", *own], root)
     if dataset and Path(dataset).is_dir():  # a folder of audio is large: names, sizes and times have to do
         found = [(str(p), p.stat()) for p in sorted(Path(dataset).rglob("*")) if p.is_file()]

@@ -37,6 +37,7 @@ log = logging.getLogger("helpers")
 
 PACKAGE = Path(__file__).resolve().parent
 VERSIONS = ("numpy", "scipy", "scikit-learn", "torch")  # packages whose release may change a number
+CONTAINERS = (list, tuple, set, frozenset, Mapping)
 _counts: Counter[str] = Counter()
 
 
@@ -70,6 +71,8 @@ def key(function: Callable | str, *arguments: Any) -> str:
     total.update(b"<tuple>")
     for argument in arguments:
         _feed(total, argument)
+        if isinstance(argument, CONTAINERS):
+            total.update(b"</>")  # f([1], 2) is not f([1, 2])
     return total.hexdigest()[:40]
 
 
@@ -99,7 +102,7 @@ def _feed(total, value: Any) -> None:
     elif isinstance(value, (list, tuple, set, frozenset)):
         for part in value if isinstance(value, (list, tuple)) else sorted(value, key=repr):
             _feed(total, part)
-            if isinstance(part, (list, tuple, Mapping)):
+            if isinstance(part, CONTAINERS):
                 total.update(b"</>")  # [[1], 2] is not [[1, 2]]
     elif isinstance(value, (str, bytes, int, float, complex, np.generic, PurePath, range, type(None))):
         total.update(repr(value).encode())
