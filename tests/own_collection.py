@@ -27,10 +27,11 @@ BY_LIBSNDFILE = {
 }  # fmt: skip
 HOSTILE = [  # names of tracks; each a file of its own
     "<img src=x onerror=alert(1)>", "<svg onload=alert(1)>", "a|b|c", "new\nline", "carriage\rreturn", "tab\there",
-    "=cmd|' calc'!A1", "+1+1", "-2", "@SUM(A1)", "$HOME `id` $(id)", 'a "quote"', "it's", "{{ title }}", "{% raw %}",
-    "**bold** _and_ `code`", "[link](javascript:alert(1))", "back\\slash", "turned \u202egnp", "日本語", "Beyonce\u0301",
-    "note 🎵", "#EXTINF", "%41%2F", " leading", "trailing .", "..dots", "ä" * 100, "nan", "NA", "$x^2$", "&amp;", "!!!",
-    "???", "1. first", "- dash",
+    "=cmd|' calc'!A1", "+1+1", "-2", "@SUM(A1)", "$HOME `id` $(id)", 'a "quote"', "it's", "{{ title }}",
+    "{% raw %}",
+    "**bold** _and_ `code`", "[link](javascript:alert(1))", "back\\slash", "turned \u202egnp", "日本語",
+    "Beyonce\u0301", "note 🎵", "#EXTINF", "%41%2F", " leading", "trailing .", "..dots", "ä" * 100, "nan", "NA",
+    "$x^2$", "&amp;", "!!!", "???", "1. first", "- dash",
 ]  # fmt: skip
 FOLDERS = ["<img src=x onerror=alert(2)>", "R|B", "=1+1", "$HOME", "{{ title }}"]  # and of genres
 

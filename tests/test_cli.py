@@ -157,7 +157,7 @@ def test_cluster_of_a_folder_reports(music, tmp_path, capsys):
     table = pd.read_csv(tmp_path / "out" / "tracks.csv")
     alone = table["cluster"].map(table["cluster"].value_counts())[table["track_id"] == "pop/silent"].item() == 1
     assert alone == ("says little: it holds pop/silent (silent" in said[0])
-    assert all((table.groupby("cluster")["place"].apply(lambda p: sorted(p) == list(range(1, len(p) + 1)))))
+    assert all(table.groupby("cluster")["place"].apply(lambda p: sorted(p) == list(range(1, len(p) + 1))))
 
 
 @pytest.mark.parametrize("rows", [3, 9])

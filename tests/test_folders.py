@@ -12,7 +12,7 @@ import pytest
 import soundfile as sf
 
 from helpers import datasets
-from helpers.corpus import acquire, embedding, folders, joined, playlists, synth
+from helpers.corpus import acquire, embedding, joined, playlists, synth
 from helpers.features import SR
 from tests.material import needs_weights, write_clips
 

@@ -41,7 +41,10 @@ def rows(path, text):
 
 
 def test_one_bad_row_is_named_and_the_others_are_read(tmp_path):
-    table = rows(tmp_path / "l.csv", 'file,lyrics\na,one\nb,two, three, four\nc,"five, six"\nd,caf\udce9\n,,\ne,"seven\neight"\nf,x\n')
+    table = rows(
+        tmp_path / "l.csv",
+        'file,lyrics\na,one\nb,two, three, four\nc,"five, six"\nd,caf\udce9\n,,\ne,"seven\neight"\nf,x\n',
+    )
     assert [(row["file"], row["lyrics"]) for row in table.rows] == [
         ("a", "one"), ("c", "five, six"), ("", ""), ("e", "seven\neight"), ("f", "x"),
     ] or [row["file"] for row in table.rows] == ["a", "c", "e", "f"]  # fmt: skip
@@ -60,7 +63,10 @@ def test_marks_between_values(tmp_path, mark):
 
 
 def test_tables_that_are_none(tmp_path):
-    for text, says in (("", "the table is empty"), ("name,lyrics\n", "it has the columns name, lyrics; needed are lyrics and file")):
+    for text, says in (
+        ("", "the table is empty"),
+        ("name,lyrics\n", "it has the columns name, lyrics; needed are lyrics and file"),
+    ):
         with pytest.raises(ValueError, match=says):
             rows(tmp_path / "l.csv", text)
 
@@ -90,13 +96,17 @@ def test_rows_without_or_with_several_tracks_are_named(tmp_path):
 def test_long_texts_are_counted_and_may_be_read_whole(tmp_path):
     long = " ".join(f"word{i} rain road" for i in range(300))
     paths = {name: tmp_path / f"{name}.wav" for name in ("a", "b", "c")}
-    pd.DataFrame({"file": ["a", "b", "c"], "lyrics": [long, "rain on the road", "[Instrumental]"]}).to_csv(tmp_path / "l.csv", index=False)
+    pd.DataFrame({"file": ["a", "b", "c"], "lyrics": [long, "rain on the road", "[Instrumental]"]}).to_csv(
+        tmp_path / "l.csv", index=False
+    )
     first = joined.lyrics(paths, tmp_path / "l.csv")
     assert first.said[:2] == ["lyrics for 2 of 3 tracks, the mean vector for the rest", "1 rows hold no words"]
     assert first.said[2].startswith("1 texts have more than 256 tokens, of which the first 256 are read")
     whole = joined.lyrics(paths, tmp_path / "l.csv", windows=True)
     pieces = embedding._pieces(long)
-    assert len(pieces) > 3 and max(embedding.tokens(pieces)) <= embedding.TOKENS and "".join(pieces).count("word") == 300
+    assert (
+        len(pieces) > 3 and max(embedding.tokens(pieces)) <= embedding.TOKENS and "".join(pieces).count("word") == 300
+    )
     mean = embedding.embed(pieces).mean(axis=0)
     np.testing.assert_allclose(whole.vectors.loc["a"], mean / np.linalg.norm(mean), atol=1e-5)
     np.testing.assert_allclose(first.vectors.loc["a"], embedding.embed([long])[0], atol=1e-6)
@@ -106,7 +116,10 @@ def test_long_texts_are_counted_and_may_be_read_whole(tmp_path):
 @needs_weights
 def test_the_language_is_kept(tmp_path):
     pytest.importorskip("py3langid", reason="py3langid is not installed")
-    texts = ["rain on the road and I am going home to you tonight", "Regen auf der Straße und ich gehe heute Nacht nach Hause zu dir"]
+    texts = [
+        "rain on the road and I am going home to you tonight",
+        "Regen auf der Straße und ich gehe heute Nacht nach Hause zu dir",
+    ]
     paths = {name: tmp_path / f"{name}.wav" for name in ("a", "b")}
     pd.DataFrame({"file": ["a", "b"], "lyrics": texts}).to_csv(tmp_path / "l.csv", index=False)
     assert joined.lyrics(paths, tmp_path / "l.csv").language == {"a": "en", "b": "de"}

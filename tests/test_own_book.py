@@ -1,4 +1,4 @@
-"""Pages of the book on a folder whose every name is hostile, typeset as the book is: names are seen, and nothing runs."""
+"""Pages of the book on a folder of hostile names, typeset as the book is: the names are seen, and nothing runs."""
 
 import os
 import subprocess
@@ -43,7 +43,9 @@ def book(tmp_path_factory):
         patch.setitem(PROTOCOLS, "controlled", replace(PROTOCOLS["controlled"], recipes=small))
         for page in PAGES:
             nbformat.write(executed(page, str(place / MUSIC)), place / "pages" / f"{page}.ipynb")
-    run = run_notebooks.Run(PAGES[0], "", {"dataset": str(place / MUSIC), "protocol": "controlled", "seeds": 1}, 1.0, "", True)
+    run = run_notebooks.Run(
+        PAGES[0], "", {"dataset": str(place / MUSIC), "protocol": "controlled", "seeds": 1}, 1.0, "", True
+    )
     (place / "pages" / "status.md").write_text("# Status\n\n" + pages.status(ROOT, [run]))
     (place / "pages" / "index.md").write_text("# Book\n\n```{toctree}\n" + "\n".join([*PAGES, "status"]) + "\n```\n")
     parse = yaml.safe_load((ROOT / "_config.yml").read_text()).get("parse", {})
@@ -66,10 +68,12 @@ def executed(page: str, dataset: str) -> nbformat.NotebookNode:
         tags = cell.metadata.get("tags", ())
         if cell.cell_type != "code" or "colab" in tags:
             continue
-        with capture_output() as caught:
+        with capture_output():
             found = shell.run_cell(cell.source)
         found.raise_error()
-        cell.outputs = [nbformat.v4.new_output("display_data", data=o.data) for o in caught.outputs if o.data]
+        if found.result is not None:
+            data, _ = shell.display_formatter.format(found.result)
+            cell.outputs = [nbformat.v4.new_output("display_data", data=data)]
         if "parameters" in tags:
             shell.push({"dataset": dataset, "seeds": 1})
     return notebook

@@ -67,7 +67,9 @@ def test_repeated_rows(table, tmp_path):
     assert tracks.n == 8 and tracks.provenance["faults"] == [["row 9 (a)", "it repeats row 6"]]
 
 
-@pytest.mark.parametrize("options", [{"sep": ";"}, {"sep": "\t"}, {"sep": ";", "decimal": ","}, {"encoding": "utf-8-sig"}])
+@pytest.mark.parametrize(
+    "options", [{"sep": ";"}, {"sep": "\t"}, {"sep": ";", "decimal": ","}, {"encoding": "utf-8-sig"}]
+)
 def test_other_marks_between_values(table, tmp_path, options):
     np.testing.assert_allclose(load(table, tmp_path, **options).features, table[list(FEATURES)])
 
@@ -96,7 +98,9 @@ def test_a_row_with_too_many_fields(table, tmp_path):
 
 def test_more_bad_rows_than_good_ones(table, tmp_path):
     table.loc[2:, "tempo"] = np.nan
-    with pytest.raises(ValueError, match=r"6 of 8 rows cannot be used, the first: row 3 \(t2\), column tempo: is empty"):
+    with pytest.raises(
+        ValueError, match=r"6 of 8 rows cannot be used, the first: row 3 \(t2\), column tempo: is empty"
+    ):
         load(table, tmp_path)
 
 

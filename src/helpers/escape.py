@@ -35,8 +35,8 @@ def label(text: object) -> str:
 
 
 def cell(text: str) -> str:
-    """Text for a cell of a CSV: a quotation mark keeps spreadsheets from running it as a formula."""
-    return f"'{text}" if text.startswith(FORMULA) else text
+    """Text for a cell of a CSV, of one line: a quotation mark keeps spreadsheets from running it as a formula."""
+    return printable(f"'{text}" if text.startswith(FORMULA) else text)
 
 
 def for_csv(table: pd.DataFrame) -> pd.DataFrame:

@@ -158,8 +158,8 @@ def confusion_heatmap(table: pd.DataFrame) -> Figure:
     """Figure 5: genres in rows, clusters in columns in the order that best matches them, counts in the cells."""
     figure, axis = plt.subplots(figsize=(WIDTH, 1.2 + 0.4 * len(table)))
     few = table.shape[1] <= 16
-    sns.heatmap(table.rename(index=escape.label), annot=few, fmt="d", cmap="Blues", cbar=not few, ax=axis, linewidths=0.4,
-                annot_kws={"size": 9}, cbar_kws={"label": "rows"})  # fmt: skip
+    sns.heatmap(table.rename(index=escape.label), annot=few, fmt="d", cmap="Blues", cbar=not few, ax=axis,
+                linewidths=0.4, annot_kws={"size": 9}, cbar_kws={"label": "rows"})  # fmt: skip
     axis.set(xlabel="cluster, best match on the diagonal", ylabel="")
     return _close(figure)
 

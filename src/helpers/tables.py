@@ -196,8 +196,8 @@ def read_confusion(genres: np.ndarray | None, labels: np.ndarray) -> str:
         if n else "No cluster holds more than one genre."
     )
     return (
-        f"*{escape.markup(best)}* holds together best ({share[best]:.0%} in one cluster), *{escape.markup(worst)}* least "
-        f"({share[worst]:.0%}). {mixed}"
+        f"*{escape.markup(best)}* holds together best ({share[best]:.0%} in one cluster), *{escape.markup(worst)}* "
+        f"least ({share[worst]:.0%}). {mixed}"
     )
 
 
@@ -221,7 +221,8 @@ def read_guard(made: ModelInput) -> str:
     """A sentence with what the leak guard found in an input (`inputs.prepare`)."""
     if made.c is None:
         return "Leak guard: not run, there are no genres to leak."
-    return f"Leak guard: {escape.markup(' '.join(made.leaks)) or 'none of its four tests found the genre in the input.'}"
+    found = escape.markup(" ".join(made.leaks))
+    return f"Leak guard: {found or 'none of its four tests found the genre in the input.'}"
 
 
 def read_weights(made: ModelInput, survive: bool) -> str:

@@ -81,7 +81,7 @@ def survey(folder: str | Path) -> Found:
         for entry in entries:
             path = here / entry.name
             ending = path.suffix.lower().strip()
-            if entry.name.startswith("."):
+            if entry.name.startswith(".") and not entry.name.startswith(".."):  # "...And So On" is a title
                 found.passed["hidden"] += 1
             elif path.is_dir():
                 (linked if entry.is_symlink() else waiting).append(path)
