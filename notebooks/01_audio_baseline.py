@@ -218,8 +218,10 @@ tables.by_cluster(tracks.ids, own, space)
 paths = tracks.provenance.get("paths")
 words = None if tracks.genres is None else dict(zip(tracks.ids, tracks.genres))
 folder = playlists.folder_of(tracks) if paths else None
+little = folders.read_clusters(own, tracks.ids, tracks.provenance)
 lists = playlists.write(own, tracks.ids, paths, folder, space=space, words=words) if paths else []
-Markdown(f"{len(lists)} playlists, the most typical tracks first, and a table of all tracks are in *{escape.markup(folder)}*." if lists
+Markdown(f"{len(lists)} playlists, the most typical tracks first, and a table of all tracks are in *{escape.markup(folder)}*."
+         + "".join(f"\n\n{escape.markup(sentence)}" for sentence in little) if lists
          else "These tracks come without sound files, so there is nothing to play; [the sound page](08_sound.ipynb) has clips to listen to.")
 
 # %% [markdown]

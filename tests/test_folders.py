@@ -78,10 +78,11 @@ def test_folder_lyrics_of_tracks_that_share_a_name(tmp_path):
         sf.write(paths[track], synth.clip("pop", seed=i, seconds=1.0), SR)
     files = ["A/01 Intro.wav", "B/01 Intro.wav", "beyonc\u00e9.wav"]
     pd.DataFrame({"file": files, "lyrics": ["one", "two", "three"]}).to_csv(tmp_path / "lyrics.csv", index=False)
-    found = joined.lyrics(paths, tmp_path / "lyrics.csv").vectors
+    found = joined.read_lyrics(paths, tmp_path / "lyrics.csv").vectors
     np.testing.assert_allclose(found, embedding.embed(["one", "two", "three"], quiet=True), atol=1e-3)
     pd.DataFrame({"file": files[:1], "lyrics": ["one"]}).to_csv(tmp_path / "lyrics.csv", index=False)
-    assert joined.lyrics(paths, tmp_path / "lyrics.csv").vectors.notna().all(axis=1).tolist() == [True, False, False]
+    found = joined.read_lyrics(paths, tmp_path / "lyrics.csv").vectors
+    assert found.notna().all(axis=1).tolist() == [True, False, False]
 
 
 def test_a_folder_of_yours_called_gtzan_is_not_the_collection(tmp_path):

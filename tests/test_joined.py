@@ -99,10 +99,10 @@ def test_long_texts_are_counted_and_may_be_read_whole(tmp_path):
     pd.DataFrame({"file": ["a", "b", "c"], "lyrics": [long, "rain on the road", "[Instrumental]"]}).to_csv(
         tmp_path / "l.csv", index=False
     )
-    first = joined.lyrics(paths, tmp_path / "l.csv")
+    first = joined.read_lyrics(paths, tmp_path / "l.csv")
     assert first.said[:2] == ["lyrics for 2 of 3 tracks, the mean vector for the rest", "1 rows hold no words"]
     assert first.said[2].startswith("1 texts have more than 256 tokens, of which the first 256 are read")
-    whole = joined.lyrics(paths, tmp_path / "l.csv", windows=True)
+    whole = joined.read_lyrics(paths, tmp_path / "l.csv", windows=True)
     pieces = embedding._pieces(long)
     assert (
         len(pieces) > 3 and max(embedding.tokens(pieces)) <= embedding.TOKENS and "".join(pieces).count("word") == 300
@@ -122,4 +122,4 @@ def test_the_language_is_kept(tmp_path):
     ]
     paths = {name: tmp_path / f"{name}.wav" for name in ("a", "b")}
     pd.DataFrame({"file": ["a", "b"], "lyrics": texts}).to_csv(tmp_path / "l.csv", index=False)
-    assert joined.lyrics(paths, tmp_path / "l.csv").language == {"a": "en", "b": "de"}
+    assert joined.read_lyrics(paths, tmp_path / "l.csv").language == {"a": "en", "b": "de"}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -122,6 +123,20 @@ def lyrics(
     embedding.save_bank(made, out)
     if not quiet:
         typer.echo(f"{out}: {len(made.vectors)} vectors of {len(sample)} texts")
+    if sample.attrs["faults"]:  # a warning has named them
+        raise typer.Exit(LEFT_OUT)
+
+
+def _minutes(X, recipe) -> str:
+    """How long training will take, from two epochs on some of the rows; "" where it is soon done."""
+    from . import training
+
+    if len(X) < 5000:
+        return ""
+    few, began = X[:: len(X) // 1000], time.perf_counter()
+    training.fit(few, recipe.but(epochs=2, anneal="none"), 0, use_cache=False)
+    minutes = (time.perf_counter() - began) / 2 * recipe.epochs * len(X) / len(few) / 60
+    return f", {recipe.epochs} epochs: about {minutes:.0f} minutes, unless the store has it"
 
 
 @app.command(epilog="Example: python -m helpers cluster music.csv --clusters 8 --out playlists")
@@ -147,8 +162,8 @@ def cluster(
     import pandas as pd
 
     from . import clustering, inputs, protocols, training
-    from .corpus import playlists
-    from .escape import for_csv
+    from .corpus import folders, playlists
+    from .escape import for_csv, printable
 
     chosen, own = protocols.get(protocol), Path(source).expanduser().is_dir()
     options = {"labels": labels, "lyrics": lyrics, "quiet": quiet} if own else {}
@@ -160,7 +175,7 @@ def cluster(
     phase, recipe = (1, "basic_vae") if tracks.text is None or lyrics == "none" else (2, "enhanced_vae")
     X = inputs.prepare(tracks, chosen, phase, seed).X
     if not quiet:
-        typer.echo(f"training on {tracks.n} rows, {chosen.recipes[recipe].epochs} epochs", err=True)
+        typer.echo(f"training on {tracks.n} rows{_minutes(X, chosen.recipes[recipe])}", err=True)
     latent = training.fit(X, chosen.recipes[recipe], seed).mu
     small = {"dbscan": {"min_samples": min(8, tracks.n // 2)}, "spectral": {"n_neighbors": min(10, tracks.n)},
              "hdbscan": {"min_cluster_size": max(2, min(15, tracks.n // 2))}}  # fmt: skip
@@ -176,13 +191,8 @@ def cluster(
     code = _say(tracks.provenance, paths, out / "report.csv", quiet)
     if not quiet:
         sizes = pd.Series(found).value_counts().sort_index()
-        odd = dict(map(tuple, tracks.provenance.get("remarks", [])))
-        for label in sizes.index[sizes.index >= 0]:
-            members = tracks.ids[found == label].tolist()
-            if len(members) == 1 or all(i in odd for i in members):
-                why = f" ({odd[members[0]]})" if members[0] in odd else ""
-                more = f" and {len(members) - 1} more that are odd" * (len(members) > 1)
-                typer.echo(f"cluster {label} says little: it holds {members[0]}{why}{more}", err=True)
+        for sentence in folders.read_clusters(found, tracks.ids, tracks.provenance):
+            typer.echo(printable(sentence), err=True)
         typer.echo(f"{out}: {tracks.n} tracks; " + ", ".join(f"{k}: {n}" for k, n in sizes.items()))
     raise typer.Exit(code)
 

@@ -129,7 +129,7 @@ def load(name: str, **options) -> Tracks:
         from .corpus.folders import load_folder
 
         return _of_your_own(load_folder(path, **options))
-    if path.suffix.lower() == ".csv" and path.exists():
+    if path.suffix.lower() in (".csv", ".tsv") and path.exists():
         return _of_your_own(read_table(path, path.stem))
     if path.exists():
         raise ValueError(f"{path}: neither a folder of audio nor a .csv feature table")

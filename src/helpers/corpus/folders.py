@@ -169,9 +169,9 @@ def choose_labels(
             tagged, "untagged"
         ), f"Labels: the genre tags in the files, as asked; {_missing(tagged)} have none."
     if how:
-        from .joined import labels
+        from .joined import read_labels
 
-        given, rows = labels(paths, how, tags)
+        given, rows = read_labels(paths, how, tags)
         said = f"Labels: from {printable(Path(how).name)}; {len(paths) - len(given)} tracks have none"
         if rows.faults:
             line, why = rows.faults[0]
@@ -240,13 +240,13 @@ def load_folder(
 
     Finished tracks are stored, so that the second call only reads what is new or changed.  `labels` is that of
     `choose_labels` (default: $HELPERS_LABELS); `lyrics`, "first", "windows" or "none", says how a `lyrics.csv` in the
-    folder is read (default: $HELPERS_LYRICS, else "first"; see `joined.lyrics`).  Tracks of one artist share a group
+    folder is read (`joined.read_lyrics`; default: $HELPERS_LYRICS, else "first").  Tracks of one artist share a group
     where tags name ten artists or more, and so do doubles.  The provenance holds what `report` and `read_report` say.
     Raises ValueError when there is no audio or none that decodes.
     """
     from ..datasets import from_table
     from .fast_features import extract_all
-    from .joined import lyrics as join_lyrics
+    from .joined import read_lyrics
 
     folder = Path(folder).expanduser().resolve()
     found = survey(folder)
@@ -267,7 +267,7 @@ def load_folder(
     words = next((folder / name for name in ("lyrics.csv", "lyrics.tsv") if (folder / name).is_file()), None)
     told: dict[str, Any] = {}
     if words is not None and how != "none":
-        own = join_lyrics(kept, words, made.tags, windows=how == "windows", quiet=quiet)
+        own = read_lyrics(kept, words, made.tags, windows=how == "windows", quiet=quiet)
         text = own.vectors.fillna(
             own.vectors.mean()
         )  # a track without lyrics sits in the middle: its text says nothing
@@ -360,3 +360,16 @@ def read_report(provenance: Mapping[str, Any], most: int = 20) -> list[str]:
     if rows:
         said.append(f"Rows that could not be used: {some([f'{place}: {reason}' for place, reason in rows])}.")
     return said + list(provenance.get("sentences", []))
+
+
+def read_clusters(labels: np.ndarray, ids: np.ndarray, provenance: Mapping[str, Any]) -> list[str]:
+    """A sentence for each cluster that says little: of one track, or of tracks that are all odd. labels, ids (n,)."""
+    odd = dict(map(tuple, provenance.get("remarks", [])))
+    said = []
+    for label in sorted(set(labels[labels >= 0].tolist())):
+        members = ids[labels == label].tolist()
+        if len(members) == 1 or all(i in odd for i in members):
+            why = f" ({odd[members[0]]})" if members[0] in odd else ""
+            more = f" and {len(members) - 1} more that are odd" * (len(members) > 1)
+            said.append(f"Cluster {label} says little: it holds {members[0]}{why}{more}.")
+    return said

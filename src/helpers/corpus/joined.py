@@ -8,7 +8,7 @@ import csv
 import html
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -57,9 +57,8 @@ def read_rows(path: str | Path, needed: Sequence[Sequence[str]]) -> Rows:
         first = file.readline()
         mark = max(",;\t", key=first.count) if first.strip() else ","
         file.seek(0)
-        reader = csv.reader(file, delimiter=mark, strict=True)
         found, names = Rows(path), None
-        for line, row, why in _each(reader):
+        for line, row, why in each_row(file, mark):
             if names is None:
                 names = [name.strip().casefold() for name in row]
                 if why or not any(set(group) <= set(names) for group in needed):
@@ -70,8 +69,6 @@ def read_rows(path: str | Path, needed: Sequence[Sequence[str]]) -> Rows:
                 found.faults.append((line, why))
             elif len(row) != len(names) and any(row):
                 found.faults.append((line, f"{len(row)} fields instead of {len(names)}"))
-            elif any("\udc80" <= c <= "\udcff" for value in row for c in value):
-                found.faults.append((line, "not UTF-8"))
             elif any(row):
                 found.rows.append(dict(zip(names, row, strict=True)) | {"line": str(line)})
     if names is None:
@@ -79,23 +76,23 @@ def read_rows(path: str | Path, needed: Sequence[Sequence[str]]) -> Rows:
     return found
 
 
-def _each(reader) -> Iterator[tuple[int, list[str], str]]:
-    """(line on which it begins, row, what is wrong with it)."""
+def each_row(file: Iterable[str], mark: str) -> Iterator[tuple[int, list[str], str]]:
+    """(line on which it begins, fields, what is wrong with it or "") of each row of an open table whose encoding errors
+    are surrogates."""
+    reader = csv.reader(file, delimiter=mark, strict=True)
     while True:
-        line = reader.line_num + 1
+        line, row, why = reader.line_num + 1, [], ""
         try:
             row = next(reader)
+            if any("\udc80" <= c <= "\udcff" for value in row for c in value if c > "\ud7ff"):
+                why = "not UTF-8"
         except StopIteration:
             return
         except csv.Error as error:
-            said = (
-                "a quotation mark is never closed: nothing after it is read"
-                if "end of data" in str(error)
-                else str(error)
-            )
-            yield line, [], said
-            continue
-        yield line, row, ""
+            why = str(error)
+            if "end of data" in why:
+                why = "a quotation mark is never closed: nothing after it is read"
+        yield line, row, why
 
 
 def match(table: Rows, paths: Mapping[str, Path], tags: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
@@ -154,7 +151,7 @@ class Words:
     faults: list[tuple[int, str]]
 
 
-def lyrics(
+def read_lyrics(
     paths: Mapping[str, Path], table: str | Path, tags: Mapping[str, Mapping[str, str]] | None = None,
     *, windows: bool = False, quiet: bool = True,
 ) -> Words:  # fmt: skip
@@ -168,7 +165,8 @@ def lyrics(
     rows = read_rows(table, [("lyrics", "file"), ("lyrics", "title", "artist")])
     matched = match(rows, paths, tags or {})
     if not matched:
-        raise ValueError(f"{table}: none of its {len(rows.rows)} rows belongs to a track of this folder")
+        raise ValueError(f"{table}: none of its {len(rows.rows)} rows belongs to a track of this folder; "
+                         "mend it, or leave words out: lyrics=none")  # fmt: skip
     texts = {track: text for track in paths if track in matched and (text := clean(matched[track]["lyrics"]))}
     vectors = pd.DataFrame(np.nan, index=pd.Index(list(paths), name="id"),
                            columns=[f"text_{i:03d}" for i in range(embedding.DIMS)])  # fmt: skip
@@ -196,7 +194,7 @@ def _language(text: str) -> str:
     return py3langid.classify(text)[0]
 
 
-def labels(
+def read_labels(
     paths: Mapping[str, Path], table: str | Path, tags: Mapping[str, Mapping[str, str]]
 ) -> tuple[dict[str, str], Rows]:
     """The `genre` of tracks from a table with that column and `file`, or `title` and `artist`."""
