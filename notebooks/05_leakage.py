@@ -195,7 +195,8 @@ Markdown("\n".join(f"- Phase {n}: {look(n)}" for n in (1, 2, 3)))
 # %% mystnb={"figure": {"caption": "The opening page's figure on the data of this build, without the network: bars are means over the seeds of this page, whiskers their range, the black mark is chance.", "name": "fig-leak-live"}, "image": {"alt": "Horizontal bars of NMI for up to six inputs, with the label in the input and without."}}
 live = leakage.by_input_live(tracks, seeds)
 none = "These tracks have no genre labels to agree with."
-drawn = plots.agreement(live, escape.label(f"On {tracks.name}")) if len(live) else None
+title = escape.label(f"On {tracks.name}")
+drawn = plots.agreement(live, title) if len(live) else None
 drawn or figures.missing(none)
 
 # %% [markdown]

@@ -235,7 +235,8 @@ if paths:
     shown = players.listen(tracks, space, labels, paths)
 else:
     shown = Markdown(
-        f"There is nothing to hear in this build: **{escape.markup(tracks.name)}** "
+        "There is nothing to hear in this build: "
+        f"**{escape.markup(tracks.name)}** "
         "comes as a table of numbers, without sound."
     )
 shown
