@@ -166,6 +166,8 @@ def cluster(
     from .escape import for_csv, printable
 
     chosen, own = protocols.get(protocol), Path(source).expanduser().is_dir()
+    if not own and (labels or lyrics != "none"):
+        raise ValueError("--labels and --lyrics are for a folder of audio; a table has its own labels")
     options = {"labels": labels, "lyrics": lyrics, "quiet": quiet} if own else {}
     tracks = datasets.load(source, **options)
     distinct = len(tracks.features.drop_duplicates())
