@@ -202,6 +202,14 @@ def test_what_the_documents_print_is_what_the_command_takes(line):
     command.make_context("helpers", words, resilient_parsing=False)  # as click reads it: unknown options are errors
 
 
+def test_what_the_documents_import_is_there():
+    pages = [ROOT / "README.md", *sorted((ROOT / "book").glob("*.md"))]
+    lines = [line for page in pages for line in re.findall(r"^ *(from helpers\S* import .*)$", page.read_text(), re.M)]
+    assert len(lines) > 1
+    for line in lines:
+        exec(line, {})
+
+
 def test_the_documents_name_every_command_for_own_music():
     assert {line.split()[0] for line in documented()} >= {"cluster", "features"}
 

@@ -245,6 +245,12 @@ def test_ids_never_collide(tmp_path):
     assert len(paths) == 7 and len({str(p) for p in paths.values()}) == 7
 
 
+def test_a_list_of_paths_does(tmp_path):
+    paths = list(write_clips(tmp_path, 2, seconds=1.0).values())
+    table, faults = fast_features.extract_table(paths, quiet=True)
+    assert table["track_id"].tolist() == [str(p) for p in paths] and faults.empty
+
+
 def test_a_folder_that_cannot_be_read_is_named(tmp_path):
     from tests.material import AS_ANOTHER_USER, open_to_all
 
