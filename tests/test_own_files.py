@@ -68,6 +68,24 @@ fast_features.extract_all(folders.find_audio({str(made[0].folder / "damage")!r})
     assert done.returncode == 0 and done.stderr == "", done.stderr
 
 
+def test_threads_give_the_terminal_back(made):
+    """As the threads of a dask worker: after them all, what is written still arrives."""
+    code = f"""
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from helpers.corpus import audio
+def read(path):
+    try:
+        audio.read_sound(path)
+    except ValueError:
+        pass
+with ThreadPoolExecutor(4) as pool:
+    list(pool.map(read, [{str(made[0].folder / "damage" / "overwritten.mp3")!r}] * 12))
+print("arrived", file=sys.stderr)
+"""
+    assert python(code).stderr == "arrived\n"
+
+
 # ---- formats --------------------------------------------------------------------------------------------------------
 
 

@@ -13,6 +13,7 @@ import os
 import re
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -29,6 +30,7 @@ NEEDED = "more formats are read with PyAV: pip install av"
 TAGS = ("artist", "title", "genre", "album_artist")
 DECODER = re.compile(r"\[src/libmpg123|Note: |Warning: |\[lib")  # how libmpg123's own lines begin
 HARMLESS = re.compile(r"libmpg123/id3\.c|^Warning: |^Note: ")  # of tags and tables of contents, not of sound
+_messages = threading.Lock()  # what decoders say goes to one place a process: threads take turns
 QUIET, CANCELLED, LOUD, SHORT = 1e-4, 0.1, 2.0, 3.0  # amplitude, share of amplitude, times full scale, seconds
 
 
@@ -163,8 +165,9 @@ def _by_ffmpeg(path: Path, limit: float) -> tuple[_Decoded | None, str]:
     import av
 
     parts, read, stumbles = [], 0, 0
-    av.logging.set_level(av.logging.WARNING)
+    _messages.acquire()
     try:
+        av.logging.set_level(av.logging.WARNING)
         with (
             av.logging.Capture(local=False) as log,
             open(path, "rb") as file,  # not its name, in which FFmpeg would read protocols
@@ -197,6 +200,7 @@ def _by_ffmpeg(path: Path, limit: float) -> tuple[_Decoded | None, str]:
         return None, str(getattr(error, "strerror", None) or error).strip()
     finally:
         av.logging.set_level(None)
+        _messages.release()
     tags = {name.lower(): str(value).strip() for name, value in named.items() if name.lower() in TAGS}
     if len({part.shape[1] for part in parts}) > 1:  # streams of one and of two channels, one after the other
         parts = [part.mean(axis=1, keepdims=True) for part in parts]
@@ -209,12 +213,12 @@ def _by_ffmpeg(path: Path, limit: float) -> tuple[_Decoded | None, str]:
 def _hushed() -> Iterator[list[str]]:
     """Keep what a C library prints from the terminal; yields a list that has its lines afterwards."""
     said: list[str] = []
-    try:
-        kept = os.dup(2)
-    except OSError:  # a process without a terminal or log
-        yield said
-        return
-    with tempfile.TemporaryFile() as file:
+    with _messages, tempfile.TemporaryFile() as file:
+        try:
+            kept = os.dup(2)
+        except OSError:  # a process without a terminal or log
+            yield said
+            return
         os.dup2(file.fileno(), 2)
         try:
             yield said
