@@ -158,7 +158,7 @@ def probed(X: np.ndarray, y: np.ndarray, artists: np.ndarray, classes: bool, see
     return {"guess": guess}
 
 
-def probes(tracks: Tracks, seeds: int, n_jobs: int | None = None) -> pd.DataFrame:
+def probe_scores(tracks: Tracks, seeds: int, n_jobs: int | None = None) -> pd.DataFrame:
     """Linear probes of every target from sound, words, both, and sound with others' words: input, target, kind
     ("balanced accuracy", "R²"), chance, songs, mean, low, high, and `gain`, `gain_low`, `gain_high` of both over this
     input, in the row of both over sound alone."""
