@@ -39,7 +39,7 @@ if os.environ.get("COLAB_RELEASE_TAG"):  # in Colab only: add the book's package
 # %%
 from IPython.display import Markdown
 
-from helpers import clustering, datasets, inputs, lyrics
+from helpers import clustering, datasets, escape, inputs, lyrics
 from helpers import metrics, phases, plots, protocols, tables
 
 plots.use_style()
@@ -81,10 +81,10 @@ control = {
 }
 
 # %% tags=["remove-input"]
-note = f" ({tracks.provenance['note']})" if tracks.provenance.get("note") else ""
+note = f" ({escape.markup(tracks.provenance['note'])})" if tracks.provenance.get("note") else ""
 found = "; ".join(f"into the {'sound' if name == 'audio' else name}: found with NMI {one:.2f} after the scaling, {two:.2f} before"
                   for name, (one, two) in control.items())
-Markdown(f"**{tracks.name}**, {tracks.n} rows{note}, protocol **{protocol}**: {tables.read_columns(made)}. "
+Markdown(f"**{escape.markup(tracks.name)}**, {tracks.n} rows{note}, protocol **{protocol}**: {tables.read_columns(made)}. "
          + tables.read_weights(made, "text" in made.blocks and inputs.weights_survive(tracks, protocol, 2)) + " " + tables.read_guard(made)
          + f"\n\nPlanted, {inputs.SHARE:.0%} of a channel's variance, {found}.")
 
@@ -158,7 +158,7 @@ told = [tables.read_difference(tracks.genres, tracks.groups, by_variant, *pair, 
 Markdown(" ".join(told) or "These tracks have no lyrics to take away.")
 
 # %% tags=["remove-input", "answer"]
-text = [f"**Here:** DBSCAN on *{tracks.name}* finds {tables.mean_of(run.scores, 'DBSCAN', 'k'):.1f} clusters and calls "
+text = [f"**Here:** DBSCAN on *{escape.markup(tracks.name)}* finds {tables.mean_of(run.scores, 'DBSCAN', 'k'):.1f} clusters and calls "
         f"{tables.mean_of(run.scores, 'DBSCAN', 'noise_share'):.1%} of the rows noise"]
 if tracks.genres is not None:
     text.append(f" (NMI {tables.mean_of(run.scores, 'DBSCAN', 'nmi'):.3f}, by chance {tables.mean_of(run.scores, 'DBSCAN', 'nmi_chance'):.3f})")
