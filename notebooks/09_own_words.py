@@ -70,10 +70,10 @@ Markdown(f"{note} Scored: {asked or 'nothing, these songs have no labels'}.")
 # numbers, such as Spotify's *danceability*, the share of their variance that is foretold (R²).
 
 # %%
-probed = study.probes(tracks, seeds)
+probed = study.probe_scores(tracks, seeds)
 
 # %% mystnb={"figure": {"caption": "What a linear probe reads from sound, from words and from both, on artists it has not seen: 0 is guessing, 1 is all. Grey: both, but with the words of another song. Whiskers: 95 % intervals over artists and seeds.", "name": "fig-words-probes"}, "image": {"alt": "Horizontal bars of what probes read of each label from sound, words, both, and shuffled words."}}
-figures.probes(probed)
+figures.probe_bars(probed)
 
 # %%
 sentences.probe_table(probed)
@@ -159,8 +159,7 @@ Markdown(sentences.found(searched) + " What is found among trained songs and not
 # Where all words are of one language, they can no longer spend their variance on it.
 
 # %% tags=["remove-input"]
-inside = [target for target in dict.fromkeys(ways.target) if " only" in target] if len(ways) else []
-Markdown("\n".join(f"- {sentences.clusters(ways[ways.target == target])}" for target in inside) or "These songs are not known to be of several languages.")
+Markdown(sentences.clusters(ways, within=True))
 
 # %% tags=["remove-input"]
 others = grids.stored("texts")

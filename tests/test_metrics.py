@@ -193,3 +193,10 @@ def test_intervals_hold_what_they_promise():
     bench = runpy.run_path(str(Path(__file__).parents[1] / "bench" / "intervals.py"))
     found = bench["simulated"](draws=120, n=300, seed=1)
     assert all(0.91 <= one["coverage"] <= 0.975 and one["false_better"] <= 0.08 for one in found.values()), found
+
+
+def test_a_method_differs_from_itself_by_nothing():
+    """Its seeds differ from each other, and so do its resamples; the difference has no spread, and no NaN."""
+    rng = np.random.default_rng(0)
+    genres, labels = rng.integers(3, size=200), rng.integers(3, size=(5, 200))
+    assert metrics.paired_bootstrap(genres, labels, labels) == (0.0, 0.0, 0.0)

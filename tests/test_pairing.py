@@ -148,7 +148,7 @@ def test_removing_the_language_leaves_no_mean_of_it():
 def test_no_table_has_a_hole_and_every_fusion_runs():
     tracks = songs()
     found = study.clusters(tracks, list(FUSIONS), CONTROLS, 2, 1)
-    tables = [study.scores(tracks, found), study.by_weight(tracks, 1, 1), study.probes(tracks, 2, 1),
+    tables = [study.scores(tracks, found), study.by_weight(tracks, 1, 1), study.probe_scores(tracks, 2, 1),
               study.retrieval(tracks, 2, n_jobs=1)]  # fmt: skip
     for table in tables:
         assert len(table) and not table.isna().any().any(), table
@@ -165,7 +165,7 @@ def test_what_a_collection_lacks_is_left_out_and_not_a_hole(given):
     tracks = songs(**given)
     found = study.clusters(tracks, ["concatenation", "CCA", "joint VAE"], CONTROLS, 2, 1)
     spread = study.variance(tracks)
-    tables = [study.scores(tracks, found), study.probes(tracks, 2, 1), spread]
+    tables = [study.scores(tracks, found), study.probe_scores(tracks, 2, 1), spread]
     assert not any(table.isna().any().any() for table in tables)
     assert all(WITHIN not in control for _, control, _ in found) == (not given.get("language", True))
     if "artists" not in given:

@@ -292,8 +292,9 @@ def _interval(
             luck = (np.nanvar(drawn, 0).mean() - np.nanvar(drawn.mean(1))) / (n - 1)
             within += max(whole.var(ddof=1) / n - luck, 0.0)
             rough += (whole.var(ddof=1) / n) ** 2 / (n - 1)
-    if rough > 0:  # Satterthwaite 1946: few seeds tell their spread roughly, which widens the whole
-        wide = stats.t.ppf((1 + level) / 2, (np.nanvar(found) + within) ** 2 / rough) / z
+    if rough > 0 and (total := np.nanvar(found) + within) > 0:  # none between a side and itself
+        # Satterthwaite 1946: few seeds tell their spread roughly, which widens the whole
+        wide = stats.t.ppf((1 + level) / 2, total**2 / rough) / z
         low, high = -wide * np.hypot(low, z * np.sqrt(within)), wide * np.hypot(high, z * np.sqrt(within))
     return float(point), float(point + low), float(point + high)
 

@@ -266,7 +266,8 @@ def product(experts: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
         return experts[0]
     precisions = [torch.exp(-logvar) for _, logvar in experts]
     total = 1.0 + sum(precisions)
-    return sum(mu * p for (mu, _), p in zip(experts, precisions)) / total, -torch.log(total)
+    return (sum(mu * p for (mu, _), p in zip(experts, precisions)) / total,  # type: ignore[return-value]
+            -torch.log(total))  # type: ignore[arg-type]  # fmt: skip
 
 
 def multimodal_loss(net: MultimodalVAE, batch: tuple[Tensor, ...], beta: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -279,4 +280,4 @@ def multimodal_loss(net: MultimodalVAE, batch: tuple[Tensor, ...], beta: float) 
     decoded = zip(net.decode(sample(mu, logvar)), batch)
     reconstruction = sum((x_hat - x.repeat(len(subsets), 1)).square().sum() for x_hat, x in decoded) / len(mu)
     kl = kl_divergence(mu, logvar).sum() / len(mu)
-    return reconstruction + beta * kl, reconstruction, kl
+    return reconstruction + beta * kl, reconstruction, kl  # type: ignore[return-value]

@@ -25,7 +25,7 @@ def missing(why: str) -> Figure:
     return _close(figure)
 
 
-def probes(table: pd.DataFrame) -> Figure:
+def probe_bars(table: pd.DataFrame) -> Figure:
     """What a linear probe gets right of each target from sound, words and both, above chance (0) and up to all (1)."""
     if not len(table):
         return missing("No label that several artists share: nothing to ask a probe.")
@@ -54,7 +54,7 @@ def by_weight(table: pd.DataFrame) -> Figure:
     if not len(table):
         return missing(NO_LABELS)
     targets = [target for target in dict.fromkeys(table.target) if " only" not in target]
-    figure, axis = plt.subplots(figsize=(WIDTH, 4.0))
+    figure, axis = plt.subplots(figsize=(WIDTH, 5.6))
     for i, target in enumerate(targets):
         colour = [*GENRE_PALETTE.values()][i]
         for control, style in ((OWN, "-"), (WITHIN if WITHIN in set(table.control) else OVER, "--")):

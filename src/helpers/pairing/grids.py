@@ -24,7 +24,7 @@ def publish(tracks: Tracks, folder: Path, seeds: int, n_jobs: int | None = None)
     grids = {
         "fusions": lambda: study.scores(tracks, found),
         "weights": lambda: study.by_weight(tracks, seeds, n_jobs),
-        "probes": lambda: study.probes(tracks, seeds, n_jobs),
+        "probes": lambda: study.probe_scores(tracks, seeds, n_jobs),
         "retrieval": lambda: study.retrieval(tracks, min(seeds, FOLDED), n_jobs=n_jobs),
         "variance": lambda: study.variance(tracks),
         "texts": lambda: texts(seeds),

@@ -66,13 +66,8 @@ def verdict(scores: pd.DataFrame, probes: pd.DataFrame, fusion: str = "concatena
     target = headline(scores.target) if len(scores) else None
     if target is None:
         return NO_LABELS
-    rows = _rows(scores, metric="nmi", fusion=fusion, target=target).set_index("control")
-    fused, swapped = rows.loc[OWN], rows.loc[WITHIN if WITHIN in rows.index else OVER]
-    does = {"higher": "makes the groups agree better with", "lower": "makes the groups agree less with",
-            "level": "makes no difference that can be told to how well the groups agree with"}  # fmt: skip
-    text = (f"Grouping songs by sound *and* their own words, instead of by sound alone, "
-            f"{does[told(fused.gain_low, fused.gain_high)]} the {shown(target)}: {signed(fused)} in NMI, a scale "
-            f"from 0 to 1; own words instead of another song's: {signed(swapped)}. ")  # fmt: skip
+    fused = _rows(scores, metric="nmi", fusion=fusion, target=target, control=OWN).iloc[0]
+    text = (f"{_counted(scores, target)}; side by side the difference is {signed(fused)} in NMI, a scale from 0 to 1. ")
     both, alone = (_rows(probes, input=what, target=target) if len(probes) else probes for what in (OWN, SOUND))
     if not len(both):
         return text + "There are too few artists to ask a probe."
@@ -84,18 +79,26 @@ def verdict(scores: pd.DataFrame, probes: pd.DataFrame, fusion: str = "concatena
                    f"without ({signed(row)}).")  # fmt: skip
 
 
-def clusters(scores: pd.DataFrame) -> str:
-    """How many ways to use both modalities beat sound alone, for each target."""
+def _counted(scores: pd.DataFrame, target: str) -> str:
+    """How many ways to use both modalities agree with a target better or less than sound alone."""
+    rows = _rows(scores, control=OWN, target=target, metric="nmi")
+    kinds = [told(row.gain_low, row.gain_high) for row in rows.itertuples()]
+    better, less = (kinds.count(kind) or "none" for kind in ("higher", "lower"))
+    return (f"Of {len(rows)} ways to group songs by sound *and* their own words, {better} can be told to agree better "
+            f"with the {shown(target)} than sound alone, {less} to agree less")  # fmt: skip
+
+
+def clusters(scores: pd.DataFrame, within: bool = False) -> str:
+    """How many ways to use both modalities beat sound alone, and the best, for each label, or for those `within` one
+    language."""
     parts = []
     for target in dict.fromkeys(scores.target) if len(scores) else ():
-        rows = _rows(scores, control=OWN, target=target, metric="nmi")
-        kinds = [told(row.gain_low, row.gain_high) for row in rows.itertuples()]
-        best = rows.loc[rows.gain.idxmax()]
-        if target != "language":
-            parts.append(f"*{shown(target)}*: {kinds.count('higher')} of {len(rows)} ways agree with it better than "
-                         f"sound alone, {kinds.count('lower')} less; the best, {best.fusion}, "
-                         f"{signed(best)}")  # fmt: skip
-    return "; ".join(parts) + "." if parts else NO_LABELS
+        if target != "language" and (" only" in target) == within:
+            rows = _rows(scores, control=OWN, target=target, metric="nmi")
+            best = rows.loc[rows.gain.idxmax()]
+            parts.append(f"{_counted(scores, target)}; the best, *{best.fusion}*: {signed(best)}.")
+    none = "These songs are not known to be of several languages." if within else NO_LABELS
+    return " ".join(parts) or none
 
 
 def by_weight(table: pd.DataFrame) -> str:

@@ -90,17 +90,22 @@ def scores(
     seeds), and own words minus this control, `gain`, `gain_low`, `gain_high`, paired over artists; for own words the
     gain is over the sound alone, without a network, which `found` has among ("concatenation", "sound alone")."""
     labels, rows = targets(tracks), []
-    for (name, control, target), one in found.items():
-        codes = labels[target]
-        truth, artists = codes[codes >= 0], tracks.groups[codes >= 0]
-        own, beaten = found[name, OWN, target], found["concatenation", SOUND, target] if control == OWN else one
+    drawn = {}  # each clustering is resampled once
+    for key, one in found.items():
+        here = labels[key[2]] >= 0
         for metric in names:
-            sides = [metrics._resampled(truth, side, artists, metric, RESAMPLES, 0) for side in (one, own, beaten)]
+            drawn[key, metric] = metrics._resampled(
+                labels[key[2]][here], one, tracks.groups[here], metric, RESAMPLES, 0)  # fmt: skip
+    for (name, control, target), one in found.items():
+        beaten = ("concatenation", SOUND, target) if control == OWN else (name, control, target)
+        for metric in names:
+            sides = [drawn[key, metric] for key in ((name, control, target), (name, OWN, target), beaten)]
             mean, low, high = metrics._interval(sides[:1], "mean", 0, 0.95)
             gain = metrics._interval(sides[1:], "mean", 0, 0.95)
             rows.append({"fusion": name, "control": control, "target": target, "metric": metric,
-                         "k": int(codes.max()) + 1, "songs": len(truth), "seeds": len(one), "mean": mean, "low": low,
-                         "high": high, "gain": gain[0], "gain_low": gain[1], "gain_high": gain[2]})  # fmt: skip
+                         "k": int(labels[target].max()) + 1, "songs": one.shape[1], "seeds": len(one),
+                         "mean": mean, "low": low, "high": high, "gain": gain[0], "gain_low": gain[1],
+                         "gain_high": gain[2]})  # fmt: skip
     return pd.DataFrame(rows)
 
 
@@ -141,7 +146,7 @@ def probed(X: np.ndarray, y: np.ndarray, artists: np.ndarray, classes: bool, see
     Classes by logistic regression with balanced weights, numbers by ridge regression; FOLDS folds, fewer where a class
     has fewer artists."""
     folds = min(FOLDS, min(len(np.unique(artists[y == one])) for one in np.unique(y)) if classes else FOLDS)
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.03, class_weight="balanced", max_iter=300) if classes
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.05, class_weight="balanced", max_iter=300) if classes
                           else RidgeCV(np.logspace(0, 4, 9)))  # fmt: skip
     if classes:
         split = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(X, y, artists)
@@ -153,7 +158,7 @@ def probed(X: np.ndarray, y: np.ndarray, artists: np.ndarray, classes: bool, see
     return {"guess": guess}
 
 
-def probes(tracks: Tracks, seeds: int, n_jobs: int | None = None) -> pd.DataFrame:
+def probe_scores(tracks: Tracks, seeds: int, n_jobs: int | None = None) -> pd.DataFrame:
     """Linear probes of every target from sound, words, both, and sound with others' words: input, target, kind
     ("balanced accuracy", "R²"), chance, songs, mean, low, high, and `gain`, `gain_low`, `gain_high` of both over this
     input, in the row of both over sound alone."""
