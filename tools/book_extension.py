@@ -5,7 +5,7 @@ import inspect
 import re
 import sys
 
-DRAWS = re.compile(r'class="plotly-graph-div|Plotly\.newPlot')
+DRAWS = 'class="explorer"'
 
 
 def _first_paragraph(doctree) -> str:
@@ -19,8 +19,9 @@ def _first_paragraph(doctree) -> str:
 
 
 def _page(app, pagename, templatename, context, doctree):
-    if DRAWS.search(context.get("body") or ""):
+    if DRAWS in (context.get("body") or ""):
         app.add_js_file("plotly.min.js")
+        app.add_js_file("explorer.js")
     # thebe is off, but two extensions each add its set-up, which then fails, and an address outside of the site
     scripts = [(file, f"{file} {getattr(file, 'attributes', '')}".lower()) for file in context["script_files"]]
     context["script_files"] = [file for file, text in scripts if "thebe" not in text]

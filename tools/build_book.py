@@ -20,6 +20,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: threads that wait
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from helpers import cache, datasets  # noqa: E402
+from helpers.widgets import explorers  # noqa: E402
 from tools import finding, measurements, pages, quoted, sync  # noqa: E402
 from tools.run_notebooks import NotebookFailed, Run, run_all  # noqa: E402
 
@@ -65,6 +66,7 @@ def layout(root: Path, stage: Path, runs: list[Run]) -> str:
     wanted[Path("book/_bench.md")] = measurements.markdown(root / "data" / "results" / "bench").encode()
     wanted[Path("book/_recipes.md")] = quoted.recipes().encode()
     wanted[Path("book/_static/plotly.min.js")] = pages.plotly_library()
+    wanted |= {Path("book/_static") / path.name: path.read_bytes() for path in explorers.CODE}
     for path in stage.rglob("*"):
         if path.is_file() and path.relative_to(stage) not in wanted:
             path.unlink()
