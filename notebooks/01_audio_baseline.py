@@ -30,6 +30,9 @@ if os.environ.get("COLAB_RELEASE_TAG"):  # in Colab only: add the book's package
 
 # %% [markdown]
 # ## Overview
+# **You will learn** what a silhouette measures and what it does not, how a VAE is trained step by step, and what its unused dimensions do to
+# a score.
+#
 # Each track becomes a row of numbers ([From sound to numbers](08_sound.ipynb)). A variational autoencoder squeezes it into 32 latent
 # dimensions, PCA into 32 components; K-Means then looks for as many clusters as there are genres, which are used for scoring only.
 # You will see one seed trained step by step, then several at once, and why silhouettes taken in two spaces are two different

@@ -30,6 +30,8 @@ if os.environ.get("COLAB_RELEASE_TAG"):  # in Colab only: add the book's package
 
 # %% [markdown]
 # ## Overview
+# **You will learn** how two kinds of columns are mixed so that both count, what DBSCAN's radius decides, and how to test whether lyrics help.
+#
 # GTZAN has no lyrics. The paper pairs each track with a text of its genre; what that text is decides everything, so the protocols differ in it.
 # `written` and `controlled` draw real Genius lyrics by tag; `released` gives each genre three fixed sentences, as the paper's code
 # does ([Data](../book/data.md)). Tracks that bring words of their own keep them. Three clustering methods are scored with their noise in view, and then

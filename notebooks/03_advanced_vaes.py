@@ -32,6 +32,9 @@ if os.environ.get("COLAB_RELEASE_TAG"):  # in Colab only: add the book's package
 
 # %% [markdown]
 # ## Overview
+# **You will learn** where β and a condition enter a network, how five methods compare on one input, and why a high score need not mean
+# disentangled factors.
+#
 # Five methods on one fused input: Beta-VAE, conditional VAE, PCA and a plain autoencoder, each followed by K-Means, and
 # spectral clustering of the input itself. Under `released` the input contains the one-hot genre, as in the paper's code. In gtzan-mini, the default, **nearly
 # every genre is one artist**: its scores show that the code runs. Before this page: [Hybrid features](02_hybrid_features.ipynb).

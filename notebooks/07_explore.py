@@ -77,6 +77,8 @@ Markdown(text + more)
 
 # %% [markdown]
 # ## Overview
+# **You will learn** to read a map of a latent space without being led astray by it.
+#
 # Each point is a track of GTZAN at its place in a model's latent space, flattened to two dimensions by t-SNE; the maps are those of the published
 # runs' first seed, drawn in your browser, and the parameters above change nothing. Press a point, or look for a track by name, and its
 # **nearest tracks in the space itself** are ringed and named: a map bends distances, these do not. The boxes below a map switch genres or

@@ -1,6 +1,7 @@
 """Rules that every notebook page keeps."""
 
 import ast
+import csv
 import os
 import re
 import subprocess
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 
 from tests.conftest import ROOT
-from tools import address, measurements, pages, quoted, release
+from tools import address, measurements, page_tables, quoted, release
 from tools.run_notebooks import PARAMETERS, defaults
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -155,10 +156,28 @@ def test_the_api_page_has_every_module():
     ids=["one name", "columns named", "no name", "two names", "two heads"],
 )
 def test_tables_have_no_head_line_of_row_names_alone(table, head):
-    found = pages.HEAD.sub(pages.one_head, table.to_html())
-    rows = pages.ROW.findall(pages.HEAD.search(found)[0])
-    assert [pages.NAME.findall(row) for row in rows] == head
-    assert found[found.index("<tbody>"):] == table.to_html()[table.to_html().index("<tbody>"):]
+    shown, _ = page_tables.render(table.to_html(), "t.csv", "a table")
+    rows = re.findall(r"<tr.*?</tr>", re.search("<thead>.*?</thead>", shown, re.S)[0], re.S)
+    assert [re.findall("<th[^>]*>(.*?)</th>", row) for row in rows] == head
+
+
+def test_a_table_has_its_csv_and_folds_when_it_is_long():
+    index = pd.MultiIndex.from_product([["K-Means", "Beta-VAE, α < β"], ["ari", "nmi"]], names=["Method", "Metric"])
+    table = pd.DataFrame({("paper", "Value"): ["0.1", "", "0.3", "0.4"], ("ours", "Value"): ["1", "2", "a, b", "4"]}, index)
+    shown, text = page_tables.render(table.to_html(), "../t.csv", "a table")
+    assert list(csv.reader(text.splitlines())) == [
+        ["Method", "Metric", "paper, Value", "ours, Value"], ["K-Means", "ari", "0.1", "1"], ["K-Means", "nmi", "", "2"],
+        ["Beta-VAE, α < β", "ari", "0.3", "a, b"], ["Beta-VAE, α < β", "nmi", "0.4", "4"]]
+    assert 'href="../t.csv" download' in shown and "<details" not in shown
+    assert shown.count('<td data-label="ours, Value">') == 4 and "halign" not in shown and "border" not in shown
+    assert "K\u2011Means" in shown and "K\u2011Means" not in text
+    long, text = page_tables.render(pd.DataFrame({"A": range(13)}).to_html(), "t.csv", "a table")
+    assert long.startswith('<details class="table-fold"><summary>The table, 13 rows') and len(text.splitlines()) == 14
+
+
+def test_every_table_of_a_page_is_found():
+    two = pd.DataFrame({"A": [1]}).to_html() + "<p>between</p>" + pd.DataFrame({"B": [2]}).to_html()
+    assert [len(found) > 40 for found in page_tables.TABLE.findall(two)] == [True, True]
 
 
 def test_the_measurements_are_told():

@@ -297,8 +297,37 @@ def test_search_finds(driver, base, way):
 
 
 def test_the_front_door_leads_in():
-    assert 'url=book/index.html' in (HTML / "index.html").read_text()
-    assert "{{" not in (HTML / "404.html").read_text()
+    assert 'book/index.html' in (HTML / "index.html").read_text()
     site = (HTML / "sitemap.xml").read_text()
-    assert all(page in site for page in PAGES if page not in ("genindex.html", "search.html", "py-modindex.html")
-               and not page.startswith("_modules/"))
+    assert all(f"/{page}<" in site for page in PAGES if page not in ("genindex.html", "search.html", "py-modindex.html")
+               and not page.startswith("_modules/") and 'http-equiv="refresh"' not in (HTML / page).read_text())
+    assert "404.html" not in site and "search.html" not in site
+
+
+def test_the_page_for_what_is_not_there_works_from_any_address():
+    text = (HTML / "404.html").read_text()
+    prefix = urllib.parse.urlsplit(re.search(r"<loc>(.*?)book/index.html", (HTML / "sitemap.xml").read_text())[1]).path
+    links = [a for a in _Addresses(text).links if not re.match(r"[a-z]+:|#|//", a)]
+    assert links and [a for a in links if not a.startswith(prefix)] == [] and f"{prefix}book/index.html" in links
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if p.startswith(("book/", "notebooks/")) and p != "book/results.html"])
+def test_links_to_a_page_show_a_card(page):
+    text = (HTML / page).read_text()
+    found = dict(re.findall(r'<meta (?:name|property)="([\w:]+)" content="([^"]*)"', text))
+    assert found["twitter:card"] == "summary_large_image" and found["og:url"].endswith(page)
+    assert found["og:image"].endswith("_static/card.png") and (HTML / "_static" / "card.png").exists()
+    assert len(found["og:title"]) > 3 and len(found["og:description"]) > 40 and found["description"] == found["og:description"]
+
+
+def test_every_table_has_its_csv(parsed):
+    for page in PAGES:
+        tables = (HTML / page).read_text().count('<table class="dataframe')
+        assert sum(link.endswith(".csv") and "_downloads/tables" in link for link in parsed[page].links) == tables
+
+
+@pytest.mark.parametrize("word", ["cite", "GPU", "own music", "silhouette"])
+def test_the_search_knows_what_readers_ask(driver, base, word):
+    visit(driver, base + f"search.html?q={urllib.parse.quote_plus(word)}")
+    driver.implicitly_wait(10)
+    assert driver.find_elements("css selector", "#search-results li")

@@ -85,10 +85,10 @@ def metric_bars(
         for bar, leaky in zip(bars, part["leaky"].fillna(False), strict=True):
             bar.set_hatch("///" if leaky else None)
         if paper is not None:
-            known = paper[paper.metric == metric].set_index("method").value.reindex(methods)
-            axis.scatter(known, methods, marker="D", s=42, color=PAPER, edgecolor="black", lw=0.6, zorder=5)
-        better = "higher" if metric_of(metric).higher else "lower"
-        axis.set_title(f"{label_of(metric).replace(' ↓', '')}\n({better} is better)", fontsize=10)
+            known = paper[paper.metric == metric].set_index("method").value.reindex(methods).dropna()
+            axis.scatter(known, known.index, marker="D", s=42, color=PAPER, edgecolor="black", lw=0.6, zorder=5)
+        better = "↑" if metric_of(metric).higher else "↓"
+        axis.set_title(f"{label_of(metric).replace(' ↓', '')} {better}", fontsize=10)
         axis.grid(axis="y", visible=False)
     axes[0].invert_yaxis()
     marks: list[Artist] = [plt.Rectangle((0, 0), 1, 1, color=OURS, alpha=0.85)]
@@ -99,7 +99,9 @@ def metric_bars(
     if summary.leaky.any():
         marks.append(plt.Rectangle((0, 0), 1, 1, facecolor="white", edgecolor=OURS, hatch="///"))
         names.append("LEAKY input")
-    figure.legend(marks, names, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+    marks.append(plt.Line2D([], [], ls=""))
+    names.append("↑ more, ↓ less is better")
+    figure.legend(marks, names, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
     return _close(figure)
 
 
