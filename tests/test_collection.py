@@ -51,7 +51,7 @@ def test_steadiness_by_hand():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Ten clips in two styles and three formats, one of them twice, one file that is none; names that HTML must escape."""
+    """Ten clips in two styles and three formats, one of them twice, one file that is none; names to escape."""
     place = tmp_path_factory.mktemp("own") / "my <music>"
     for style in STYLES:
         for i in range(5):
@@ -74,7 +74,10 @@ def test_the_page_answers_what_strangers_ask(page):
     """What is in cluster 1, what is like this track, which are doubles, what is missing: without any script."""
     text = re.sub(r"<script.*?</script>", "", (page / "index.html").read_text(), flags=re.S)
     tables = re.findall(r"<table>.*?</table>", text, re.S)
-    rows = [[re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.S) for row in re.findall("<tr>.*?</tr>", t, re.S)] for t in tables]
+    rows = [
+        [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.S) for row in re.findall("<tr>.*?</tr>", t, re.S)]
+        for t in tables
+    ]
     clusters, doubles, likes, left_out = rows
     assert clusters[0][:3] == ["Cluster", "Tracks", "In words"] and sum(int(row[1]) for row in clusters[1:]) == 11
     assert ["metal/again", "metal/metal &amp; 0"] in [row[:2] for row in doubles[1:]]
@@ -91,7 +94,9 @@ def test_the_page_plays_and_brings_its_playlists(page):
         assert 1 < sf.info(page / clip).duration <= 6.1
     linked = re.findall(r'href="(playlists/[^"]+)"', text)
     assert len(linked) >= 3 and all((page / name).exists() for name in linked)
-    outside = re.findall(r'(?:src|href)="(?!data:|playlists/|clips/|#)([^"]*)"', re.sub(r"<script.*?</script>", "", text, flags=re.S))
+    outside = re.findall(
+        r'(?:src|href)="(?!data:|playlists/|clips/|#)([^"]*)"', re.sub(r"<script.*?</script>", "", text, flags=re.S)
+    )
     assert outside == [], "the page asks for something that it does not bring"
 
 
@@ -133,7 +138,9 @@ def test_what_is_decoded_at_a_track_is_near_what_it_is(found):
 def test_neighbours_are_those_of_the_latent_space(found):
     table = collection.neighbours(found)
     distance = np.linalg.norm(found.space - found.space[7], axis=1)
-    assert table["Most like it"].iloc[7].split("; ") == found.tracks.ids[np.argsort(distance, kind="stable")[1:6]].tolist()
+    assert (
+        table["Most like it"].iloc[7].split("; ") == found.tracks.ids[np.argsort(distance, kind="stable")[1:6]].tolist()
+    )
 
 
 def test_clips_are_of_the_demo_and_of_files_only(tmp_path):

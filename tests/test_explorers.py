@@ -76,7 +76,9 @@ def test_the_slider_says_clusters_noise_and_nmi():
     found = data(explorers.eps_explorer(POINTS, np.array([0.1, 0.5, 2.0]), table, IDS, GENRES, 1, "D", "eps", near))
     steps = found["steps"]
     assert steps["titles"][0].endswith("k = 0, noise 100%") and "k = 2, noise 8%, NMI 1.000" in steps["titles"][1]
-    assert steps["start"] == 1 and steps["labels"] == (table + 1).tolist() and steps["values"] == ["0.10", "0.50", "2.00"]
+    assert (
+        steps["start"] == 1 and steps["labels"] == (table + 1).tolist() and steps["values"] == ["0.10", "0.50", "2.00"]
+    )
     assert [c["name"] for c in found["colours"]] == ["cluster", "genre"] and found["maps"][0]["near"] == near.tolist()
 
 
@@ -88,7 +90,10 @@ def test_the_slider_over_beta_moves_the_points_and_says_the_scores(genres):
     html = explorers.beta_explorer(np.array([0.5, 1.0, 4.0]), maps, labels, scores, IDS, genres, 1, "A VAE", "beta")
     found = data(html)
     steps = found["steps"]
-    assert steps["titles"][1] == "A VAE, β = 1: 2 active units, silhouette 0.25" and f'alt="{steps["titles"][1]}"' in html.data
+    assert (
+        steps["titles"][1] == "A VAE, β = 1: 2 active units, silhouette 0.25"
+        and f'alt="{steps["titles"][1]}"' in html.data
+    )
     assert steps["values"] == ["0.5", "1", "4"] and len(found["colours"]) == 1 + (genres is not None)
     assert steps["maps"][1][0] == pytest.approx(2 * POINTS[:, 0], abs=0.06) and not any(steps["maps"][2][1])
     assert max(map(abs, np.ravel(steps["maps"]))) < steps["range"][1] == -steps["range"][0]

@@ -163,11 +163,17 @@ def test_tables_have_no_head_line_of_row_names_alone(table, head):
 
 def test_a_table_has_its_csv_and_folds_when_it_is_long():
     index = pd.MultiIndex.from_product([["K-Means", "Beta-VAE, α < β"], ["ari", "nmi"]], names=["Method", "Metric"])
-    table = pd.DataFrame({("paper", "Value"): ["0.1", "", "0.3", "0.4"], ("ours", "Value"): ["1", "2", "a, b", "4"]}, index)
+    table = pd.DataFrame(
+        {("paper", "Value"): ["0.1", "", "0.3", "0.4"], ("ours", "Value"): ["1", "2", "a, b", "4"]}, index
+    )
     shown, text = page_tables.render(table.to_html(), "../t.csv", "a table")
     assert list(csv.reader(text.splitlines())) == [
-        ["Method", "Metric", "paper, Value", "ours, Value"], ["K-Means", "ari", "0.1", "1"], ["K-Means", "nmi", "", "2"],
-        ["Beta-VAE, α < β", "ari", "0.3", "a, b"], ["Beta-VAE, α < β", "nmi", "0.4", "4"]]
+        ["Method", "Metric", "paper, Value", "ours, Value"],
+        ["K-Means", "ari", "0.1", "1"],
+        ["K-Means", "nmi", "", "2"],
+        ["Beta-VAE, α < β", "ari", "0.3", "a, b"],
+        ["Beta-VAE, α < β", "nmi", "0.4", "4"],
+    ]
     assert 'href="../t.csv" download' in shown and "<details" not in shown
     assert shown.count('<td data-label="ours, Value">') == 4 and "halign" not in shown and "border" not in shown
     assert "K\u2011Means" in shown and "K\u2011Means" not in text

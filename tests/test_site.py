@@ -148,8 +148,9 @@ EXPLORERS = [p for p in PAGES if 'class="explorer"' in (HTML / p).read_text()]
 SCREENS = [(1280, False), (1280, True), (390, False), (390, True)]
 IN_SCREENS = pytest.mark.parametrize(("width", "dark"), SCREENS, ids=["laptop", "laptop-dark", "phone", "phone-dark"])
 STATE = """const d = arguments[0];
-    return JSON.stringify([[...d.querySelectorAll('.plotly-graph-div')].map(p => [p.data.map(t => [t.x, t.y, t.marker.color]),
-        p.layout.xaxis.range]), d.querySelector('.said').textContent, d.querySelector('.step')?.textContent])"""
+    return JSON.stringify([[...d.querySelectorAll('.plotly-graph-div')].map(
+        p => [p.data.map(t => [t.x, t.y, t.marker.color]), p.layout.xaxis.range]),
+        d.querySelector('.said').textContent, d.querySelector('.step')?.textContent])"""
 
 
 def explorers_of(driver):
@@ -163,7 +164,7 @@ def state(driver, explorer):
 
 
 def rings(driver, explorer, trace):
-    """Of each map, where the rings of a trace are: 1 around neighbours, 2 around the chosen track, 3 under the mouse."""
+    """Of each map, where the rings of a trace are: 1 around neighbours, 2 the chosen track, 3 under the mouse."""
     return driver.execute_script("""return [...arguments[0].querySelectorAll('.plotly-graph-div')].map(
         p => p.data[arguments[1]].x.map((x, i) => [x, p.data[arguments[1]].y[i]]))""", explorer, trace)
 
@@ -180,7 +181,8 @@ def test_explorers_answer_to_the_keyboard_and_nothing_leaves(driver, base, page,
         .filter(e => !(e.labels?.length || e.ariaLabel || e.textContent.trim())).map(e => e.outerHTML)""")
     assert names == [], "controls without a name"
     for explorer in explorers_of(driver):
-        ways = {"input[type=radio]:not(:checked)": Keys.SPACE, "input[type=checkbox]": Keys.SPACE, ".zoom button": Keys.ENTER,
+        ways = {"input[type=radio]:not(:checked)": Keys.SPACE, "input[type=checkbox]": Keys.SPACE,
+                ".zoom button": Keys.ENTER,
                 "input[type=range]": Keys.ARROW_RIGHT, ".legend button:last-child": Keys.ENTER,
                 ".plotly-graph-div": Keys.ARROW_RIGHT, ".near button": Keys.ENTER}  # fmt: skip
         for selector, key in ways.items():
@@ -200,7 +202,7 @@ def test_explorers_answer_to_the_keyboard_and_nothing_leaves(driver, base, page,
 @IN_SCREENS
 @pytest.mark.parametrize("page", EXPLORERS)
 def test_maps_are_linked_and_searched(driver, base, page, width, dark):
-    """A track that is searched for is ringed on every map, where it lies on each; its neighbours are those of the data."""
+    """A track that is searched for is ringed where it lies on each map; its neighbours are those of the data."""
     from selenium.webdriver import ActionChains, Keys
 
     visit(driver, base + page, width, dark)
@@ -221,7 +223,7 @@ def test_maps_are_linked_and_searched(driver, base, page, width, dark):
         wanted = [[data["ids"][i] for i in m["near"][track]] for m in maps if "near" in m]
         assert len(named) == len(wanted) and all(i in line for line, ids in zip(named, wanted) for i in ids)
         if len(maps) > 1:
-            point = explorer.find_elements("css selector", ".scatterlayer .trace")[0].find_elements("css selector", ".point")[0]
+            point = explorer.find_elements("css selector", ".scatterlayer .trace:first-child .point")[0]
             ActionChains(driver).move_to_element(point).perform()
             WebDriverWait(driver, 10).until(lambda d, e=explorer: all(rings(d, e, 3)))
             over = [[[m["x"].index(x)] for (x, _), in [ring]] for m, ring in zip(maps, rings(driver, explorer, 3))]
@@ -240,7 +242,9 @@ def test_classes_are_told_apart_and_the_legend_is_what_is_shown(driver, base, pa
             steps = data.get("steps")
             values = steps["labels"][steps["start"]] if kind.get("stepped") else kind["values"]
             drawn = driver.execute_script(
-                "const m = arguments[0].querySelector('.plotly-graph-div').data[0].marker; return [m.color, m.symbol]", explorer)
+                "const m = arguments[0].querySelector('.plotly-graph-div').data[0].marker; return [m.color, m.symbol]",
+                explorer,
+            )
             assert list(zip(*drawn)) == [looks[value] for value in values]
             legend = [label.text for label in explorer.find_elements("css selector", ".legend label")]
             sizes = [f"{kind['classes'][value][0]} ({values.count(value)})" for value in sorted(set(values))]
@@ -311,13 +315,19 @@ def test_the_page_for_what_is_not_there_works_from_any_address():
     assert links and [a for a in links if not a.startswith(prefix)] == [] and f"{prefix}book/index.html" in links
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if p.startswith(("book/", "notebooks/")) and p != "book/results.html"])
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES if p.startswith(("book/", "notebooks/")) and p != "book/results.html"]
+)
 def test_links_to_a_page_show_a_card(page):
     text = (HTML / page).read_text()
     found = dict(re.findall(r'<meta (?:name|property)="([\w:]+)" content="([^"]*)"', text))
     assert found["twitter:card"] == "summary_large_image" and found["og:url"].endswith(page)
     assert found["og:image"].endswith("_static/card.png") and (HTML / "_static" / "card.png").exists()
-    assert len(found["og:title"]) > 3 and len(found["og:description"]) > 40 and found["description"] == found["og:description"]
+    assert (
+        len(found["og:title"]) > 3
+        and len(found["og:description"]) > 40
+        and found["description"] == found["og:description"]
+    )
 
 
 def test_every_table_has_its_csv(parsed):

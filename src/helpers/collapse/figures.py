@@ -86,7 +86,9 @@ def battery(table: pd.DataFrame | None, label: str = "genre") -> Figure:
     if table is None:
         return missing(NOT_RUN)
     models = list(dict.fromkeys(table.model))
-    own, moved = (pick(table, "squared error", "", space).set_index(["model", "seed"]).value for space in ("", "z shuffled"))
+    own, moved = (
+        pick(table, "squared error", "", space).set_index(["model", "seed"]).value for space in ("", "z shuffled")
+    )
     parts = {"Dimensions in use": pick(table, "active units"), "Cost of the code (nats)": pick(table, "KL"),
              "Error × by another z": (moved / own).reset_index()}  # fmt: skip
     probes = table[(table.measure == "probe") & (table.space == "sampled z")]

@@ -60,7 +60,7 @@ def genres(table: pd.DataFrame) -> Figure:
 
 
 def by_input(table: pd.DataFrame) -> Figure:
-    """NMI of each method (rows) on each input (columns), 0 to 1, blank where it was not run (`verdicts.input_table`)."""
+    """NMI of methods (rows) on inputs (columns), 0 to 1, blank where it was not run (`verdicts.input_table`)."""
     figure, axis = plt.subplots(figsize=(WIDTH, 2.0 + 0.32 * len(table)))
     sns.heatmap(table.astype(float), annot=True, fmt=".2f", cmap="Blues", vmin=0, vmax=1, cbar=False, ax=axis,
                 linewidths=0.3, annot_kws={"size": 8})  # fmt: skip

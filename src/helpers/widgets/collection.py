@@ -118,7 +118,9 @@ def clusters(found: Collection) -> pd.DataFrame:
     profiles, ids, rows = scales(found.tracks.features), found.tracks.ids, {}
     for cluster in sorted(set(found.labels.tolist()), key=lambda c: (-int((found.labels == c).sum()), c)):
         here = np.flatnonzero(found.labels == cluster)
-        order = here[np.argsort(np.linalg.norm(found.space[here] - found.space[here].mean(axis=0), axis=1), kind="stable")]
+        order = here[
+            np.argsort(np.linalg.norm(found.space[here] - found.space[here].mean(axis=0), axis=1), kind="stable")
+        ]
         rows[cluster] = {
             "Tracks": len(here), "In words": in_words(profiles.iloc[here].mean()),
             "Comes again": mark(found.steadiness[cluster]), "Most typical": "; ".join(ids[order[:3]]),
@@ -164,7 +166,9 @@ def heard(found: Collection, path: np.ndarray, names: Sequence[str]) -> pd.DataF
     with torch.no_grad():
         decoded = found.fit.model().decode(torch.as_tensor(path, dtype=torch.float32)).numpy()
     features = found.tracks.features
-    back = pd.DataFrame(decoded * features.std(ddof=0).to_numpy() + features.mean().to_numpy(), columns=features.columns)
+    back = pd.DataFrame(
+        decoded * features.std(ddof=0).to_numpy() + features.mean().to_numpy(), columns=features.columns
+    )
     profiles = scales(pd.concat([features, back], ignore_index=True)).iloc[len(features):]
     at = NearestNeighbors(n_neighbors=1).fit(found.space).kneighbors(path, return_distance=False)[:, 0]
     rows = [(in_words(profile), found.tracks.ids[i]) for (_, profile), i in zip(profiles.iterrows(), at)]
@@ -208,13 +212,17 @@ def farthest(found: Collection) -> tuple[str, str]:
 STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --ground: #fff; --line: #c9ced6; --link: #0b57c2 }
 @media (prefers-color-scheme: dark) { :root { --ink: #e3e6ea; --ground: #14181e; --line: #48505c; --link: #86b5f7 } }
-body { font: 1rem/1.6 system-ui, sans-serif; color: var(--ink); background: var(--ground); max-width: 62rem; margin: auto; padding: 1rem }
+body { font: 1rem/1.6 system-ui, sans-serif; color: var(--ink); background: var(--ground); }
+body { max-width: 62rem; margin: auto; padding: 1rem }
 a { color: var(--link) } h1, h2 { line-height: 1.25 } summary { cursor: pointer }
 table { border-collapse: collapse; font-size: .92rem; width: 100% } caption { text-align: left }
-td, th { text-align: left; vertical-align: top; padding: .3rem .5rem; border-bottom: 1px solid var(--line); overflow-wrap: break-word }
+td, th { text-align: left; vertical-align: top; padding: .3rem .5rem; border-bottom: 1px solid var(--line) }
+td, th { overflow-wrap: break-word }
 @media (max-width: 600px) {
-  thead { position: absolute; clip-path: inset(50%) } tr, td, th { display: block; border: 0; padding: .1rem 0 }
-  tr { border-bottom: 1px solid var(--line); padding: .4rem 0 } td::before { content: attr(data-label) ": "; opacity: .8 }
+  thead { position: absolute; clip-path: inset(50%) }
+  tr, td, th { display: block; border: 0; padding: .1rem 0 }
+  tr { border-bottom: 1px solid var(--line); padding: .4rem 0 }
+  td::before { content: attr(data-label) ": "; opacity: .8 }
 }
 audio { width: 100%; max-width: 24rem }
 """
@@ -241,12 +249,12 @@ def write_page(found: Collection, out: Path) -> Path:
     faults = tracks.provenance.get("faults", [])
     body = [
         f"<h1>{html.escape(tracks.name)}</h1>",
-        f"<p>{tracks.n} tracks in {len(table)} groups that sound alike, by {html.escape(found.fit.recipe.kind.upper())} and "
-        "K-Means, without any label. <em>Comes again</em> says whether other random numbers find the same group: "
+        f"<p>{tracks.n} tracks in {len(table)} groups that sound alike, by {found.fit.recipe.kind.upper()} "
+        "and K-Means, without any label. <em>Comes again</em> says whether other random numbers find the same group: "
         "steady, fair or loose (0 to 1).</p>",
-        "<h2>Map</h2><p>Press a point, or look for a track, to hear some seconds of it and to see which tracks are most like "
-        "it. Distances on the map are bent; the list of nearest tracks is not.</p>",
-        show_map(found, [None if name is None else f"clips/{name}" for name in sounds] if any(sounds) else None).data,
+        "<h2>Map</h2><p>Press a point, or look for a track, to hear some seconds of it and to see which tracks are "
+        "most like it. Distances on the map are bent; the list of nearest tracks is not.</p>",
+        show_map(found, [name and f"clips/{name}" for name in sounds] if any(sounds) else None).data,
         "<h2>What is in each cluster?</h2>", _table(table, "Cluster", {
             cluster: f'<a href="playlists/{path.name}" download>playlist</a>' for cluster, path in files.items()}),
         "<h2>Which are doubles?</h2>",
@@ -260,8 +268,9 @@ def write_page(found: Collection, out: Path) -> Path:
         body += [f"<h2>Left out</h2><p>{len(faults)} files could not be used.</p>",
                  _table(pd.DataFrame(faults, columns=["File", "Why"]).set_index("File"), "File")]  # fmt: skip
     style, script = (path.read_text() for path in explorers.CODE)
-    text = (f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(tracks.name)}: a map of the '
-            'collection</title><meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
+    text = ('<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+            f"<title>{html.escape(tracks.name)}: a map of the collection</title>"
+            '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
             f"<style>{STYLE}{style}</style><script>{get_plotlyjs()}</script></head><body><main>\n"
             + "\n".join(body) + f"\n</main><script>{script}</script></body></html>\n")  # fmt: skip
     return write_atomically(page, partial(Path.write_text, data=text, encoding="utf-8"))
@@ -270,9 +279,15 @@ def write_page(found: Collection, out: Path) -> Path:
 def _table(table: pd.DataFrame, first: str, more: dict | None = None) -> str:
     """A plain HTML table, everything in it escaped; `more` {row: HTML} goes into a last column."""
     heads = [first, *map(str, table.columns), *["Playlist"] * bool(more)]
-    lines = ["<table><thead><tr>" + "".join(f'<th scope="col">{html.escape(h)}</th>' for h in heads) + "</tr></thead><tbody>"]
+    lines = [
+        "<table><thead><tr>" + "".join(f'<th scope="col">{html.escape(h)}</th>' for h in heads) + "</tr></thead><tbody>"
+    ]
     for row in table.itertuples():
-        cells = [f'<td data-label="{html.escape(h)}">{html.escape(str(value))}</td>' for h, value in zip(heads[1:], row[1:])]
+        cells = [
+            f'<td data-label="{html.escape(h)}">{html.escape(str(value))}</td>' for h, value in zip(heads[1:], row[1:])
+        ]
         cells += [f'<td data-label="Playlist">{more.get(row[0], "")}</td>'] if more else []
-        lines.append(f'<tr><th scope="row">{html.escape(f"{first} {row[0]}" if more else str(row[0]))}</th>{"".join(cells)}</tr>')
+        lines.append(
+            f'<tr><th scope="row">{html.escape(f"{first} {row[0]}" if more else str(row[0]))}</th>{"".join(cells)}</tr>'
+        )
     return "\n".join([*lines, "</tbody></table>"])

@@ -75,13 +75,14 @@ def _map(title: str, points: np.ndarray, neighbours: np.ndarray | None = None) -
 
 
 def latent_explorer(
-    maps: Mapping[str, tuple[np.ndarray, np.ndarray | None]], ids: np.ndarray, kinds: Mapping[str, np.ndarray], name: str,
-    sounds: Sequence[str | None] | None = None,
+    maps: Mapping[str, tuple[np.ndarray, np.ndarray | None]], ids: np.ndarray, kinds: Mapping[str, np.ndarray],
+    name: str, sounds: Sequence[str | None] | None = None,
 ) -> HTML:  # fmt: skip
     """Maps of the same tracks side by side, linked: what is chosen, found or switched off in one is so in all.
 
-    `maps` {title: (points (n, 2), neighbours (n, k), say those of `clustering.nearest` in the latent space, or None)}; `kinds` {name: labels (n,)} are the ways to
-    colour, words or clusters (int, -1 noise); `ids` (n,); `sounds` (n,) addresses of what a chosen track sounds like.
+    `maps` {title: (points (n, 2), neighbours (n, k) or None)}, say those of `clustering.nearest` in the latent
+    space; `kinds` {name: labels (n,)} are the ways to colour, words or clusters (int, -1 noise); `ids` (n,);
+    `sounds` (n,) addresses of what a chosen track sounds like.
     """
     data: dict[str, Any] = {
         "ids": [str(track) for track in ids],
@@ -105,7 +106,12 @@ def _stepped(
                                 "values": [], "stepped": True}  # fmt: skip
     colours = [clusters] if genres is None else [clusters, _kind("genre", genres)]
     steps["labels"] = (labels.astype(int) + 1).tolist()
-    data = {"ids": [str(track) for track in ids], "maps": [_map(title, points, neighbours)], "colours": colours, "steps": steps}
+    data = {
+        "ids": [str(track) for track in ids],
+        "maps": [_map(title, points, neighbours)],
+        "colours": colours,
+        "steps": steps,
+    }
     return show(name, data, latent_map(points, labels[steps["start"]], genres), steps["titles"][steps["start"]])
 
 
@@ -113,7 +119,8 @@ def eps_explorer(
     points: np.ndarray, eps: np.ndarray, labels: np.ndarray, ids: np.ndarray, genres: np.ndarray | None, start: int,
     title: str, name: str, neighbours: np.ndarray | None = None,
 ) -> HTML:  # fmt: skip
-    """DBSCAN on a slider: for each eps (m,) its labels (m, n) colour the map `points` (n, 2), whose rows have `neighbours` (n, k).
+    """DBSCAN on a slider: for each eps (m,) its labels (m, n) colour the map `points` (n, 2), whose rows have
+    `neighbours` (n, k).
 
     The line above says clusters, noise share and NMI (noise left out); `start` is the position it opens at."""
     titles = []

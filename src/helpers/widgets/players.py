@@ -171,7 +171,9 @@ def write_clips(tracks: Tracks, folder: Path, seconds: float = 6.0) -> list[str 
             continue
         names.append(file.name)
         if not file.exists():
-            y, sr = load_audio(paths[track]) if track in paths else (synth.clip(track.partition(".")[0], int(number)), SR)
+            y, sr = (
+                load_audio(paths[track]) if track in paths else (synth.clip(track.partition(".")[0], int(number)), SR)
+            )
             write_atomically(file, partial(Path.write_bytes, data=encode(_middle(y, sr, seconds), sr)))
     return names
 
@@ -190,8 +192,11 @@ def addresses(tracks: Tracks) -> list[str] | None:
 def row(tracks: Tracks, wanted: list[str]) -> HTML | None:
     """A player for each of the tracks `wanted`, in that order; None where these tracks have no sound."""
     where = dict(zip(tracks.ids.tolist(), addresses(tracks) or []))
-    said = [f'<p>{html.escape(track)}<br><audio controls preload="none" aria-label="{html.escape(track)}" src="{where[track]}">'
-            "</audio></p>" for track in wanted if where.get(track)]  # fmt: skip
+    said = []
+    for track in (track for track in wanted if where.get(track)):
+        name = html.escape(track)
+        sound = f'<audio controls preload="none" aria-label="{name}" src="{where[track]}"></audio>'
+        said.append(f"<p>{name}<br>{sound}</p>")
     return HTML("".join(said)) if said else None
 
 
