@@ -225,6 +225,24 @@ Markdown(f"{len(lists)} playlists and a table of all tracks are in `{folder}`." 
          else "These tracks come without sound files, so there is nothing to play; [the sound page](08_sound.ipynb) has clips to listen to.")
 
 # %% [markdown]
+# ## Exercise
+# Turn the latent means by a rotation, and then stretch each of their dimensions to variance 1. What happens to the silhouette of the same
+# clusters each time, and why? Try it in a cell of your own before you look.
+
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the answer", "code_prompt_hide": "Hide the answer"}
+d = fit.mu.shape[1]
+noise = torch.randn(d, d, generator=torch.Generator().manual_seed(0))
+turned = fit.mu @ torch.linalg.qr(noise)[0].numpy()
+stretched = inputs.zscore(fit.mu)
+as_it_is, after_turn, after_stretch = (
+    clustering.silhouette(Z, labels) for Z in (fit.mu, turned, stretched)
+)
+assert abs(as_it_is - after_turn) < 1e-3  # a rotation keeps every distance
+print(f"{as_it_is:.3f}, turned {after_turn:.3f},",
+      f"stretched {after_stretch:.3f}")
+print("stretched, a unit that is switched off counts like any other")
+
+# %% [markdown]
 # ## Summary
 # - A silhouette compares clusterings *within* a space. Across spaces of different dimension it mostly compares the dimensions.
 # - A VAE that switches most of its latent dimensions off is a low-dimensional method, whatever its nominal size.

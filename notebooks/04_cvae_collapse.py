@@ -332,6 +332,25 @@ told = chapter.c, chapter.factors, tracks.groups
 print(battery.diagnose(Own(X), X, *told))
 
 # %% [markdown]
+# ## Exercise
+# Write a model that has collapsed by hand: its encoder says nothing, and its decoder does not listen. Which of the battery's measures show it?
+
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the answer", "code_prompt_hide": "Hide the answer"}
+class Dead(Own):
+    def encode(self, x):
+        mu = np.zeros((len(x), self.W.shape[1]))
+        return mu, np.zeros_like(mu)  # the prior itself: no nats, no unit
+
+    def decode(self, z):
+        return np.tile(self.mean, (len(z), 1))
+
+
+dead = battery.diagnose(Dead(X), X, *told)
+assert dead.verdict == "collapsed"
+units, kl = (dead.value(name) for name in ("active units", "KL"))
+print(f"{dead.verdict}: {units:.0f} active units, {kl:.2f} nats")
+
+# %% [markdown]
 # ## Paper and ours
 # What the paper reports of its CVAE (Table 3), and what becomes of what it says:
 

@@ -91,6 +91,15 @@ def test_figures_have_a_caption_a_name_and_alt_text(page):
     assert len(names) == len(set(names))
 
 
+def test_phase_pages_have_an_exercise_whose_answer_is_folded_and_run(page, request):
+    stem = request.node.callspec.id
+    answers = tagged(page, "hide-cell")
+    if re.match("0[1-4]_", stem):
+        before = page.cells[page.cells.index(answers[0]) - 1]
+        assert before.source.startswith("## Exercise") and "?" in before.source
+        assert all("assert " in cell.source and cell.metadata.mystnb.code_prompt_show for cell in answers)
+
+
 def test_pages_import_helpers_and_nothing_of_each_other(page):
     stems = {path.stem for path in NOTEBOOKS}
     for cell in page.cells:
@@ -130,8 +139,8 @@ def test_pages_of_stored_runs_answer_first(page):
 
 
 def test_shown_code_is_short(page):
-    shown = [c.source for c in page.cells if c.cell_type == "code" and not {"remove-cell", "remove-input"} & set(
-        c.metadata.get("tags", ()))]
+    shown = [c.source for c in page.cells if c.cell_type == "code" and not set(c.metadata.get("tags", ()))
+             & {"remove-cell", "remove-input", "hide-cell"}]  # folded are answers to exercises
     lines = [line for source in shown for line in source.splitlines() if line.strip()]
     assert len(lines) <= 90, "a page shows at most about 80 lines of code"
 
