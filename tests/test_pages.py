@@ -2,18 +2,22 @@
 
 import ast
 import csv
+import io
+import json
 import os
 import re
 import subprocess
 import sys
+import zipfile
 
 import nbformat
 import pandas as pd
 import pytest
+import yaml
 
 from tests.conftest import ROOT
-from tools import address, measurements, page_tables, quoted, release
-from tools.run_notebooks import PARAMETERS, defaults
+from tools import address, measurements, page_tables, pages, plain_sphinx, quoted, release
+from tools.run_notebooks import PARAMETERS, Run, defaults
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
@@ -205,3 +209,43 @@ def test_the_measurements_are_told():
 
 def test_without_measurements_the_page_says_so(tmp_path):
     assert "make bench" in measurements.markdown(tmp_path)
+
+
+def test_another_book_by_plain_sphinx_is_noticed(tmp_path):
+    for name, article in {"one": "same", "two": "other <b>words</b>"}.items():
+        (tmp_path / name / "book").mkdir(parents=True)
+        (tmp_path / name / "book" / "index.html").write_text(
+            f"<html><body><nav>{name}</nav><article>{article}</article>"
+        )
+    (tmp_path / "two" / "more.html").write_text("<html><body>x")
+    one, two = (plain_sphinx.texts(tmp_path / name) for name in ("one", "two"))
+    assert one == {"book/index.html": "same"} and plain_sphinx.differences(one, dict(one)) == []
+    assert plain_sphinx.differences(one, two) == ["more.html: only by Sphinx", "book/index.html: another text"]
+
+
+def test_the_archive_holds_every_notebook_and_is_the_same_each_time():
+    packed = pages.archive(ROOT / "notebooks")
+    assert zipfile.ZipFile(io.BytesIO(packed)).namelist() == [path.name for path in NOTEBOOKS]
+    assert packed == pages.archive(ROOT / "notebooks")
+
+
+def test_a_page_says_on_what_it_was_run_after_its_answer(tmp_path):
+    page = nbformat.v4.new_notebook()
+    answer = nbformat.v4.new_code_cell("x", metadata={"tags": ["answer"]})
+    page.cells = [nbformat.v4.new_markdown_cell("# Why?"), answer, nbformat.v4.new_markdown_cell("## Overview")]
+    used = {"dataset": "/home/me/songs", "protocol": "written", "seeds": 3}
+    made = nbformat.reads(pages.timed(Run("a", nbformat.writes(page), used, 200.0, "2026-01-01", True)), as_version=4)
+    assert [c.source for c in made.cells][2] == "*Run on songs, written, 3 seeds, in about 3 minutes.*"
+
+
+def test_the_citation_files_agree():
+    cff = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    zenodo = json.loads((ROOT / ".zenodo.json").read_text())
+    assert cff["title"] == zenodo["title"] == cff["preferred-citation"]["title"]
+    assert [a["name"] for a in cff["authors"]] == [a["name"] for a in zenodo["creators"]] and cff["license"] == zenodo[
+        "license"
+    ]
+    assert (
+        re.fullmatch(r"\d{4}-\d\d-\d\d", str(cff["date-released"]))
+        and cff["title"] in (ROOT / "book/cite.md").read_text()
+    )

@@ -66,6 +66,7 @@ def layout(root: Path, stage: Path, runs: list[Run]) -> str:
     wanted |= {Path("book/_static") / name: raw for name, raw in finding.make(root).items()}
     wanted[Path("book/_bench.md")] = measurements.markdown(root / "data" / "results" / "bench").encode()
     wanted[Path("book/_recipes.md")] = quoted.recipes().encode()
+    wanted[Path("book/_static/notebooks.zip")] = pages.archive(root / "notebooks")
     wanted[Path("book/_static/plotly.min.js")] = pages.plotly_library()
     wanted |= {Path("book/_static") / path.name: path.read_bytes() for path in explorers.CODE}
     for name in {str(run.parameters["dataset"]) for run in runs if players.CLIPS in run.notebook}:

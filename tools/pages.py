@@ -1,7 +1,9 @@
 """What the build itself writes: the numbers for the prose, the table of pages and the line of times."""
 
+import io
 import re
 import subprocess
+import zipfile
 from importlib import util
 from pathlib import Path
 
@@ -52,6 +54,15 @@ def timed(run: Run) -> str:
     answers = [i for i, c in enumerate(notebook.cells) if "answer" in c.metadata.get("tags", ())]
     notebook.cells.insert(max(answers, default=0) + 1, cell)
     return nbformat.writes(notebook)
+
+
+def archive(folder: Path) -> bytes:
+    """All notebooks of a folder as one zip, without outputs; equal notebooks give equal bytes."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(folder.glob("*.ipynb")):
+            archive.writestr(zipfile.ZipInfo(path.name, (2026, 1, 1, 0, 0, 0)), path.read_bytes(), zipfile.ZIP_DEFLATED)
+    return packed.getvalue()
 
 
 def plotly_library() -> bytes:
