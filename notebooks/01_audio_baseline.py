@@ -161,7 +161,8 @@ Markdown(compared)
 means = {m: [tables.mean_of(run.scores, m, "silhouette"), tables.mean_of(run.scores, m, "silhouette_common")] for m in pair}
 (one, common_one), (two, common_two) = means.values()
 Markdown(f"**Here:** K-Means scores a silhouette of {one:.3f} in the VAE's space ({len(fit.active)} of {fit.mu.shape[1]} dimensions in use) and {two:.3f} in "
-         f"PCA's; measured in one common space it is {common_one:.3f} and {common_two:.3f}. {compared}")
+         f"PCA's; measured in one common space it is {common_one:.3f} and {common_two:.3f}. "
+         + compared.split(" For one run")[0])
 
 # %% [markdown]
 # ## Why the two silhouettes must not be compared

@@ -56,6 +56,8 @@ protocols.check(dataset, protocol, seeds)
 tracks = datasets.load(dataset)
 chapter = study.run(tracks, protocol, seeds)
 own = next(iter(chapter.fits))
+
+# %% tags=["remove-input", "answer"]
 Markdown(words.answer(chapter))
 
 # %% [markdown]

@@ -54,7 +54,7 @@ protocols.check(dataset, protocol, seeds)
 runs = store.of(dataset, "released-3-full")
 shares = leakage.shares(runs)
 
-# %% tags=["remove-input"]
+# %% tags=["remove-input", "answer"]
 value = shares.NMI
 Markdown(f"Of the agreement with genre (NMI) that K-Means finds in the released input of the third phase without any network, "
          f"**{value.iloc[0]:.3f}**, sentences written by genre account for **{value['share of the sentences']:.3f}** and the one-hot genre for "

@@ -50,7 +50,7 @@ protocols.check(dataset, protocol, seeds)
 runs = store.of(dataset)
 values = verdicts.values(runs)
 
-# %% tags=["remove-input"]
+# %% tags=["remove-input", "answer"]
 Markdown(verdicts.read_counts(runs))
 
 # %% [markdown]

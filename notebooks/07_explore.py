@@ -66,7 +66,7 @@ def share(neighbours):
 
 leaky, clean = at("released", 3, "Beta-VAE"), at("controlled", 3, "Beta-VAE")
 
-# %% tags=["remove-input"]
+# %% tags=["remove-input", "answer"]
 said = {name: tables.mean_of(runs.run(name, 3), "Beta-VAE", "nmi") for name in ("released", "controlled")}
 paper = tables.paper_tables().set_index(["method", "metric"]).value["Beta-VAE", "nmi"]
 text = (f"With the genre in its input the Beta-VAE draws a map of islands, NMI {said['released']:.3f} with genre (the paper: {paper:.3f}); without "

@@ -57,6 +57,7 @@ def _plain_docstring(app, what, name, obj, options, lines):
 
 def _source(app, config):
     """Links from the API page to the lines on the repository's site; the page 404 is found from any address."""
+    config.ogp_site_url, config.ogp_site_name = config.html_baseurl, config.html_title
     config.notfound_urls_prefix = urllib.parse.urlsplit(config.html_baseurl).path or "/"
 
     def resolve(domain, info):

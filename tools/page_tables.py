@@ -8,8 +8,9 @@ import re
 from bs4 import BeautifulSoup, Tag
 
 TABLE = re.compile(r'<table border="1" class="dataframe">.*?</table>', re.DOTALL)
-FOLD_ABOVE = 12  # rows
+FOLD_ABOVE, READ_UP_TO = 12, 30  # rows of numbers, rows with sentences
 WIDE_FROM, CARDS_FROM = 8, 5  # columns
+LONG = 24  # letters: a sentence wants more room than a number
 UNBROKEN = re.compile(r"(K|Beta|BN)-(Means|VAE)")  # names of methods that no line should break
 
 
@@ -24,7 +25,8 @@ def render(source: str, address: str, of: str) -> tuple[str, str]:
             node.attrs.pop(obsolete, None)
     one_head(table)
     columns = labels_of(table)
-    kinds = {"wide": WIDE_FROM, "cards": CARDS_FROM}
+    sentences = table.tbody.find(lambda cell: cell.name == "td" and len(cell.get_text()) > LONG) is not None
+    kinds = {"wide": WIDE_FROM, "cards": CARDS_FROM - 2 * sentences}
     table["class"] = " ".join(["dataframe", *(kind for kind, n in kinds.items() if len(columns) >= n)])
     rows = spread(table.tbody, len(columns))
     for row in table.tbody.find_all("tr", recursive=False):
@@ -33,8 +35,8 @@ def render(source: str, address: str, of: str) -> tuple[str, str]:
             text = cell.get_text()
             if cell.name == "td":
                 cell["data-label"] = label
-                if len(text) > 24:
-                    cell["class"] = "words"  # a sentence wants more room than a number
+                if len(text) > LONG:
+                    cell["class"] = "words"
             elif cell.string:
                 cell.string = UNBROKEN.sub("\\1\u2011\\2", text)
     for cell in table.thead.find_all("th"):
@@ -44,7 +46,7 @@ def render(source: str, address: str, of: str) -> tuple[str, str]:
     link = f'<p class="table-csv"><a href="{address}" download aria-label="CSV of {of}, {size}">CSV</a></p>'
     shown = f"{table}\n{link}"
     told = [row for row in table.tbody.find_all("tr") if row.find(class_="words")]  # sentences are read, not looked up
-    if len(rows) > FOLD_ABOVE and 2 * len(told) < len(rows):
+    if len(rows) > (READ_UP_TO if 2 * len(told) >= len(rows) else FOLD_ABOVE):
         shown = f'<details class="table-fold"><summary>The table, {size}</summary>\n{shown}\n</details>'
     written = io.StringIO()
     csv.writer(written, lineterminator="\n").writerows([columns, *rows])

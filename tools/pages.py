@@ -45,14 +45,14 @@ def status(root: Path, runs: list[Run]) -> str:
 
 
 def timed(run: Run) -> str:
-    """The run's notebook, with one line under title and answer: on what it was run, and how long that took."""
+    """The run's notebook, with one line before its overview: on what it was run, and how long that took."""
     notebook = nbformat.reads(run.notebook, as_version=4)
     used = run.parameters
     said = f"about {run.seconds / 60:.0f} minutes" if run.seconds > 90 else f"{run.seconds:.0f} seconds"
     line = f"*Run on {Path(str(used['dataset'])).name}, {used['protocol']}, {used['seeds']} seeds, in {said}.*"
     cell = nbformat.v4.new_markdown_cell(line, id="run-on")
-    answers = [i for i, c in enumerate(notebook.cells) if "answer" in c.metadata.get("tags", ())]
-    notebook.cells.insert(max(answers, default=0) + 1, cell)
+    overview = next((i for i, c in enumerate(notebook.cells) if "## Overview" in c.source), len(notebook.cells))
+    notebook.cells.insert(overview, cell)
     return nbformat.writes(notebook)
 
 
