@@ -111,7 +111,7 @@ words.summary(study.tidy(known)).assign(Expected=expected)
 
 # %% mystnb={"figure": {"caption": "The battery on the models of this page, a row a model, mean and range over seeds: latent dimensions in use; what the code costs, in nats; how many times larger the squared error is with the z of another track; how often a probe of z is right about the condition, and about another factor.", "name": "fig-battery"}, "image": {"alt": "Small panels of dots, one per model: dimensions in use, cost in nats, error with z exchanged, and probe accuracy for two factors."}}
 found = study.tidy(chapter.diagnoses)
-figures.battery(found, chapter.label)
+figures.verdict_panels(found, chapter.label)
 
 # %%
 words.summary(found, chapter.label)
@@ -173,7 +173,7 @@ facts[facts.source.str.contains("trained")].set_index("what")[["value"]]
 # %% mystnb={"figure": {"caption": "Full GTZAN, released protocol: the battery, drawn as the one before.", "name": "fig-battery-released"}, "image": {"alt": "Small panels of dots, one per model: dimensions in use, cost in nats, error with z exchanged, and probe accuracy."}}
 runs = grids.stored("gtzan", "battery")
 part = dict(list(runs.groupby("protocol"))) if runs is not None else {}
-figures.battery(part.get("released"))
+figures.verdict_panels(part.get("released"))
 
 # %%
 words.summary(part.get("released"))
@@ -185,7 +185,7 @@ figures.shuffles(part.get("released"))
 # Then `controlled`: features alone, the CVAE with KL annealing and without, and with the condition given to one half of it only.
 
 # %% mystnb={"figure": {"caption": "Full GTZAN, controlled protocol: the battery, drawn as the ones before.", "name": "fig-battery-controlled"}, "image": {"alt": "Small panels of dots, one per model: dimensions in use, cost in nats, error with z exchanged, and probe accuracy."}}
-figures.battery(part.get("controlled"))
+figures.verdict_panels(part.get("controlled"))
 
 # %%
 words.summary(part.get("controlled"))

@@ -55,7 +55,7 @@ protocols.check(dataset, protocol, seeds)
 
 # %%
 tracks = datasets.load(dataset)
-found = collection.study(tracks, protocol, seeds)
+found = collection.survey(tracks, protocol, seeds)
 table = collection.clusters(found)
 
 # %% tags=["remove-input", "answer"]

@@ -47,7 +47,7 @@ def test_every_sentence_and_figure_can_be_made(chapters, name):
     for figure in (figures.kl_per_unit(chapter), figures.shuffles(table), figures.probe_scores(table, chapter.label)):
         assert figure.axes
     probed = set(table[(table.measure == "probe") & (table.space == "sampled z")].target)
-    axes = [axis for axis in figures.battery(table, chapter.label).axes if axis.get_visible()]
+    axes = [axis for axis in figures.verdict_panels(table, chapter.label).axes if axis.get_visible()]
     panels = {axis.get_title() or axis.get_title(loc="left") for axis in axes}
     assert len(panels) == len(axes) == 3 + len(probed)
 
@@ -160,7 +160,7 @@ def test_without_the_grids_the_page_says_so():
     assert words.read_factors(None) == words.NOT_RUN and words.ran_away(None) == ""
     assert grids.stored("no such data", "beta") is None
     for figure in (figures.lines(None, "n", figures.MANY), figures.remedies(None), figures.shuffles(None),
-                   figures.battery(None)):
+                   figures.verdict_panels(None)):
         assert figure.axes[0].texts
 
 

@@ -110,12 +110,12 @@ def test_a_folder_with_other_files_is_left_alone(folder, tmp_path, capsys):
 def test_too_few_tracks_are_refused():
     tracks = datasets.load("gtzan-mini-tracks").rows(np.arange(9))
     with pytest.raises(ValueError, match="has 9 tracks; a map takes 10 at least"):
-        collection.study(tracks)
+        collection.survey(tracks)
 
 
 @pytest.fixture(scope="module")
 def found():
-    return collection.study(datasets.load("gtzan-mini-tracks"), seeds=2, n_jobs=1)
+    return collection.survey(datasets.load("gtzan-mini-tracks"), seeds=2, n_jobs=1)
 
 
 def test_ways_start_and_end_at_their_tracks(found):

@@ -151,7 +151,7 @@ def map_(
     """Write a page about a collection: a map to hear, clusters in words, doubles, nearest tracks, playlists."""
     from .widgets import collection
 
-    page = collection.write_page(collection.study(datasets.load(source), protocol, seeds, clusters), out)
+    page = collection.write_page(collection.survey(datasets.load(source), protocol, seeds, clusters), out)
     if not quiet:
         typer.echo(f"{page}: open it in a browser")
 

@@ -80,7 +80,7 @@ def _legend(figure: Figure, axes: list, columns: int = 3) -> Figure:
     return _close(figure)
 
 
-def battery(table: pd.DataFrame | None, label: str = "genre") -> Figure:
+def verdict_panels(table: pd.DataFrame | None, label: str = "genre") -> Figure:
     """What carries the verdict, a panel a measure and a row a model: dimensions in use, nats, how much worse the
     reconstruction gets when z is exchanged, and what a probe reads from z (tick: chance); mean and range over seeds."""
     if table is None:

@@ -56,7 +56,7 @@ class Collection:
         return self.fit.mu
 
 
-def study(
+def survey(
     tracks: Tracks, protocol: str = "controlled", seeds: int = 3, clusters: int = 10, n_jobs: int | None = None
 ) -> Collection:
     """Train the VAE of phase 1 with several seeds (cached fits), K-Means on each, and see which clusters come again.
