@@ -190,6 +190,8 @@ def test_a_table_has_its_csv_and_folds_when_it_is_long():
     assert 'href="../t.csv" download' in shown and "<details" not in shown
     assert shown.count('<td data-label="ours, Value">') == 4 and "halign" not in shown and "border" not in shown
     assert "K\u2011Means" in shown and "K\u2011Means" not in text
+    empty, text = page_tables.render(pd.DataFrame({"A": []}).to_html(), "t.csv", "a table")
+    assert text == ",A\n" and "0 rows" in empty
     long, text = page_tables.render(pd.DataFrame({"A": range(13)}).to_html(), "t.csv", "a table")
     assert long.startswith('<details class="table-fold"><summary>The table, 13 rows') and len(text.splitlines()) == 14
 

@@ -25,17 +25,18 @@ def render(source: str, address: str, of: str) -> tuple[str, str]:
             node.attrs.pop(obsolete, None)
     one_head(table)
     columns = labels_of(table)
-    sentences = table.tbody.find(lambda cell: cell.name == "td" and len(cell.get_text()) > LONG) is not None
-    kinds = {"wide": WIDE_FROM, "cards": CARDS_FROM - 2 * sentences}
-    table["class"] = " ".join(["dataframe", *(kind for kind, n in kinds.items() if len(columns) >= n)])
     rows = spread(table.tbody, len(columns))
+    heads = len(columns) - min((len(row.find_all("td")) for row in table.tbody.find_all("tr")), default=len(columns))
+    long = {i for i in range(heads, len(columns)) if any(len(row[i]) > LONG for row in rows)}  # columns of sentences
+    kinds = {"wide": WIDE_FROM, "cards": CARDS_FROM - 2 * bool(long)}
+    table["class"] = " ".join(["dataframe", *(kind for kind, n in kinds.items() if len(columns) >= n)])
     for row in table.tbody.find_all("tr", recursive=False):
         cells = row.find_all(["td", "th"], recursive=False)
-        for cell, label in zip(cells[::-1], columns[::-1]):  # row heads that span several rows are missing at the left
+        for at, cell in zip(range(len(columns))[::-1], cells[::-1]):  # spanning heads are missing at the left
             text = cell.get_text()
             if cell.name == "td":
-                cell["data-label"] = label
-                if len(text) > LONG:
+                cell["data-label"] = columns[at]
+                if at in long:
                     cell["class"] = "words"
             elif cell.string:
                 cell.string = UNBROKEN.sub("\\1\u2011\\2", text)
@@ -45,8 +46,8 @@ def render(source: str, address: str, of: str) -> tuple[str, str]:
     size = f"{len(rows)} rows" if len(rows) != 1 else "1 row"
     link = f'<p class="table-csv"><a href="{address}" download aria-label="CSV of {of}, {size}">CSV</a></p>'
     shown = f"{table}\n{link}"
-    told = [row for row in table.tbody.find_all("tr") if row.find(class_="words")]  # sentences are read, not looked up
-    if len(rows) > (READ_UP_TO if 2 * len(told) >= len(rows) else FOLD_ABOVE):
+    told = [row for row in rows if any(len(row[i]) > 2 * LONG for i in long)]  # sentences are read, not looked up
+    if len(rows) > (READ_UP_TO if 2 * len(told) > len(rows) else FOLD_ABOVE):
         shown = f'<details class="table-fold"><summary>The table, {size}</summary>\n{shown}\n</details>'
     written = io.StringIO()
     csv.writer(written, lineterminator="\n").writerows([columns, *rows])
