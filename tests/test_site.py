@@ -14,6 +14,7 @@ from tests.conftest import ROOT
 from tools import browser
 
 with suppress(ImportError):  # then everything here is skipped
+    from selenium.webdriver import ActionChains, Keys
     from selenium.webdriver.support.ui import WebDriverWait
 
 HTML = Path(os.environ.get("BOOK_HTML", ROOT / "_build" / "html"))
@@ -173,8 +174,6 @@ def rings(driver, explorer, trace):
 @pytest.mark.parametrize("page", EXPLORERS)
 def test_explorers_answer_to_the_keyboard_and_nothing_leaves(driver, base, page, width, dark):
     """Every control is reached and worked without a mouse, changes what is shown, and talks to nobody."""
-    from selenium.webdriver import ActionChains, Keys
-
     visit(driver, base + page, width, dark)
     browser.requests(driver)
     names = driver.execute_script("""return [...document.querySelectorAll('.explorer :is(input, button, [tabindex])')]
@@ -203,8 +202,6 @@ def test_explorers_answer_to_the_keyboard_and_nothing_leaves(driver, base, page,
 @pytest.mark.parametrize("page", EXPLORERS)
 def test_maps_are_linked_and_searched(driver, base, page, width, dark):
     """A track that is searched for is ringed where it lies on each map; its neighbours are those of the data."""
-    from selenium.webdriver import ActionChains, Keys
-
     visit(driver, base + page, width, dark)
     for explorer in explorers_of(driver):
         data = json.loads(explorer.find_element("tag name", "script").get_attribute("textContent"))
@@ -228,6 +225,25 @@ def test_maps_are_linked_and_searched(driver, base, page, width, dark):
             WebDriverWait(driver, 10).until(lambda d, e=explorer: all(rings(d, e, 3)))
             over = [[[m["x"].index(x)] for (x, _), in [ring]] for m, ring in zip(maps, rings(driver, explorer, 3))]
             assert all(one == over[0] for one in over), "the maps show two tracks"
+
+
+@IN_SCREENS
+@pytest.mark.parametrize("page", [p for p in EXPLORERS if '"sounds":' in (HTML / p).read_text()])
+def test_a_chosen_point_is_heard(driver, base, page, width, dark):
+    """Every sound of the data is there; a press on a point plays its own, and only that."""
+    playing = "const a = arguments[0].querySelector('.said audio'); return a && !a.paused && a.currentTime > 0.05"
+    visit(driver, base + page, width, dark)
+    for explorer in explorers_of(driver):
+        data = json.loads(explorer.find_element("tag name", "script").get_attribute("textContent"))
+        there = [sound for sound in data.get("sounds", []) if sound]
+        assert len(there) > len(data["ids"]) / 2 and all(((HTML / page).parent / s).resolve().exists() for s in there)
+        point = explorer.find_elements("css selector", ".scatterlayer .trace:first-child .point")[0]
+        driver.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", point)
+        ActionChains(driver).move_to_element(point).click().perform()
+        WebDriverWait(driver, 15).until(lambda d, e=explorer: d.execute_script(playing, e))
+        track = explorer.find_element("css selector", ".said strong").text
+        heard = explorer.find_element("css selector", ".said audio").get_attribute("src")
+        assert heard.endswith(data["sounds"][data["ids"].index(track)].removeprefix(".."))
 
 
 @pytest.mark.parametrize("page", EXPLORERS)
