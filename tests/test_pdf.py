@@ -18,7 +18,8 @@ FIRST = """<h1>First<a href="#first">#</a></h1>
 <p><a href="../notebooks/one.html#c">on</a> <a href="../search.html">find</a> <a href="#later">later</a></p>
 <div style="break-before: page"></div><h2 id="later">Later</h2>"""
 SECOND = """<h1>Second "quoted"</h1><h2 id="later">Elsewhere</h2><a href="#later">down</a><audio controls></audio>
-<div class="explorer"><p class="plotly-graph-div">EXPLORER</p><p class="plotly-graph-div">EXPLORER</p><noscript><p>STATIC</p>
+<div class="explorer"><p class="plotly-graph-div">EXPLORER</p><p class="plotly-graph-div">EXPLORER</p>
+<noscript><p>STATIC</p>
 </noscript></div><details class="table-fold"><summary>The table</summary>FOLDED</details>"""
 
 
