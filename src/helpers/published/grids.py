@@ -184,7 +184,7 @@ def run(
 
 def neighbours(tracks: Tracks, seeds: Sequence[int]) -> dict[str, np.ndarray]:
     """Of the first seed's runs, named as their maps: each track's nearest others in the space itself, (n, k) int16."""
-    found = {}
+    found: dict[str, np.ndarray] = {}
     for unit in (unit for unit in units(tracks, seeds) if unit.variant == "full" and unit.keep is None):
         run = phases.run(tracks, unit.protocol.name, unit.phase, seeds, recipes=unit.recipes, n_jobs=1)
         first = {m.space: m.name for m in reversed(phases.methods_of(unit.phase))}

@@ -181,7 +181,7 @@ def write_clips(tracks: Tracks, folder: Path, seconds: float = 6.0) -> list[str 
 CLIPS = "_static/clips"  # where the build puts them (`write_clips`), from the site's root
 
 
-def addresses(tracks: Tracks) -> list[str] | None:
+def addresses(tracks: Tracks) -> list[str | None] | None:
     """Where a page of the book finds the clip of each track, (n,); None where these tracks have no sound."""
     known = own_audio(tracks)
     there = [track in known or tracks.name == "demo" for track in tracks.ids.tolist()]
