@@ -62,7 +62,7 @@ table = collection.clusters(found)
 surest, loosest = found.steadiness.idxmax(), found.steadiness.idxmin()
 Markdown(f"The {tracks.n} tracks of *{tracks.name}* fall into {len(table)} groups; the surest, *{table['In words'][surest]}*, {table['Tracks'][surest]} "
          f"tracks, comes again with other random numbers to {found.steadiness[surest]:.2f} (1: the same tracks), the loosest, *{table['In words'][loosest]}*, "
-         f"to {found.steadiness[loosest]:.2f}. {len(collection.doubles(tracks)) or 'No'} pair(s) of files sound like one recording.")
+         f"to {found.steadiness[loosest]:.2f}. {len(collection.same_recordings(tracks)) or 'No'} pair(s) of files sound like one recording.")
 
 # %% [markdown]
 # ## The map
@@ -86,7 +86,7 @@ table
 # Two files closer than a third of the usual distance to a nearest track are taken for one recording; a copy that was compressed hard may escape.
 
 # %%
-same = collection.doubles(tracks)
+same = collection.same_recordings(tracks)
 same if len(same) else Markdown("No two files sound like the same recording.")
 
 # %%

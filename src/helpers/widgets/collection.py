@@ -6,6 +6,8 @@ folder of your own music.
 from __future__ import annotations
 
 import html
+import re
+import urllib.parse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +22,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from .. import clustering, inputs, plots, protocols, training
 from ..cache import write_atomically
-from ..corpus import folders
+from ..corpus import playlists
 from ..datasets import Tracks
 from ..training import Fit
 from . import explorers, players
@@ -129,9 +131,10 @@ def clusters(found: Collection) -> pd.DataFrame:
     return pd.DataFrame(rows).T.rename_axis("Cluster")
 
 
-def doubles(tracks: Tracks) -> pd.DataFrame:
-    """Pairs of files that sound like one recording: closer in the standardised features than DOUBLE of the median
-    distance to a nearest track; nearest first, the distance in that unit."""
+def same_recordings(tracks: Tracks) -> pd.DataFrame:
+    """Pairs of files that sound like one recording: by their fingerprints, where a folder was read, and those closer in
+    the standardised features than DOUBLE of the median distance to a nearest track, in that unit, nearest first."""
+    known = [(a, b) for a, *others in tracks.provenance.get("doubles", []) for b in others]
     X = inputs.zscore(tracks.features.to_numpy())
     model = NearestNeighbors().fit(X)
     nearest = model.kneighbors(n_neighbors=1)[0][:, 0]
@@ -139,7 +142,9 @@ def doubles(tracks: Tracks) -> pd.DataFrame:
     near = model.radius_neighbors(X, DOUBLE * typical, return_distance=True)
     rows = [(tracks.ids[i], tracks.ids[j], f"{d / typical:.2f}")
             for i, (distances, others) in enumerate(zip(*near)) for d, j in sorted(zip(distances, others)) if i < j]
-    return pd.DataFrame(rows, columns=["File", "Sounds like", "Distance"]).sort_values("Distance", ignore_index=True)
+    rows = [row for row in rows if not {row[:2], row[1::-1]} & set(known)]
+    by_print = [(a, b, "same fingerprint") for a, b in known]
+    return pd.DataFrame(by_print + sorted(rows, key=lambda row: row[2]), columns=["File", "Sounds like", "Distance"])
 
 
 def neighbours(found: Collection) -> pd.DataFrame:
@@ -240,12 +245,13 @@ def write_page(found: Collection, out: Path) -> Path:
     if out.exists() and any(out.iterdir()) and not page.exists():
         raise ValueError(f"{out}: this folder has other files in it; name a new one")
     sounds = players.write_clips(tracks, out / "clips")
+    table, same = clusters(found), same_recordings(tracks)
     paths, lists = tracks.provenance.get("paths"), list[Path]()
     if paths:
-        lists = folders.write_playlists(found.labels, tracks.ids, paths, out / "playlists")
-    table, same = clusters(found), doubles(tracks)
-    links = {f"cluster_{cluster:02d}": cluster for cluster in table.index}
-    files = {links[path.stem]: path for path in lists if path.stem in links}
+        words = dict(zip(tracks.ids.tolist(), table["In words"].reindex(found.labels)))
+        lists = playlists.write(found.labels, tracks.ids, paths, out / "playlists", space=found.space, words=words)
+    numbered = [(re.match(r"cluster_(\d+)", path.name), path.name) for path in lists]
+    files = {int(match[1]): urllib.parse.quote(name) for match, name in numbered if match}
     faults = tracks.provenance.get("faults", [])
     body = [
         f"<h1>{html.escape(tracks.name)}</h1>",
@@ -256,7 +262,7 @@ def write_page(found: Collection, out: Path) -> Path:
         "most like it. Distances on the map are bent; the list of nearest tracks is not.</p>",
         show_map(found, [name and f"clips/{name}" for name in sounds] if any(sounds) else None).data,
         "<h2>What is in each cluster?</h2>", _table(table, "Cluster", {
-            cluster: f'<a href="playlists/{path.name}" download>playlist</a>' for cluster, path in files.items()}),
+            cluster: f'<a href="playlists/{name}" download>playlist</a>' for cluster, name in files.items()}),
         "<h2>Which are doubles?</h2>",
         _table(same.set_index("File"), "File") if len(same) else "<p>No two files sound like the same recording.</p>",
         "<h2>What is like this track?</h2><details><summary>All tracks with those most like them</summary>",

@@ -18,6 +18,8 @@
     return node;
   }
 
+  const plain = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;");  // plotly reads some HTML in what it writes
+
   function swatch([, colour, shape]) {
     const holder = make("span", { class: "swatch" });
     holder.innerHTML = `<svg viewBox="0 0 12 12" aria-hidden="true"><path d="${SHAPES[shape]}" fill="${colour}"/></svg>`;
@@ -149,7 +151,7 @@
           marker: { size, symbol: "circle-open", color: ink, line: { width, color: ink } } });
         const points = {
           type: kind, mode: "markers", x: x.map((v, i) => seen[i] ? v : null), y,
-          text: ids.map((id, i) => [id, ...colours.map((colour) => nameOf(colour, i))].join("<br>")), hoverinfo: "text",
+          text: ids.map((id, i) => [id, ...colours.map((colour) => nameOf(colour, i))].map(plain).join("<br>")), hoverinfo: "text",
           marker: { size: ids.length > 300 ? 6 : 9, opacity: 0.85, color: own.map((v) => classes[v][1]),
                     symbol: own.map((v) => classes[v][2]) } };
         const near = state.chosen < 0 || !map.near ? [] : map.near[state.chosen];

@@ -221,5 +221,8 @@ def _track(tracks: Tracks, position: int, paths: Mapping[str, Path]) -> str:
     said = html.escape(name if tracks.genres is None else f"{name} ({tracks.genres[position]})")
     if name not in paths:
         return said
-    y, sr = load_audio(paths[name])
+    try:
+        y, sr = load_audio(paths[name])
+    except (OSError, ValueError):  # a file that has gone since its features were taken
+        return said
     return f"{said}<br>{player(_middle(y, sr, SECONDS), name, sr)}"
