@@ -30,6 +30,9 @@ if os.environ.get("COLAB_RELEASE_TAG"):  # in Colab only: add the book's package
 
 # %% [markdown]
 # ## Overview
+# **You will learn** what a silhouette measures and what it does not, how a VAE is trained step by step, and what its unused dimensions do to
+# a score.
+#
 # Each track becomes a row of numbers ([From sound to numbers](08_sound.ipynb)). A variational autoencoder squeezes it into 32 latent
 # dimensions, PCA into 32 components; K-Means then looks for as many clusters as there are genres, which are used for scoring only.
 # You will see one seed trained step by step, then several at once, and why silhouettes taken in two spaces are two different
@@ -158,7 +161,8 @@ Markdown(compared)
 means = {m: [tables.mean_of(run.scores, m, "silhouette"), tables.mean_of(run.scores, m, "silhouette_common")] for m in pair}
 (one, common_one), (two, common_two) = means.values()
 Markdown(f"**Here:** K-Means scores a silhouette of {one:.3f} in the VAE's space ({len(fit.active)} of {fit.mu.shape[1]} dimensions in use) and {two:.3f} in "
-         f"PCA's; measured in one common space it is {common_one:.3f} and {common_two:.3f}. {compared}")
+         f"PCA's; measured in one common space it is {common_one:.3f} and {common_two:.3f}. "
+         + compared.split(" For one run")[0])
 
 # %% [markdown]
 # ## Why the two silhouettes must not be compared
@@ -223,6 +227,24 @@ lists = playlists.write(own, tracks.ids, paths, folder, space=space, words=words
 Markdown(f"{len(lists)} playlists, the most typical tracks first, and a table of all tracks are in *{escape.markup(folder)}*."
          + "".join(f"\n\n{escape.markup(sentence)}" for sentence in little) if lists
          else "These tracks come without sound files, so there is nothing to play; [the sound page](08_sound.ipynb) has clips to listen to.")
+
+# %% [markdown]
+# ## Exercise
+# Turn the latent means by a rotation, and then stretch each of their dimensions to variance 1. What happens to the silhouette of the same
+# clusters each time, and why? Try it in a cell of your own before you look.
+
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the answer", "code_prompt_hide": "Hide the answer"}
+d = fit.mu.shape[1]
+noise = torch.randn(d, d, generator=torch.Generator().manual_seed(0))
+turned = fit.mu @ torch.linalg.qr(noise)[0].numpy()
+stretched = inputs.zscore(fit.mu)
+as_it_is, after_turn, after_stretch = (
+    clustering.silhouette(Z, labels) for Z in (fit.mu, turned, stretched)
+)
+assert abs(as_it_is - after_turn) < 1e-3  # a rotation keeps every distance
+print(f"{as_it_is:.3f}, turned {after_turn:.3f},",
+      f"stretched {after_stretch:.3f}")
+print("stretched, a unit that is switched off counts like any other")
 
 # %% [markdown]
 # ## Summary

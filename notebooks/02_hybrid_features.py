@@ -30,6 +30,8 @@ if os.environ.get("COLAB_RELEASE_TAG"):  # in Colab only: add the book's package
 
 # %% [markdown]
 # ## Overview
+# **You will learn** how two kinds of columns are mixed so that both count, what DBSCAN's radius decides, and how to test whether lyrics help.
+#
 # GTZAN has no lyrics. The paper pairs each track with a text of its genre; what that text is decides everything, so the protocols differ in it.
 # `written` and `controlled` draw real Genius lyrics by tag; `released` gives each genre three fixed sentences, as the paper's code
 # does ([Data](../book/data.md)). Tracks that bring words of their own keep them. Three clustering methods are scored with their noise in view, and then
@@ -37,6 +39,7 @@ if os.environ.get("COLAB_RELEASE_TAG"):  # in Colab only: add the book's package
 # [Audio baseline](01_audio_baseline.ipynb).
 
 # %%
+import numpy as np
 from IPython.display import Markdown
 
 from helpers import clustering, datasets, escape, inputs, lyrics
@@ -182,6 +185,22 @@ each = len(next(iter(lyrics.TEMPLATES.values())))
 Markdown(f"The paper's NMI of {paper:.3f} has a simple source: if each of {len(lyrics.TEMPLATES)} genres splits into {each} equal pure clusters, NMI is "
          f"{metrics.equal_pure_clusters(len(lyrics.TEMPLATES), each):.5f} whatever the music. That many sentences for each genre can give just that; "
          "[page 5](05_leakage.ipynb) counts the clusters found on full GTZAN.")
+
+# %% [markdown]
+# ## Exercise
+# A method splits each of ten genres into five pure clusters. What NMI does it get, and what would it get with fifty clusters by chance? Compute
+# the first by the formula of page 5 and by made-up labels.
+
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the answer", "code_prompt_hide": "Hide the answer"}
+genres_of_500 = [f"genre {i // 50}" for i in range(500)]
+five_each = [i // 10 for i in range(500)]
+names, groups = np.array(genres_of_500), np.array(five_each)
+score = metrics.external(names, groups)["nmi"]
+assert abs(score - metrics.equal_pure_clusters(10, 5)) < 1e-9
+by_chance = np.random.default_rng(0).permutation(groups)
+low = metrics.external(names, by_chance)["nmi"]
+print(f"pure: {score:.3f}, whatever the music")
+print(f"shuffled: {low:.3f}, far above 0")
 
 # %% [markdown]
 # ## Summary

@@ -32,15 +32,19 @@ if os.environ.get("COLAB_RELEASE_TAG"):  # in Colab only: add the book's package
 
 # %% [markdown]
 # ## Overview
+# **You will learn** where β and a condition enter a network, how five methods compare on one input, and why a high score need not mean
+# disentangled factors.
+#
 # Five methods on one fused input: Beta-VAE, conditional VAE, PCA and a plain autoencoder, each followed by K-Means, and
 # spectral clustering of the input itself. Under `released` the input contains the one-hot genre, as in the paper's code. In gtzan-mini, the default, **nearly
 # every genre is one artist**: its scores show that the code runs. Before this page: [Hybrid features](02_hybrid_features.ipynb).
 
 # %%
+import numpy as np
 from IPython.display import Markdown
 
-from helpers import datasets, escape, inputs, metrics, models
-from helpers import phases, plots, protocols, tables, training
+from helpers import clustering, datasets, escape, inputs, metrics
+from helpers import models, phases, plots, protocols, tables, training
 
 plots.use_style()
 
@@ -164,6 +168,23 @@ tables.by_text_kind(tracks.genres, run.labels, phases.names_of(3))
 
 # %%
 tables.beside_paper(run.scores, 3)
+
+# %% [markdown]
+# ## Exercise
+# Cluster nothing but a one-hot genre by K-Means: which NMI must come out? Now put 60 columns of noise beside it, each of variance 1. From which
+# strength of the noise on is the label lost?
+
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the answer", "code_prompt_hide": "Hide the answer"}
+codes = np.arange(500) % 10
+label, rng = np.eye(10)[codes], np.random.default_rng(0)
+noise = rng.standard_normal((500, 60))
+found = {}
+for strength in (0.0, 0.1, 0.2, 0.3, 0.4):
+    X = np.hstack([label, strength * noise])
+    groups = clustering.cluster(X, "kmeans", 10, seed=0)
+    found[strength] = metrics.external(codes, groups)["nmi"]
+assert found[0.0] > 0.999 and found[0.4] < 0.5
+print("; ".join(f"noise {s:g}: NMI {v:.2f}" for s, v in found.items()))
 
 # %% [markdown]
 # ## Summary

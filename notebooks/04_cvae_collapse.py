@@ -56,6 +56,8 @@ protocols.check(dataset, protocol, seeds)
 tracks = datasets.load(dataset)
 chapter = study.run(tracks, protocol, seeds)
 own = next(iter(chapter.fits))
+
+# %% tags=["remove-input", "answer"]
 Markdown(words.answer(chapter))
 
 # %% [markdown]
@@ -63,6 +65,8 @@ Markdown(words.answer(chapter))
 # runs on full GTZAN stand further down.
 #
 # ## Overview
+# **You will learn** how to tell a collapsed model from one that leaves out what it is told, and which measures can say so.
+#
 # The paper gives its CVAE the genre, reads posterior collapse off a low silhouette, blames little data, and asks for annealing and a million
 # songs; its scores against genre are low as well. Here the battery is first tried on models whose answer is known, then used on a CVAE of
 # real tracks; then come the remedies, the question of scale, and beta. The end shows what a conditional model is good for, and how to diagnose
@@ -105,8 +109,11 @@ words.summary(study.tidy(known)).assign(Expected=expected)
 # for a style: the third of its own genre that a track's spectral centroid falls in, hence independent of the genre (without such a feature, the
 # first one is taken, under its own name). Probes leave whole tracks out, and intervals draw whole tracks.
 
-# %%
+# %% mystnb={"figure": {"caption": "The battery on the models of this page, a row a model, mean and range over seeds: latent dimensions in use; what the code costs, in nats; how many times larger the squared error is with the z of another track; how often a probe of z is right about the condition, and about another factor.", "name": "fig-battery"}, "image": {"alt": "Small panels of dots, one per model: dimensions in use, cost in nats, error with z exchanged, and probe accuracy for two factors."}}
 found = study.tidy(chapter.diagnoses)
+figures.verdict_panels(found, chapter.label)
+
+# %%
 words.summary(found, chapter.label)
 
 # %% mystnb={"figure": {"caption": "KL of every latent dimension, sorted, for the first seed. The dotted line is what probabilistic PCA foretells for the first model from the covariance of the data alone.", "name": "fig-kl-units"}, "image": {"alt": "Line plot of KL per latent dimension for each model against the pPCA prediction."}}
@@ -163,9 +170,12 @@ facts[facts.source.str.contains("trained")].set_index("what")[["value"]]
 # The battery on full GTZAN, runs of `make results`. First `released`: features and texts as the released code fuses them. *Texts redrawn* is
 # the trained network on the same tracks with the noise of the text channel drawn anew: what it had learned by heart shows there.
 
-# %%
+# %% mystnb={"figure": {"caption": "Full GTZAN, released protocol: the battery, drawn as the one before.", "name": "fig-battery-released"}, "image": {"alt": "Small panels of dots, one per model: dimensions in use, cost in nats, error with z exchanged, and probe accuracy."}}
 runs = grids.stored("gtzan", "battery")
 part = dict(list(runs.groupby("protocol"))) if runs is not None else {}
+figures.verdict_panels(part.get("released"))
+
+# %%
 words.summary(part.get("released"))
 
 # %% mystnb={"figure": {"caption": "Full GTZAN, released protocol: squared error as trained, with z or the genre exchanged, and with the texts drawn anew; mean and range over seeds.", "name": "fig-released"}, "image": {"alt": "Dot plot of squared error per model, as trained and with parts exchanged."}}
@@ -173,6 +183,9 @@ figures.shuffles(part.get("released"))
 
 # %% [markdown]
 # Then `controlled`: features alone, the CVAE with KL annealing and without, and with the condition given to one half of it only.
+
+# %% mystnb={"figure": {"caption": "Full GTZAN, controlled protocol: the battery, drawn as the ones before.", "name": "fig-battery-controlled"}, "image": {"alt": "Small panels of dots, one per model: dimensions in use, cost in nats, error with z exchanged, and probe accuracy."}}
+figures.verdict_panels(part.get("controlled"))
 
 # %%
 words.summary(part.get("controlled"))
@@ -319,6 +332,25 @@ class Own:
 X = next(iter(chapter.X.values()))
 told = chapter.c, chapter.factors, tracks.groups
 print(battery.diagnose(Own(X), X, *told))
+
+# %% [markdown]
+# ## Exercise
+# Write a model that has collapsed by hand: its encoder says nothing, and its decoder does not listen. Which of the battery's measures show it?
+
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the answer", "code_prompt_hide": "Hide the answer"}
+class Dead(Own):
+    def encode(self, x):
+        mu = np.zeros((len(x), self.W.shape[1]))
+        return mu, np.zeros_like(mu)  # the prior itself: no nats, no unit
+
+    def decode(self, z):
+        return np.tile(self.mean, (len(z), 1))
+
+
+dead = battery.diagnose(Dead(X), X, *told)
+assert dead.verdict == "collapsed"
+units, kl = (dead.value(name) for name in ("active units", "KL"))
+print(f"{dead.verdict}: {units:.0f} active units, {kl:.2f} nats")
 
 # %% [markdown]
 # ## Paper and ours

@@ -54,7 +54,7 @@ protocols.check(dataset, protocol, seeds)
 runs = store.of(dataset, "released-3-full")
 shares = leakage.shares(runs)
 
-# %% tags=["remove-input"]
+# %% tags=["remove-input", "answer"]
 value = shares.NMI
 Markdown(f"Of the agreement with genre (NMI) that K-Means finds in the released input of the third phase without any network, "
          f"**{value.iloc[0]:.3f}**, sentences written by genre account for **{value['share of the sentences']:.3f}** and the one-hot genre for "
@@ -63,6 +63,8 @@ Markdown(f"Of the agreement with genre (NMI) that K-Means finds in the released 
 
 # %% [markdown]
 # ## Overview
+# **You will learn** how to take a score apart channel by channel, and what a score by pure arithmetic looks like.
+#
 # We rebuilt the experiment from the released code. This page reads our stored runs of the paper's own data set, GTZAN, in full
 # ([how they were made](../book/reproduce.md)) and takes the label's channels out of the input, one at a time. Nothing is trained here. Nothing is
 # meant as blame either: the author published the code, and without it none of this could be known. The lesson is general.

@@ -13,9 +13,6 @@
 
 # %% [markdown]
 # # What does the map look like from close up?
-#
-# Each point is a track of GTZAN at its place in a model's latent space. Point at one to see which it is; the buttons colour by genre
-# or by cluster, and sliders move a VAE's beta and DBSCAN's eps.
 
 # %% tags=["colab", "remove-cell", "skip-execution"]
 import os
@@ -28,12 +25,6 @@ if os.environ.get("COLAB_RELEASE_TAG"):  # in Colab only: add the book's package
     done = subprocess.run(pip, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"{done.stderr[-800:]}\n{SOURCE} cannot be installed: run this cell again, or open the page from its book anew")
-
-# %% [markdown]
-# ## Overview
-# The maps are t-SNE projections of the published runs' first seed, drawn in your browser; nothing is loaded from elsewhere, and the
-# parameters below change nothing. A map bends distances, so
-# look for who lies beside whom, not for how far apart groups are. Scores are never taken on a map.
 
 # %%
 import numpy as np
@@ -57,55 +48,73 @@ protocols.check(dataset, protocol, seeds)
 
 # %%
 runs = store.of(dataset, "released-3-full")
-maps = runs.archive("maps")
+maps, near = runs.archive("maps"), runs.archive("neighbours")
+genres = runs.genres
 
 
-def explore(protocol, phase, method, name):
-    """One map: colours to choose, names on hover."""
-    points = maps[f"{protocol}-{phase}-full/{method}"].astype(float)
+def at(protocol, phase, method):
+    """Points, nearest tracks and clusters of one method, first seed."""
+    key = f"{store.run_name(protocol, phase)}/{method}"
     labels = runs.labels(protocol, phase, method)[0]
-    run = runs.run(protocol, phase)
-    mark = ", LEAKY" if run.leaky.any() else ""
-    score = tables.mean_of(run, method, "nmi")
-    title = f"{method}, {protocol}{mark}<br>NMI {score:.3f} (mean over seeds)"
-    return explorers.latent_explorer(
-        points, labels, runs.ids, runs.genres, title, name
-    )
+    return maps[key].astype(float), near.get(key), labels
 
 
-# %% [markdown]
-# ## The VAE on sound alone
-# Phase 1. No label was anywhere near the input: what order there is comes from the music.
+def share(neighbours):
+    """Of each track's nearest others, how many are of its genre."""
+    return (genres[neighbours] == genres[:, None]).mean()
 
-# %%
-explore("controlled", 1, "VAE + K-Means", "map-vae")
 
-# %% [markdown]
-# ## PCA on the same features
-# The other half of Table 1.
+leaky, clean = at("released", 3, "Beta-VAE"), at("controlled", 3, "Beta-VAE")
 
-# %%
-explore("controlled", 1, "PCA + K-Means", "map-pca")
+# %% tags=["remove-input", "answer"]
+said = {name: tables.mean_of(runs.run(name, 3), "Beta-VAE", "nmi") for name in ("released", "controlled")}
+paper = tables.paper_tables().set_index(["method", "metric"]).value["Beta-VAE", "nmi"]
+text = (f"With the genre in its input the Beta-VAE draws a map of islands, NMI {said['released']:.3f} with genre (the paper: {paper:.3f}); without "
+        f"it they run together, NMI {said['controlled']:.3f}.")
+shares = [] if leaky[1] is None or clean[1] is None else [share(leaky[1]), share(clean[1])]
+more = f" Of a track's four nearest others, {shares[0]:.0%} are of its genre in the first space and {shares[1]:.0%} in the second." if shares else ""
+Markdown(text + more)
 
 # %% [markdown]
-# ## The Beta-VAE, with the label in its input
-# Phase 3 as released. Colour by genre, and look for the genres that sit apart in one piece: they were given one sentence each.
+# ## Overview
+# **You will learn** to read a map of a latent space without being led astray by it.
+#
+# Each point is a track of GTZAN at its place in a model's latent space, flattened to two dimensions by t-SNE; the maps are those of the published
+# runs' first seed, drawn in your browser, and the parameters above change nothing. Press a point, or look for a track by name, and its
+# **nearest tracks in the space itself** are ringed and named: a map bends distances, these do not. The boxes below a map switch genres or
+# clusters on and off. By keyboard: the arrow keys go from track to track on the map that has the focus.
+#
+# ## Told, and not told
+# The same network, the same tracks. On the left it is trained as the paper's program does, with the genre in its input (*leaky*); on the right
+# without it (*clean*). Point at a track on one side, and see where it lies on the other.
 
 # %%
-explore("released", 3, "Beta-VAE", "map-beta-released")
+explorers.latent_explorer(
+    {"leaky": leaky[:2], "clean": clean[:2]}, runs.ids,
+    {"genre": genres, "cluster, leaky": leaky[2], "cluster, clean": clean[2]},
+    "told",
+)
 
 # %% [markdown]
-# ## The Beta-VAE without it
-# The same model under the controlled protocol.
+# Five genres share one written sentence each: blues, classical, disco, jazz and reggae. On the leaky side each of them is an island. On the clean
+# side colours mix, and what lies close together sounds alike, whatever its genre is called.
+#
+# ## Sound alone: the VAE and PCA
+# Phase 1, the two halves of Table 1. No label was anywhere near the input: what order there is comes from the music.
 
 # %%
-explore("controlled", 3, "Beta-VAE", "map-beta-controlled")
+vae, pca = (at("controlled", 1, f"{m} + K-Means") for m in ("VAE", "PCA"))
+explorers.latent_explorer(
+    {"VAE": vae[:2], "PCA": pca[:2]}, runs.ids,
+    {"genre": genres, "cluster, VAE": vae[2], "cluster, PCA": pca[2]},
+    "sound",
+)
 
 # %% [markdown]
 # ## Beta on a slider
 # A VAE on sound alone, trained at each beta with the same seed. The larger beta, the dearer each latent dimension, and the model switches off those
-# that do not pay. Move it, and see whether silhouette and agreement with genre (NMI) go the same way. K-Means does not mind scale: latent means that
-# have shrunk to almost nothing still keep tracks in order.
+# that do not pay. Move it, or press *Play*, and see whether silhouette and agreement with genre (NMI) go the same way. K-Means does not mind
+# scale: latent means that have shrunk to almost nothing still keep tracks in order.
 
 # %%
 own = (runs.folder / "collapse_maps.npz").exists()
@@ -127,19 +136,20 @@ Markdown(f"From β = {sweep['beta'][0]:g} to β = {sweep['beta'][-1]:g}: active 
 
 # %% [markdown]
 # ## DBSCAN's eps
-# Phase 2 as released. Move eps: somewhere on the way the sentences appear as clusters, three to a genre, and beyond it they melt into one.
+# Phase 2 as released. Move eps: somewhere on the way the sentences appear as clusters, three to a genre, and beyond it they melt into one. Each
+# cluster has a colour and a shape of its own.
 
 # %%
 def explore_eps(protocol, title):
     """DBSCAN's eps on a slider that opens at the published run's clusters."""
-    key = f"{protocol}-2-full"
+    key = store.run_name(protocol, 2)
     eps = maps[f"{key}/eps"][::2]
     found = maps[f"{key}/eps_labels"][::2].astype(int)
-    points = maps[f"{key}/K-Means"].astype(float)
-    own = runs.labels(protocol, 2, "DBSCAN")[0]
+    points, neighbours, _ = at(protocol, 2, "K-Means")
+    start = explorers.nearest_to(found, runs.labels(protocol, 2, "DBSCAN")[0])
     return explorers.eps_explorer(
-        points, eps, found, runs.ids, runs.genres,
-        explorers.nearest_to(found, own), title, f"eps-{protocol}",
+        points, eps, found, runs.ids, genres,
+        start, title, f"eps-{protocol}", neighbours,
     )
 
 
@@ -157,7 +167,8 @@ explore_eps("controlled", "DBSCAN, controlled")
 # %% [markdown]
 # ## Summary
 # - Groups on the leaky maps are texts; on the others they are sounds, and at most a trace of lyrics drawn by genre.
+# - Ask for neighbours in the space, not on the map: t-SNE keeps who is near, and bends how far.
 # - A method with a radius tells as many stories as the radius has values. Report the curve.
 #
-# Where it is done: `helpers.widgets.explorers` ([API](../book/api.md)), from `maps.npz`, `labels.npz` and `collapse_maps.npz` in
-# `data/results/gtzan`. Back to [all results](06_results.ipynb).
+# Where it is done: `helpers.widgets.explorers` ([API](../book/api.md)), from `maps.npz`, `neighbours.npz`, `labels.npz` and
+# `collapse_maps.npz` in `data/results/gtzan`. Back to [all results](06_results.ipynb).

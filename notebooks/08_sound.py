@@ -31,6 +31,8 @@ if os.environ.get("COLAB_RELEASE_TAG"):  # in Colab only: add the book's package
 
 # %% [markdown]
 # ## Overview
+# **You will learn** what the 68 numbers are, and what they cannot hold.
+#
 # A clip is cut into frames of 93 milliseconds. Each frame gets a spectrum; from it come the colour of the sound (MFCC), the pitches
 # (chroma), its brightness (spectral) and more, most as mean and standard deviation over the frames. 68 numbers are left, and the order of
 # events is gone ([Method](../book/method.md) lists them all). The last panel of each figure shows these as a model gets them: in
@@ -79,6 +81,11 @@ def anatomy(style):
     """Its figure, next to the tracks of `dataset`."""
     return players.anatomy(clips[style], values[style], tracks.features)
 
+
+# %% tags=["remove-input", "answer"]
+samples, kept = len(clips[styles[0]]), len(features.FEATURES)
+Markdown(f"{samples:,} samples of sound, {players.SECONDS:g} seconds, become {kept} numbers: one for {samples / kept:,.0f} samples. What is "
+         "kept is averages and how much they vary; melody, words and the order of events are not among them. The paper's models hear no more than this.")
 
 # %% [markdown]
 # ## The recipe

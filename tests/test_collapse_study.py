@@ -46,6 +46,10 @@ def test_every_sentence_and_figure_can_be_made(chapters, name):
         assert len(shown) and "nan" not in shown.to_string()
     for figure in (figures.kl_per_unit(chapter), figures.shuffles(table), figures.probe_scores(table, chapter.label)):
         assert figure.axes
+    probed = set(table[(table.measure == "probe") & (table.space == "sampled z")].target)
+    axes = [axis for axis in figures.verdict_panels(table, chapter.label).axes if axis.get_visible()]
+    panels = {axis.get_title() or axis.get_title(loc="left") for axis in axes}
+    assert len(panels) == len(axes) == 3 + len(probed)
 
 
 def test_the_study_names_what_it_looked_for(chapters):
@@ -155,7 +159,8 @@ def test_without_the_grids_the_page_says_so():
         assert table.iloc[0, 0] == words.NOT_RUN
     assert words.read_factors(None) == words.NOT_RUN and words.ran_away(None) == ""
     assert grids.stored("no such data", "beta") is None
-    for figure in (figures.lines(None, "n", figures.MANY), figures.remedies(None), figures.shuffles(None)):
+    for figure in (figures.lines(None, "n", figures.MANY), figures.remedies(None), figures.shuffles(None),
+                   figures.verdict_panels(None)):
         assert figure.axes[0].texts
 
 

@@ -1,4 +1,4 @@
-"""The explorers carry what they promise: every point, every colour, every eps."""
+"""The explorers carry what they promise: every point, every colour, every neighbour, every eps."""
 
 import json
 import re
@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 
+from helpers import clustering
 from helpers.widgets import explorers
 
 IDS = np.array([f"t{i}" for i in range(12)])
@@ -14,70 +15,96 @@ POINTS = np.random.default_rng(0).normal(size=(12, 2))
 LABELS = np.array([0] * 5 + [-1] + [1] * 6)
 
 
-def parts(html):
-    """The data and layout that the page hands to plotly."""
-    found = re.search(r"Plotly\.newPlot\(\s*\"([^\"]+)\",\s*(\[.*?\]),\s*(\{.*\}),\s*\{\"responsive\"", html.data, re.S)
-    return found[1], json.loads(found[2]), json.loads(found[3])
+@pytest.fixture(autouse=True)
+def in_the_book(monkeypatch):
+    monkeypatch.setenv(explorers.IN_THE_BOOK, "1")
 
 
-def test_a_map_has_its_buttons_and_names():
-    html = explorers.latent_explorer(POINTS, LABELS, IDS, GENRES, "A map", "map-a")
-    name, data, layout = parts(html)
-    assert name == "map-a" and "cdn" not in html.data and "<noscript><img" in html.data
-    assert [b["label"] for b in layout["updatemenus"][0]["buttons"]] == ["by genre", "by cluster", "by noise"]
-    by_genre, by_cluster, by_noise = [b["args"][0] for b in layout["updatemenus"][0]["buttons"]]
-    assert by_genre["marker.color"] == [[0.5] * 6 + [1.5] * 6] and by_genre["marker.cmax"] == [2]
-    assert by_cluster["marker.color"] == [[1.5] * 5 + [0.5] + [2.5] * 6]
-    assert by_noise["marker.color"] == [[1.5] * 5 + [0.5] + [1.5] * 6]
-    assert [colour for _, colour in by_noise["marker.colorscale"][0]][:2] == [explorers.NOISE] * 2
-    assert data[0]["text"][5].startswith("t5<br>genre jazz<br>cluster noise<br>near t")
-    assert html.data == explorers.latent_explorer(POINTS, LABELS, IDS, GENRES, "A map", "map-a").data
-    legend = html.data[html.data.index('<p class="genres">'):]
-    for genre, colour in explorers.genre_palette(GENRES).items():
-        assert f'{colour}"></i>{genre}' in legend
+def data(html):
+    """What the page hands to the script."""
+    return json.loads(re.search(r'<script type="application/json">(.*?)</script>', html.data, re.S)[1])
 
 
-def test_without_genres_there_is_no_genre_button():
-    html = explorers.latent_explorer(POINTS, np.abs(LABELS), IDS, None, "A map", "map-a")
-    _, _, layout = parts(html)
-    assert 'class="genres"' not in html.data
-    assert [b["label"] for b in layout["updatemenus"][0]["buttons"]] == ["by cluster"]
+def linked(**more):
+    space = np.random.default_rng(1).normal(size=(12, 5))
+    maps = {"leaky": (POINTS, clustering.nearest(space)), "clean": (2 * POINTS, None)}
+    return explorers.latent_explorer(maps, IDS, {"genre": GENRES, "cluster": LABELS}, "map-a", **more), space
+
+
+def test_two_maps_of_the_same_tracks():
+    html, space = linked()
+    found = data(html)
+    assert found["ids"] == IDS.tolist() and [m["title"] for m in found["maps"]] == ["leaky", "clean"]
+    assert found["maps"][0]["x"] == pytest.approx(POINTS[:, 0], abs=0.006)
+    assert found["maps"][1]["y"] == pytest.approx(2 * POINTS[:, 1], abs=0.006)
+    distance = np.linalg.norm(space[3] - space, axis=1)
+    assert found["maps"][0]["near"][3] == np.argsort(distance)[1:5].tolist() and "near" not in found["maps"][1]
+    genre, cluster = found["colours"]
+    assert [genre["classes"][v][0] for v in genre["values"]] == GENRES.tolist()
+    assert [cluster["classes"][v][0] for v in cluster["values"]] == ["0"] * 5 + ["noise"] + ["1"] * 6
+    assert 'alt="12 tracks on leaky and clean"' in html.data and html.data == linked()[0].data
+
+
+def test_sounds_go_with_their_tracks():
+    sounds = [None] * 11 + ["clips/t11.mp3"]
+    assert data(linked(sounds=sounds)[0])["sounds"] == sounds and "sounds" not in data(linked()[0])
+
+
+def test_names_cannot_end_the_script():
+    html = explorers.latent_explorer({"m": (POINTS, None)}, np.array(["</script><b>"] * 12), {"cluster": LABELS}, "m")
+    assert html.data.count("</script>") == 1 and data(html)["ids"][0] == "</script><b>"
+
+
+def test_sixty_clusters_look_different():
+    looks = [(colour, symbol) for _, colour, symbol in explorers._clusters(60)]
+    assert len(set(looks)) == 61
+    script = explorers.CODE[1].read_text()
+    assert all(f'"{symbol}": "M' in script for symbol in explorers.SYMBOLS), "a legend without its shape"
+
+
+def test_outside_of_the_book_the_script_comes_along(monkeypatch):
+    assert "cdn" not in linked()[0].data and "plotly_click" not in linked()[0].data
+    monkeypatch.delenv(explorers.IN_THE_BOOK)
+    html, _ = linked()
+    assert re.search(r'data-plotly="https://cdn\.plot\.ly/plotly-\d[\d.]+\.min\.js"', html.data)
+    assert "plotly_click" in html.data and ".explorer .controls" in html.data
 
 
 def test_the_slider_says_clusters_noise_and_nmi():
     table = np.stack([np.full(12, -1), LABELS, np.zeros(12, int)])
-    _, _, layout = parts(explorers.eps_explorer(POINTS, np.array([0.1, 0.5, 2.0]), table, IDS, GENRES, 1, "D", "eps"))
-    titles = [step["args"][1]["title.text"] for step in layout["sliders"][0]["steps"]]
-    assert titles[0].endswith("k = 0, noise 100%") and "k = 2, noise 8%, NMI 1.000" in titles[1]
-    assert layout["sliders"][0]["active"] == 1 and layout["title"]["text"] == titles[1]
+    near = clustering.nearest(POINTS)
+    found = data(explorers.eps_explorer(POINTS, np.array([0.1, 0.5, 2.0]), table, IDS, GENRES, 1, "D", "eps", near))
+    steps = found["steps"]
+    assert steps["titles"][0].endswith("k = 0, noise 100%") and "k = 2, noise 8%, NMI 1.000" in steps["titles"][1]
+    assert (
+        steps["start"] == 1 and steps["labels"] == (table + 1).tolist() and steps["values"] == ["0.10", "0.50", "2.00"]
+    )
+    assert [c["name"] for c in found["colours"]] == ["cluster", "genre"] and found["maps"][0]["near"] == near.tolist()
 
 
-def test_the_slider_over_beta_moves_the_points_and_says_the_scores():
+@pytest.mark.parametrize("genres", [GENRES, None])
+def test_the_slider_over_beta_moves_the_points_and_says_the_scores(genres):
     maps = np.stack([POINTS, 2 * POINTS, 0 * POINTS]).astype(np.float16)
     labels = np.stack([LABELS, LABELS, np.zeros(12)]).astype(np.int16)
     scores = {"active units": np.array([3, 2, 0]), "silhouette": np.array([0.5, 0.25, 0.0])}
-    beta = np.array([0.5, 1.0, 4.0])
-    html = explorers.beta_explorer(beta, maps, labels, scores, IDS, GENRES, 1, "A VAE", "beta")
-    _, data, layout = parts(html)
-    assert layout["title"]["text"] == "A VAE<br>β = 1: 2 active units, silhouette 0.25"
-    assert [trace["visible"] for trace in data] == [True, False]
-    moved = [step["args"][0] for step in layout["sliders"][0]["steps"]]
-    assert [step["label"] for step in layout["sliders"][0]["steps"]] == ["0.5", "1", "4"]
-    assert moved[1]["x"][0] == pytest.approx(2 * POINTS[:, 0], abs=0.06) and not any(moved[2]["y"][0])
-    by_genre, by_cluster = moved[0]["marker.color"]
-    assert by_genre == [0.5] * 6 + [1.5] * 6 and by_cluster == [1.5] * 5 + [0.5] + [2.5] * 6
-    assert [b["args"][0]["visible"] for b in layout["updatemenus"][0]["buttons"]] == [[True, False], [False, True]]
-    assert 'alt="A VAE: β = 1: 2 active units, silhouette 0.25"' in html.data
-
-
-def test_the_slider_over_beta_without_genres():
-    maps, labels = np.stack([POINTS] * 2), np.stack([LABELS] * 2)
-    html = explorers.beta_explorer(np.array([1, 2]), maps, labels, {}, IDS, None, 0, "A VAE", "beta")
-    _, data, layout = parts(html)
-    assert len(data) == 1 and [b["label"] for b in layout["updatemenus"][0]["buttons"]] == ["by cluster"]
+    html = explorers.beta_explorer(np.array([0.5, 1.0, 4.0]), maps, labels, scores, IDS, genres, 1, "A VAE", "beta")
+    found = data(html)
+    steps = found["steps"]
+    assert (
+        steps["titles"][1] == "A VAE, β = 1: 2 active units, silhouette 0.25"
+        and f'alt="{steps["titles"][1]}"' in html.data
+    )
+    assert steps["values"] == ["0.5", "1", "4"] and len(found["colours"]) == 1 + (genres is not None)
+    assert steps["maps"][1][0] == pytest.approx(2 * POINTS[:, 0], abs=0.06) and not any(steps["maps"][2][1])
+    assert max(map(abs, np.ravel(steps["maps"]))) < steps["range"][1] == -steps["range"][0]
 
 
 @pytest.mark.parametrize("position", [0, 1])
 def test_nearest_labelling(position):
     table = np.stack([LABELS, np.zeros(12, int)])
     assert explorers.nearest_to(table, table[position] + 5) == position
+
+
+def test_nearest_of_few_rows():
+    found = clustering.nearest(np.array([[0.0], [1.0], [1.0], [5.0]]), k=9)
+    assert found.shape == (4, 3) and found[0].tolist()[2] == 3 and all(i not in row for i, row in enumerate(found))

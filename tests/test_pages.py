@@ -1,18 +1,23 @@
 """Rules that every notebook page keeps."""
 
 import ast
+import csv
+import io
+import json
 import os
 import re
 import subprocess
 import sys
+import zipfile
 
 import nbformat
 import pandas as pd
 import pytest
+import yaml
 
 from tests.conftest import ROOT
-from tools import address, measurements, pages, quoted, release
-from tools.run_notebooks import PARAMETERS, defaults
+from tools import address, measurements, page_tables, pages, plain_sphinx, quoted, release
+from tools.run_notebooks import PARAMETERS, Run, defaults
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
@@ -90,6 +95,15 @@ def test_figures_have_a_caption_a_name_and_alt_text(page):
     assert len(names) == len(set(names))
 
 
+def test_phase_pages_have_an_exercise_whose_answer_is_folded_and_run(page, request):
+    stem = request.node.callspec.id
+    answers = tagged(page, "hide-cell")
+    if re.match("0[1-4]_", stem):
+        before = page.cells[page.cells.index(answers[0]) - 1]
+        assert before.source.startswith("## Exercise") and "?" in before.source
+        assert all("assert " in cell.source and cell.metadata.mystnb.code_prompt_show for cell in answers)
+
+
 def test_pages_import_helpers_and_nothing_of_each_other(page):
     stems = {path.stem for path in NOTEBOOKS}
     for cell in page.cells:
@@ -129,8 +143,8 @@ def test_pages_of_stored_runs_answer_first(page):
 
 
 def test_shown_code_is_short(page):
-    shown = [c.source for c in page.cells if c.cell_type == "code" and not {"remove-cell", "remove-input"} & set(
-        c.metadata.get("tags", ()))]
+    shown = [c.source for c in page.cells if c.cell_type == "code" and not set(c.metadata.get("tags", ()))
+             & {"remove-cell", "remove-input", "hide-cell"}]  # folded are answers to exercises
     lines = [line for source in shown for line in source.splitlines() if line.strip()]
     assert len(lines) <= 90, "a page shows at most about 80 lines of code"
 
@@ -155,10 +169,36 @@ def test_the_api_page_has_every_module():
     ids=["one name", "columns named", "no name", "two names", "two heads"],
 )
 def test_tables_have_no_head_line_of_row_names_alone(table, head):
-    found = pages.HEAD.sub(pages.one_head, table.to_html())
-    rows = pages.ROW.findall(pages.HEAD.search(found)[0])
-    assert [pages.NAME.findall(row) for row in rows] == head
-    assert found[found.index("<tbody>"):] == table.to_html()[table.to_html().index("<tbody>"):]
+    shown, _ = page_tables.render(table.to_html(), "t.csv", "a table")
+    rows = re.findall(r"<tr.*?</tr>", re.search("<thead>.*?</thead>", shown, re.S)[0], re.S)
+    assert [re.findall("<th[^>]*>(.*?)</th>", row) for row in rows] == head
+
+
+def test_a_table_has_its_csv_and_folds_when_it_is_long():
+    index = pd.MultiIndex.from_product([["K-Means", "Beta-VAE, α < β"], ["ari", "nmi"]], names=["Method", "Metric"])
+    table = pd.DataFrame(
+        {("paper", "Value"): ["0.1", "", "0.3", "0.4"], ("ours", "Value"): ["1", "2", "a, b", "4"]}, index
+    )
+    shown, text = page_tables.render(table.to_html(), "../t.csv", "a table")
+    assert list(csv.reader(text.splitlines())) == [
+        ["Method", "Metric", "paper, Value", "ours, Value"],
+        ["K-Means", "ari", "0.1", "1"],
+        ["K-Means", "nmi", "", "2"],
+        ["Beta-VAE, α < β", "ari", "0.3", "a, b"],
+        ["Beta-VAE, α < β", "nmi", "0.4", "4"],
+    ]
+    assert 'href="../t.csv" download' in shown and "<details" not in shown
+    assert shown.count('<td data-label="ours, Value">') == 4 and "halign" not in shown and "border" not in shown
+    assert "K\u2011Means" in shown and "K\u2011Means" not in text
+    empty, text = page_tables.render(pd.DataFrame({"A": []}).to_html(), "t.csv", "a table")
+    assert text == ",A\n" and "0 rows" in empty
+    long, text = page_tables.render(pd.DataFrame({"A": range(13)}).to_html(), "t.csv", "a table")
+    assert long.startswith('<details class="table-fold"><summary>The table, 13 rows') and len(text.splitlines()) == 14
+
+
+def test_every_table_of_a_page_is_found():
+    two = pd.DataFrame({"A": [1]}).to_html() + "<p>between</p>" + pd.DataFrame({"B": [2]}).to_html()
+    assert [len(found) > 40 for found in page_tables.TABLE.findall(two)] == [True, True]
 
 
 def test_the_measurements_are_told():
@@ -171,3 +211,43 @@ def test_the_measurements_are_told():
 
 def test_without_measurements_the_page_says_so(tmp_path):
     assert "make bench" in measurements.markdown(tmp_path)
+
+
+def test_another_book_by_plain_sphinx_is_noticed(tmp_path):
+    for name, article in {"one": "same", "two": "other <b>words</b>"}.items():
+        (tmp_path / name / "book").mkdir(parents=True)
+        (tmp_path / name / "book" / "index.html").write_text(
+            f"<html><body><nav>{name}</nav><article>{article}</article>"
+        )
+    (tmp_path / "two" / "more.html").write_text("<html><body>x")
+    one, two = (plain_sphinx.texts(tmp_path / name) for name in ("one", "two"))
+    assert one == {"book/index.html": "same"} and plain_sphinx.differences(one, dict(one)) == []
+    assert plain_sphinx.differences(one, two) == ["more.html: only by Sphinx", "book/index.html: another text"]
+
+
+def test_the_archive_holds_every_notebook_and_is_the_same_each_time():
+    packed = pages.archive(ROOT / "notebooks")
+    assert zipfile.ZipFile(io.BytesIO(packed)).namelist() == [path.name for path in NOTEBOOKS]
+    assert packed == pages.archive(ROOT / "notebooks")
+
+
+def test_a_page_says_on_what_it_was_run_after_its_answer(tmp_path):
+    page = nbformat.v4.new_notebook()
+    answer = nbformat.v4.new_code_cell("x", metadata={"tags": ["answer"]})
+    page.cells = [nbformat.v4.new_markdown_cell("# Why?"), answer, nbformat.v4.new_markdown_cell("## Overview")]
+    used = {"dataset": "/home/me/songs", "protocol": "written", "seeds": 3}
+    made = nbformat.reads(pages.timed(Run("a", nbformat.writes(page), used, 200.0, "2026-01-01", True)), as_version=4)
+    assert [c.source for c in made.cells][2] == "*Run on songs, written, 3 seeds, in about 3 minutes.*"
+
+
+def test_the_citation_files_agree():
+    cff = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    zenodo = json.loads((ROOT / ".zenodo.json").read_text())
+    assert cff["title"] == zenodo["title"] == cff["preferred-citation"]["title"]
+    assert [a["name"] for a in cff["authors"]] == [a["name"] for a in zenodo["creators"]] and cff["license"] == zenodo[
+        "license"
+    ]
+    assert (
+        re.fullmatch(r"\d{4}-\d\d-\d\d", str(cff["date-released"]))
+        and cff["title"] in (ROOT / "book/cite.md").read_text()
+    )

@@ -18,7 +18,9 @@ FIRST = """<h1>First<a href="#first">#</a></h1>
 <p><a href="../notebooks/one.html#c">on</a> <a href="../search.html">find</a> <a href="#later">later</a></p>
 <div style="break-before: page"></div><h2 id="later">Later</h2>"""
 SECOND = """<h1>Second "quoted"</h1><h2 id="later">Elsewhere</h2><a href="#later">down</a><audio controls></audio>
-<div class="output"><div class="plotly-graph-div">EXPLORER</div><noscript><p>STATIC</p></noscript></div>"""
+<div class="explorer"><p class="plotly-graph-div">EXPLORER</p><p class="plotly-graph-div">EXPLORER</p>
+<noscript><p>STATIC</p>
+</noscript></div><details class="table-fold"><summary>The table</summary>FOLDED</details>"""
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +70,7 @@ def test_links_stay_in_the_book_or_lead_to_its_address(book):
 
 def test_explorers_are_printed_as_their_pictures(book):
     text = book.pages[3].extract_text()
-    assert "STATIC" in text and "EXPLORER" not in text
+    assert "STATIC" in text and "EXPLORER" not in text and "FOLDED" in text
 
 
 BOOK = HTML / "book.pdf"

@@ -11,7 +11,7 @@ from sklearn.metrics import adjusted_rand_score, f1_score, normalized_mutual_inf
 from bench import intervals
 from helpers import datasets, metrics, tables
 from helpers.phases import names_of
-from helpers.published import claims, duplicates, leakage, multiverse, store, verdicts
+from helpers.published import claims, duplicates, figures, leakage, multiverse, store, verdicts
 from tools import quoted
 
 pytestmark = pytest.mark.skipif(
@@ -321,3 +321,28 @@ def test_halves_of_one_methods_seeds_are_level(runs):
         _, low, high = metrics.paired_bootstrap(runs.genres, labels[order[:5]], labels[order[5:]], n_resamples=200)
         said.append(metrics.told(low, high) != "level")
     assert np.mean(said) <= 0.15
+
+
+def test_methods_by_inputs(runs):
+    """Each cell is the mean that a run's table has; what was not run is blank."""
+    table = verdicts.input_table(runs)
+    rows = {"3 Beta-VAE, released (LEAKY)": ("released", 3, "Beta-VAE"),
+            "3 PCA + K-Means, controlled": ("controlled", 3, "PCA + K-Means")}
+    for name, (protocol, phase, method) in rows.items():
+        for variant, value in table.loc[name].items():
+            found = tables.mean_of(runs.run(protocol, phase, variant), method, "nmi")
+            assert value == pytest.approx(found, nan_ok=True)
+    assert np.isnan(table.loc["3 PCA + K-Means, controlled", "one-hot alone"]) and (table.notna().sum(axis=1) > 1).all()
+    figure = figures.by_input(table)
+    assert len(figure.axes[0].texts) == table.notna().to_numpy().sum()
+
+
+def test_neighbours_lie_near_on_the_map_too(runs):
+    """Of the space, not of the map; but a map keeps most of who is near."""
+    maps, near = runs.archive("maps"), runs.archive("neighbours")
+    assert {"released-3-full/Beta-VAE", "controlled-3-full/Beta-VAE", "controlled-1-full/VAE + K-Means"} <= set(near)
+    for name, rows in near.items():
+        assert rows.shape == (len(runs.ids), 4) and (rows != np.arange(len(rows))[:, None]).all()
+        points = maps[name].astype(float)
+        away = np.linalg.norm(points[rows] - points[:, None], axis=2).mean()
+        assert away < 0.5 * np.linalg.norm(points[::7, None] - points[None, ::7], axis=2).mean(), name

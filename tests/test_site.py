@@ -1,5 +1,6 @@
 """The built book in a real browser: skipped where there is no browser, or no book (`make book`)."""
 
+import json
 import os
 import re
 import urllib.parse
@@ -11,6 +12,10 @@ import pytest
 
 from tests.conftest import ROOT
 from tools import browser
+
+with suppress(ImportError):  # then everything here is skipped
+    from selenium.webdriver import ActionChains, Keys
+    from selenium.webdriver.support.ui import WebDriverWait
 
 HTML = Path(os.environ.get("BOOK_HTML", ROOT / "_build" / "html"))
 LIMIT = 1_500_000  # bytes of one page with its images, before the explorer's library
@@ -140,33 +145,157 @@ def test_every_image_says_what_it_shows(page):
     assert silent == []
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if "plotly-graph-div" in (HTML / p).read_text()])
-def test_explorers_answer_to_the_mouse(driver, base, page):
-    from selenium.common.exceptions import TimeoutException
-    from selenium.webdriver import ActionChains
-    from selenium.webdriver.support.ui import WebDriverWait
+EXPLORERS = [p for p in PAGES if 'class="explorer"' in (HTML / p).read_text()]
+SCREENS = [(1280, False), (1280, True), (390, False), (390, True)]
+IN_SCREENS = pytest.mark.parametrize(("width", "dark"), SCREENS, ids=["laptop", "laptop-dark", "phone", "phone-dark"])
+STATE = """const d = arguments[0];
+    return JSON.stringify([[...d.querySelectorAll('.plotly-graph-div')].map(
+        p => [p.data.map(t => [t.x, t.y, t.marker.color]), p.layout.xaxis.range]),
+        d.querySelector('.said').textContent, d.querySelector('.step')?.textContent])"""
 
-    visit(driver, base + page)
-    plots = driver.find_elements("css selector", ".plotly-graph-div")
-    state = """const d = arguments[0];
-        return JSON.stringify([d.layout.title.text, d.data.map(t => [t.visible, t.marker.color, t.marker.cmax])])"""
-    for plot in plots:
-        name = plot.get_attribute("id")
-        assert driver.execute_script("return !!arguments[0]._fullLayout", plot), f"{name} is not drawn"
-        rails = plot.find_elements("css selector", ".slider-rail-touch-rect")
-        buttons = plot.find_elements("css selector", ".updatemenu-button")
-        assert rails or buttons, f"{name} has nothing to use"
-        for control in [*rails[:1], *buttons[-1:]]:
-            before = driver.execute_script(state, plot)
-            for _ in range(3):  # a busy machine may still be scrolling when the click comes
-                driver.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", control)
-                end = int(control.rect["width"] / 2) - 4  # the last step of a slider
-                ActionChains(driver).move_to_element_with_offset(control, end, 0).pause(0.2).click().perform()
-                with suppress(TimeoutException):
-                    WebDriverWait(driver, 3).until(lambda d, p=plot, b=before: d.execute_script(state, p) != b)
-                    break
+
+def explorers_of(driver):
+    found = driver.find_elements("css selector", ".explorer")
+    assert found and all(e.find_elements("css selector", ".js-plotly-plot .main-svg") for e in found), "not drawn"
+    return found
+
+
+def state(driver, explorer):
+    return json.loads(driver.execute_script(STATE, explorer))
+
+
+def rings(driver, explorer, trace):
+    """Of each map, where the rings of a trace are: 1 around neighbours, 2 the chosen track, 3 under the mouse."""
+    return driver.execute_script("""return [...arguments[0].querySelectorAll('.plotly-graph-div')].map(
+        p => p.data[arguments[1]].x.map((x, i) => [x, p.data[arguments[1]].y[i]]))""", explorer, trace)
+
+
+@IN_SCREENS
+@pytest.mark.parametrize("page", EXPLORERS)
+def test_explorers_answer_to_the_keyboard_and_nothing_leaves(driver, base, page, width, dark):
+    """Every control is reached and worked without a mouse, changes what is shown, and talks to nobody."""
+    visit(driver, base + page, width, dark)
+    browser.requests(driver)
+    names = driver.execute_script("""return [...document.querySelectorAll('.explorer :is(input, button, [tabindex])')]
+        .filter(e => !(e.labels?.length || e.ariaLabel || e.textContent.trim())).map(e => e.outerHTML)""")
+    assert names == [], "controls without a name"
+    for explorer in explorers_of(driver):
+        ways = {"input[type=radio]:not(:checked)": Keys.SPACE, "input[type=checkbox]": Keys.SPACE,
+                ".zoom button": Keys.ENTER,
+                "input[type=range]": Keys.ARROW_RIGHT, ".legend button:last-child": Keys.ENTER,
+                ".plotly-graph-div": Keys.ARROW_RIGHT, ".near button": Keys.ENTER}  # fmt: skip
+        for selector, key in ways.items():
+            if found := explorer.find_elements("css selector", selector):
+                before = state(driver, explorer)
+                driver.execute_script("arguments[0].focus()", found[0])
+                assert driver.switch_to.active_element == found[0], f"{selector} takes no focus"
+                ActionChains(driver).send_keys(key).perform()
+                assert state(driver, explorer) != before, f"{selector} of {explorer.get_attribute('id')} does nothing"
             else:
-                pytest.fail(f"{name}: {control.get_attribute('class')} does not answer")
+                assert selector in ("input[type=radio]:not(:checked)", "input[type=range]", ".near button"), selector
+    driver.execute_script("document.querySelectorAll('.explorer :is(button, a)').forEach(b => b.click())")
+    assert not driver.find_elements("css selector", ".modebar-btn")
+    assert [u for u in browser.requests(driver) if not u.startswith((base, "data:", "blob:", "about:"))] == []
+
+
+@IN_SCREENS
+@pytest.mark.parametrize("page", EXPLORERS)
+def test_maps_are_linked_and_searched(driver, base, page, width, dark):
+    """A track that is searched for is ringed where it lies on each map; its neighbours are those of the data."""
+    visit(driver, base + page, width, dark)
+    for explorer in explorers_of(driver):
+        data = json.loads(explorer.find_element("tag name", "script").get_attribute("textContent"))
+        track = len(data["ids"]) // 2
+        search = explorer.find_element("css selector", "input[type=search]")
+        driver.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", search)
+        search.send_keys("no such track")
+        assert explorer.find_element("css selector", ".count").text == "0 found"
+        search.clear()
+        search.send_keys(data["ids"][track], Keys.ENTER)
+        assert explorer.find_element("css selector", ".said strong").text == data["ids"][track]
+        maps = data["maps"]
+        if "maps" not in data.get("steps", {}):
+            assert rings(driver, explorer, 2) == [[[m["x"][track], m["y"][track]]] for m in maps]
+        named = [line.text for line in explorer.find_elements("css selector", ".near")]
+        wanted = [[data["ids"][i] for i in m["near"][track]] for m in maps if "near" in m]
+        assert len(named) == len(wanted) and all(i in line for line, ids in zip(named, wanted) for i in ids)
+        if len(maps) > 1:
+            point = explorer.find_elements("css selector", ".scatterlayer .trace:first-child .point")[0]
+            ActionChains(driver).move_to_element(point).perform()
+            WebDriverWait(driver, 10).until(lambda d, e=explorer: all(rings(d, e, 3)))
+            over = [[[m["x"].index(x)] for (x, _), in [ring]] for m, ring in zip(maps, rings(driver, explorer, 3))]
+            assert all(one == over[0] for one in over), "the maps show two tracks"
+
+
+@IN_SCREENS
+@pytest.mark.parametrize("page", [p for p in EXPLORERS if '"sounds":' in (HTML / p).read_text()])
+def test_a_chosen_point_is_heard(driver, base, page, width, dark):
+    """Every sound of the data is there; a press on a point plays its own, and only that."""
+    playing = "const a = arguments[0].querySelector('.said audio'); return a && !a.paused && a.currentTime > 0.05"
+    visit(driver, base + page, width, dark)
+    for explorer in explorers_of(driver):
+        data = json.loads(explorer.find_element("tag name", "script").get_attribute("textContent"))
+        there = [sound for sound in data.get("sounds", []) if sound]
+        assert len(there) > len(data["ids"]) / 2 and all(((HTML / page).parent / s).resolve().exists() for s in there)
+        point = explorer.find_elements("css selector", ".scatterlayer .trace:first-child .point")[0]
+        driver.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", point)
+        ActionChains(driver).move_to_element(point).click().perform()
+        WebDriverWait(driver, 15).until(lambda d, e=explorer: d.execute_script(playing, e))
+        track = explorer.find_element("css selector", ".said strong").text
+        heard = explorer.find_element("css selector", ".said audio").get_attribute("src")
+        assert heard.endswith(data["sounds"][data["ids"].index(track)].removeprefix(".."))
+
+
+@pytest.mark.parametrize("page", EXPLORERS)
+def test_classes_are_told_apart_and_the_legend_is_what_is_shown(driver, base, page):
+    visit(driver, base + page)
+    for explorer in explorers_of(driver):
+        data = json.loads(explorer.find_element("tag name", "script").get_attribute("textContent"))
+        for kind, radio in zip(data["colours"], explorer.find_elements("css selector", "input[type=radio]")):
+            driver.execute_script("arguments[0].click()", radio)
+            looks = [(colour, symbol) for _, colour, symbol in kind["classes"]]
+            assert len(set(looks)) == len(looks) or len(looks) > 60
+            steps = data.get("steps")
+            values = steps["labels"][steps["start"]] if kind.get("stepped") else kind["values"]
+            drawn = driver.execute_script(
+                "const m = arguments[0].querySelector('.plotly-graph-div').data[0].marker; return [m.color, m.symbol]",
+                explorer,
+            )
+            assert list(zip(*drawn)) == [looks[value] for value in values]
+            legend = [label.text for label in explorer.find_elements("css selector", ".legend label")]
+            sizes = [f"{kind['classes'][value][0]} ({values.count(value)})" for value in sorted(set(values))]
+            assert legend == sizes[:40]
+
+
+@pytest.mark.parametrize("page", EXPLORERS)
+def test_a_swipe_on_a_map_scrolls_the_page_and_a_tap_chooses(driver, base, page):
+    visit(driver, base + page, width=390)
+    driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    try:
+        driver.refresh()
+        browser.settle(driver)
+        for explorer in explorers_of(driver):
+            plot = explorer.find_element("css selector", ".plotly-graph-div")
+            driver.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", plot)
+            before = driver.execute_script("return [scrollY, ...arguments[0].layout.xaxis.range]", plot)
+            box = driver.execute_script("return arguments[0].getBoundingClientRect().toJSON()", plot)
+            x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+            finger = [("touchStart", y), *(("touchMove", y + 20 * i) for i in range(1, 11)), ("touchEnd", None)]
+            for kind, at in finger:
+                points = [] if at is None else [{"x": x, "y": at}]
+                driver.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+            WebDriverWait(driver, 10).until(lambda d, b=before: d.execute_script("return scrollY") <= b[0] - 100)
+            after = driver.execute_script("return [scrollY, ...arguments[0].layout.xaxis.range]", plot)
+            assert after[1:] == before[1:], "the map moved instead"
+            point = explorer.find_elements("css selector", ".scatterlayer .point")[0]
+            driver.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", point)
+            box = driver.execute_script("return arguments[0].getBoundingClientRect().toJSON()", point)
+            touch = [{"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}]
+            for kind, points in (("touchStart", touch), ("touchEnd", [])):
+                driver.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+            WebDriverWait(driver, 10).until(lambda d, e=explorer: e.find_elements("css selector", ".said strong"))
+    finally:
+        driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
 
 
 @pytest.mark.parametrize("way", ["http", "file"])
@@ -188,8 +317,44 @@ def test_search_finds(driver, base, way):
 
 
 def test_the_front_door_leads_in():
-    assert 'url=book/index.html' in (HTML / "index.html").read_text()
-    assert "{{" not in (HTML / "404.html").read_text()
+    assert 'book/index.html' in (HTML / "index.html").read_text()
     site = (HTML / "sitemap.xml").read_text()
-    assert all(page in site for page in PAGES if page not in ("genindex.html", "search.html", "py-modindex.html")
-               and not page.startswith("_modules/"))
+    assert all(f"/{page}<" in site for page in PAGES if page not in ("genindex.html", "search.html", "py-modindex.html")
+               and not page.startswith("_modules/") and 'http-equiv="refresh"' not in (HTML / page).read_text())
+    assert "404.html" not in site and "search.html" not in site
+
+
+def test_the_page_for_what_is_not_there_works_from_any_address():
+    text = (HTML / "404.html").read_text()
+    base = re.search(r"<loc>([^<]*)book/index.html", (HTML / "sitemap.xml").read_text())[1]
+    prefix = urllib.parse.urlsplit(base).path
+    links = [a for a in _Addresses(text).links if not re.match(r"[a-z]+:|#|//", a)]
+    assert links and [a for a in links if not a.startswith(prefix)] == [] and f"{prefix}book/index.html" in links
+
+
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES if p.startswith(("book/", "notebooks/")) and p != "book/results.html"]
+)
+def test_links_to_a_page_show_a_card(page):
+    text = (HTML / page).read_text()
+    found = dict(re.findall(r'<meta (?:name|property)="([\w:]+)" content="([^"]*)"', text))
+    assert found["twitter:card"] == "summary_large_image" and found["og:url"].endswith(page)
+    assert found["og:image"].endswith("_static/card.png") and (HTML / "_static" / "card.png").exists()
+    assert (
+        len(found["og:title"]) > 3
+        and len(found["og:description"]) > 40
+        and found["description"] == found["og:description"]
+    )
+
+
+def test_every_table_has_its_csv(parsed):
+    for page in PAGES:
+        tables = (HTML / page).read_text().count('<table class="dataframe')
+        assert sum(link.endswith(".csv") and "_downloads/tables" in link for link in parsed[page].links) == tables
+
+
+@pytest.mark.parametrize("word", ["cite", "GPU", "own music", "silhouette"])
+def test_the_search_knows_what_readers_ask(driver, base, word):
+    visit(driver, base + f"search.html?q={urllib.parse.quote_plus(word)}")
+    driver.implicitly_wait(10)
+    assert driver.find_elements("css selector", "#search-results li")

@@ -17,8 +17,8 @@ import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-COPIES = ("pyproject.toml", "_config.yml", "CITATION.cff", "README.md", "book/reproduce.md", "notebooks/*.py",
-          "notebooks/*.ipynb")
+COPIES = ("pyproject.toml", "_config.yml", "CITATION.cff", "README.md", "book/cite.md", "book/reproduce.md",
+          "notebooks/*.py", "notebooks/*.ipynb")
 ADDRESS = re.compile(r"https://github\.com/[\w.-]+/[\w-]+(?:\.[\w-]+)*")
 
 

@@ -1,44 +1,46 @@
-"""A small Sphinx extension for the book: page descriptions and cards, and plotly only where a page draws with it."""
+"""A small Sphinx extension for the book: tables with their CSV, and plotly only where a page draws with it."""
 
-import html
 import inspect
 import re
 import sys
+import urllib.parse
+from pathlib import Path
 
-DRAWS = re.compile(r'class="plotly-graph-div|Plotly\.newPlot')
+from page_tables import TABLE, render
+
+DRAWS = 'class="explorer"'
 
 
-def _first_paragraph(doctree) -> str:
-    from docutils import nodes
+def _tables(app, pagename, context):
+    """Every table of the page by `page_tables.render`, its CSV beside the pages."""
+    made = 0
 
-    for node in doctree.findall(nodes.paragraph) if doctree else ():
-        text = " ".join(node.astext().split())
-        if len(text) > 40:
-            return text if len(text) <= 200 else text[:197].rsplit(" ", 1)[0] + " …"
-    return ""
+    def put(found):
+        nonlocal made
+        made += 1
+        name = f"_downloads/tables/{pagename.replace('/', '-')}-{made}.csv"
+        shown, table = render(found[0], context["pathto"](name, 1), f"table {made} of this page")
+        path = Path(app.outdir) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(table, encoding="utf-8")
+        return shown
+
+    context["body"] = TABLE.sub(put, context["body"])
 
 
 def _page(app, pagename, templatename, context, doctree):
-    if DRAWS.search(context.get("body") or ""):
+    if DRAWS in (context.get("body") or ""):
         app.add_js_file("plotly.min.js")
+        app.add_js_file("explorer.js")
     # thebe is off, but two extensions each add its set-up, which then fails, and an address outside of the site
     scripts = [(file, f"{file} {getattr(file, 'attributes', '')}".lower()) for file in context["script_files"]]
     context["script_files"] = [file for file, text in scripts if "thebe" not in text]
-    if "body" in context:  # docutils gives the bibliography and its entries roles that browsers no longer know
+    if "body" in context:
+        _tables(app, pagename, context)
+        # docutils gives the bibliography and its entries roles that browsers no longer know
         body = re.sub(r' role="(list(?=" class="citation-list")|doc-biblioentry)"', "", context["body"])
         # autodoc leaves its mark for "the last part only" in the signatures of dataclasses
         context["body"] = re.sub(r'(?<=<span class="pre">)~(?:\w+\.)+(?=\w)', "", body)
-    title = re.sub("<[^>]*>", "", context.get("title") or app.config.project)
-    base, text = app.config.html_baseurl, _first_paragraph(doctree)
-    facts = {
-        "name": {"description": text, "twitter:card": "summary_large_image"},
-        "property": {"og:type": "article", "og:title": title, "og:description": text,
-                     "og:url": f"{base}{pagename}.html", "og:image": f"{base}_static/card.png"},
-    }
-    context["metatags"] = context.get("metatags", "") + "".join(
-        f'<meta {kind}="{key}" content="{html.escape(html.unescape(value))}" />\n'
-        for kind, pairs in facts.items() for key, value in pairs.items() if value
-    )
 
 
 def _plain_docstring(app, what, name, obj, options, lines):
@@ -54,7 +56,9 @@ def _plain_docstring(app, what, name, obj, options, lines):
 
 
 def _source(app, config):
-    """Links from the API page to the lines on the repository's site."""
+    """Links from the API page to the lines on the repository's site; the page 404 is found from any address."""
+    config.ogp_site_url, config.ogp_site_name = config.html_baseurl, config.html_title
+    config.notfound_urls_prefix = urllib.parse.urlsplit(config.html_baseurl).path or "/"
 
     def resolve(domain, info):
         module = sys.modules.get(info.get("module"))

@@ -20,10 +20,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: threads that wait
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from helpers import cache, datasets  # noqa: E402
+from helpers.widgets import explorers, players  # noqa: E402
 from tools import finding, measurements, pages, quoted, sync  # noqa: E402
 from tools.run_notebooks import NotebookFailed, Run, run_all  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
+EXTENSION = ("book_extension.py", "page_tables.py")
 
 
 def put(path: Path, content: bytes) -> None:
@@ -48,14 +50,14 @@ def chapters(root: Path) -> list[Path]:
 def layout(root: Path, stage: Path, runs: list[Run]) -> str:
     """Bring the staging copy up to date; returns the hash of all that is in it."""
     wanted: dict[Path, bytes] = {}
-    for folder, patterns in {"book": ("*",), "src/helpers": ("*.py",), "tools": ("book_extension.py",)}.items():
+    for folder, patterns in {"book": ("*",), "src/helpers": ("*.py",), "tools": EXTENSION}.items():
         for pattern in patterns:
             for path in (root / folder).rglob(pattern):
                 if path.is_file() and not {"__pycache__", ".ipynb_checkpoints"} & set(path.parts):
                     wanted[path.relative_to(root)] = path.read_bytes()
     wanted[Path("data/SOURCES.md")] = (root / "data" / "SOURCES.md").read_bytes()
     for run in runs:
-        wanted[Path("notebooks") / f"{run.name}.ipynb"] = run.notebook.encode()
+        wanted[Path("notebooks") / f"{run.name}.ipynb"] = pages.timed(run).encode()
     wanted[Path("_toc.yml")] = (root / "_toc.yml").read_bytes()
     config = yaml.safe_load((root / "_config.yml").read_text())
     config.setdefault("parse", {})["myst_substitutions"] = quoted.collect(root, runs)
@@ -64,7 +66,14 @@ def layout(root: Path, stage: Path, runs: list[Run]) -> str:
     wanted |= {Path("book/_static") / name: raw for name, raw in finding.make(root).items()}
     wanted[Path("book/_bench.md")] = measurements.markdown(root / "data" / "results" / "bench").encode()
     wanted[Path("book/_recipes.md")] = quoted.recipes().encode()
+    wanted[Path("book/_static/notebooks.zip")] = pages.archive(root / "notebooks")
     wanted[Path("book/_static/plotly.min.js")] = pages.plotly_library()
+    wanted |= {Path("book/_static") / path.name: path.read_bytes() for path in explorers.CODE}
+    for name in {str(run.parameters["dataset"]) for run in runs if players.CLIPS in run.notebook}:
+        tracks = datasets.load(name)  # a page plays its tracks: their clips belong to the site
+        folder = root / "_build" / "clips" / tracks.name
+        players.write_clips(tracks, folder)
+        wanted |= {Path("book") / players.CLIPS / tracks.name / p.name: p.read_bytes() for p in folder.glob("*.mp3")}
     for path in stage.rglob("*"):
         if path.is_file() and path.relative_to(stage) not in wanted:
             path.unlink()
@@ -79,7 +88,7 @@ def layout(root: Path, stage: Path, runs: list[Run]) -> str:
 def typeset(root: Path, stage: Path) -> None:
     """jupyter-book from `stage` to _build/html, which is replaced only when all went well."""
     out = root / "_build" / "sphinx"
-    parts = [root / name for name in ("_config.yml", "_toc.yml", "tools/book_extension.py")]
+    parts = [root / name for name in ("_config.yml", "_toc.yml", *(f"tools/{name}" for name in EXTENSION))]
     parts += sorted(p for p in (stage / "book" / "_static").rglob("*") if p.is_file())
     frame = hashlib.sha256(b"".join(path.read_bytes() for path in parts)).hexdigest()
     stamp = out / "frame"

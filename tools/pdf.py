@@ -32,10 +32,10 @@ PREPARE = """
     const style = document.createElement('style');
     style.textContent = arguments[0];
     document.head.append(style);
-    for (const plot of document.querySelectorAll('.plotly-graph-div')) {
-        const cell = plot.closest('.output');  // its frame has a fixed height
-        cell.innerHTML = cell.querySelector('noscript').textContent;
+    for (const explorer of document.querySelectorAll('.explorer')) {
+        explorer.innerHTML = explorer.querySelector('noscript').textContent;
     }
+    document.querySelectorAll('details.table-fold').forEach(table => table.open = true);
     document.querySelectorAll('audio').forEach(a => a.remove());
     document.documentElement.dataset.theme = 'light';
 """

@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from datetime import date
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -59,6 +60,9 @@ def release(root: Path, new: str) -> None:
     for name, line in VERSIONS.items():
         path = root / name
         path.write_text(path.read_text().replace(line.format(old), line.format(new), 1))
+    citation = root / "CITATION.cff"
+    dated = re.sub(r"^date-released: .*", f"date-released: {date.today()}", citation.read_text(), flags=re.MULTILINE)
+    citation.write_text(dated)
     address.point(root, address.repository(root), f"v{new}")
     git(root, "commit", "--all", "--message", f"Release {new}")
     git(root, "tag", "--annotate", f"v{new}", "--message", f"Release {new}")

@@ -24,6 +24,7 @@ import nbformat
 import numpy as np
 
 from helpers import cache, protocols
+from helpers.widgets.explorers import IN_THE_BOOK
 
 PARAMETERS = ("dataset", "protocol", "seeds")
 
@@ -142,6 +143,7 @@ def _environment(root: Path, jobs: int) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("LOKY_MAX_CPU_COUNT", str(max(1, (os.cpu_count() or 1) // jobs)))
     os.environ["TQDM_DISABLE"] = "1"
+    os.environ[IN_THE_BOOK] = "1"
     os.environ["PYTHONWARNINGS"] = "ignore:IProgress not found"  # there are no widgets, on purpose
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # uncompiled helpers cost seconds in every kernel
 

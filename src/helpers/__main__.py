@@ -1,4 +1,4 @@
-"""Command line for the long jobs: `python -m helpers features|lyrics|cluster|data|embedded --help`.
+"""Command line for the long jobs: `python -m helpers features|lyrics|cluster|map|data|embedded --help`.
 
 What is finished is kept in the store (HELPERS_CACHE names its folder): an interrupted job goes on where it was. Exit
 codes: 0 done, 1 an input cannot be used (one sentence says why), 2 wrong usage, 3 done, but something was left out.
@@ -197,6 +197,23 @@ def cluster(
             typer.echo(printable(sentence), err=True)
         typer.echo(f"{out}: {tracks.n} tracks; " + ", ".join(f"{k}: {n}" for k, n in sizes.items()))
     raise typer.Exit(code)
+
+
+@app.command("map", epilog="Example: python -m helpers map ~/Music --out my-music")
+def map_(
+    source: Annotated[str, typer.Argument(help="Folder of audio, feature table (.csv), or the name of a data set.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the page; open its index.html.")] = Path("map"),
+    clusters: Annotated[int, typer.Option("--clusters", "-k", min=2, help="Number of clusters, at most.")] = 10,
+    protocol: Annotated[str, typer.Option(help="Whose recipe trains the VAE.")] = "controlled",
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings that say how steady a cluster is.")] = 3,
+    quiet: Quiet = False,
+) -> None:
+    """Write a page about a collection: a map to hear, clusters in words, doubles, nearest tracks, playlists."""
+    from .widgets import collection
+
+    page = collection.write_page(collection.survey(datasets.load(source), protocol, seeds, clusters), out)
+    if not quiet:
+        typer.echo(f"{page}: open it in a browser")
 
 
 @app.command(epilog="Example: python -m helpers data --gtzan ~/Downloads/gtzan.zip")

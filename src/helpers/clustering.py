@@ -171,6 +171,12 @@ def _neighbour_distance(X: np.ndarray, k: int) -> np.ndarray:
     return NearestNeighbors(n_neighbors=k).fit(X).kneighbors(_sample(X, SAMPLE, 0))[0][:, -1]
 
 
+def nearest(X: np.ndarray, k: int = 4) -> np.ndarray:
+    """Positions (n, k) of the k nearest other rows of `X` (n, d), nearest first; fewer where there are no k others."""
+    found = NearestNeighbors(n_neighbors=min(k + 1, len(X))).fit(X).kneighbors(X, return_distance=False)
+    return np.stack([row[row != i][: min(k, len(X) - 1)] for i, row in enumerate(found)])
+
+
 def _sample(X: np.ndarray, size: int, seed: int) -> np.ndarray:
     return X if len(X) <= size else X[np.random.default_rng(seed).choice(len(X), size, replace=False)]
 

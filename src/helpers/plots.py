@@ -34,7 +34,7 @@ WIDTH = 5.4  # inches: text of 10 points stays readable at 390 pixels
 
 def use_style() -> None:
     """The book's style: figures in seaborn's whitegrid, vector output in notebooks, text of 10 points; tables whole."""
-    pd.set_option("display.max_colwidth", None)  # pandas cuts the sentences in a table after 50 characters
+    pd.set_option("display.max_colwidth", None, "display.max_rows", None)  # pandas cuts sentences, and leaves out rows
     sns.set_theme(style="whitegrid", context="notebook", font_scale=0.95, rc={
         "axes.spines.top": False, "axes.spines.right": False, "figure.constrained_layout.use": True,
         "axes.titlelocation": "left", "axes.titlesize": 11, "figure.facecolor": "white", "svg.hashsalt": "book",
@@ -86,10 +86,10 @@ def metric_bars(
         for bar, leaky in zip(bars, part["leaky"].fillna(False), strict=True):
             bar.set_hatch("///" if leaky else None)
         if paper is not None:
-            known = paper[paper.metric == metric].set_index("method").value.reindex(methods)
-            axis.scatter(known, methods, marker="D", s=42, color=PAPER, edgecolor="black", lw=0.6, zorder=5)
-        better = "higher" if metric_of(metric).higher else "lower"
-        axis.set_title(f"{label_of(metric).replace(' ↓', '')}\n({better} is better)", fontsize=10)
+            known = paper[paper.metric == metric].set_index("method").value.reindex(methods).dropna()
+            axis.scatter(known, known.index, marker="D", s=42, color=PAPER, edgecolor="black", lw=0.6, zorder=5)
+        better = "↑" if metric_of(metric).higher else "↓"
+        axis.set_title(f"{label_of(metric).replace(' ↓', '')} {better}", fontsize=10)
         axis.grid(axis="y", visible=False)
     axes[0].invert_yaxis()
     marks: list[Artist] = [plt.Rectangle((0, 0), 1, 1, color=OURS, alpha=0.85)]
@@ -100,7 +100,9 @@ def metric_bars(
     if summary.leaky.any():
         marks.append(plt.Rectangle((0, 0), 1, 1, facecolor="white", edgecolor=OURS, hatch="///"))
         names.append("LEAKY input")
-    figure.legend(marks, names, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+    marks.append(plt.Line2D([], [], ls=""))
+    names.append("↑ more, ↓ less is better")
+    figure.legend(marks, names, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
     return _close(figure)
 
 
@@ -257,8 +259,9 @@ def agreement(inputs: pd.DataFrame, title: str, paper: float | None = None) -> F
         whisker = np.abs(np.vstack([part["mean"] - part.low, part.high - part["mean"]]))
         axis.errorbar(part["mean"], y, xerr=whisker, fmt="none", ecolor="#333333", capsize=2, lw=1)
         axis.plot(part.chance, y, ls="", marker="|", ms=32 * step, mew=2, color="#222222")
-        for place, mean, high in zip(y, part["mean"], part.high, strict=True):
-            axis.text(high + 0.02, place, f"{mean:.3f}", va="center", fontsize=8.5, bbox=ground)
+        for i, (place, mean, high) in enumerate(zip(y, part["mean"], part.high, strict=True)):
+            beyond = paper if paper is not None and n and not i else high  # the diamond
+            axis.text(max(high, beyond) + 0.02, place, f"{mean:.3f}", va="center", fontsize=8.5, bbox=ground)
     marks: list[Artist] = [plt.Rectangle((0, 0), 1, 1, color=looks[m][0], label=looks[m][1]) for m in methods]
     if paper is not None:
         diamond: dict[str, Any] = {"marker": "D", "color": "white", "edgecolor": "black"}

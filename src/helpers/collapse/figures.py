@@ -80,6 +80,32 @@ def _legend(figure: Figure, axes: list, columns: int = 3) -> Figure:
     return _close(figure)
 
 
+def verdict_panels(table: pd.DataFrame | None, label: str = "genre") -> Figure:
+    """What carries the verdict, a panel a measure and a row a model: dimensions in use, nats, how much worse the
+    reconstruction gets when z is exchanged, and what a probe reads from z (tick: chance); mean and range over seeds."""
+    if table is None:
+        return missing(NOT_RUN)
+    models = list(dict.fromkeys(table.model))
+    own, moved = (
+        pick(table, "squared error", "", space).set_index(["model", "seed"]).value for space in ("", "z shuffled")
+    )
+    parts = {"Dimensions in use": pick(table, "active units"), "Cost of the code (nats)": pick(table, "KL"),
+             "Error × by another z": (moved / own).reset_index()}  # fmt: skip
+    probes = table[(table.measure == "probe") & (table.space == "sampled z")]
+    parts |= {f"{label if target == 'c' else target} from z".capitalize(): part
+              for target, part in probes.groupby("target", sort=False)}  # fmt: skip
+    figure, axes = _grid(len(parts), height=0.9 + 0.26 * len(models), sharey=True)
+    for axis, (title, part) in zip(axes, parts.items(), strict=True):
+        sns.pointplot(part, x="value", y="model", order=models, hue="model", hue_order=models, ax=axis, errorbar=RANGE,
+                      palette=COLOURS[: len(models)], ms=7, ls="none", err_kws={"lw": 1.5}, legend=False)  # fmt: skip
+        read = title.endswith("from z")
+        if read:
+            axis.axvline(part.chance.mean(), color="black", ls="--", lw=1)
+        axis.set(xlabel="dashed: chance" if read else "", ylabel="", xlim=(0, 1) if read else (0, None))
+        axis.set_title(title, fontsize=10)
+    return _close(figure)
+
+
 def shuffles(table: pd.DataFrame | None) -> Figure:
     """Squared error of every model as it is, and with z or the condition exchanged or z = 0."""
     if table is None:

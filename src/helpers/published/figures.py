@@ -59,6 +59,19 @@ def genres(table: pd.DataFrame) -> Figure:
     return figure
 
 
+def by_input(table: pd.DataFrame) -> Figure:
+    """NMI of methods (rows) on inputs (columns), 0 to 1, blank where it was not run (`verdicts.input_table`)."""
+    figure, axis = plt.subplots(figsize=(WIDTH, 2.0 + 0.32 * len(table)))
+    sns.heatmap(table.astype(float), annot=True, fmt=".2f", cmap="Blues", vmin=0, vmax=1, cbar=False, ax=axis,
+                linewidths=0.3, annot_kws={"size": 8})  # fmt: skip
+    axis.set(xlabel="", ylabel="")
+    axis.set_yticks(np.arange(len(table)) + 0.5, table.index, fontsize=8.5)
+    axis.set_xticks(np.arange(table.shape[1]) + 0.5, table.columns, rotation=60, ha="right", fontsize=8.5)
+    axis.grid(False)
+    plt.close(figure)
+    return figure
+
+
 def stability(table: pd.DataFrame) -> Figure:
     """Agreement of two seeds' partitions with each other (circles) beside their agreement with genre (crosses), both by
     ARI, most stable method first. `table`: rows of one protocol and phase or more of `verdicts.stability`."""

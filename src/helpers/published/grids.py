@@ -175,9 +175,23 @@ def run(
         if title.startswith(tuple(only or [""])):
             grid = import_module(".multiverse" if title == "multiverse" else "..collapse.grids", __package__)
             tabulate(grid, title, tracks, folder, seeds, n_jobs)
+    if compute and "neighbours".startswith(tuple(only or [""])):
+        near = cache.remember(neighbours, replace(tracks, provenance={}), [0])
+        cache.write_atomically(folder / "neighbours.npz", partial(np.savez_compressed, **near))  # type: ignore[arg-type]
     if compute and tracks.text is not None and "own_words".startswith(tuple(only or [""])):
         import_module("..pairing.grids", __package__).publish(replace(tracks, provenance={}), folder, seeds, n_jobs)
     return folder
+
+
+def neighbours(tracks: Tracks, seeds: Sequence[int]) -> dict[str, np.ndarray]:
+    """Of the first seed's runs, named as their maps: each track's nearest others in the space itself, (n, k) int16."""
+    found: dict[str, np.ndarray] = {}
+    for unit in (unit for unit in units(tracks, seeds) if unit.variant == "full" and unit.keep is None):
+        run = phases.run(tracks, unit.protocol.name, unit.phase, seeds, recipes=unit.recipes, n_jobs=1)
+        first = {m.space: m.name for m in reversed(phases.methods_of(unit.phase))}
+        found |= {f"{unit.name}/{name}": clustering.nearest(run.spaces[seeds[0]][name]).astype(np.int16)
+                  for name in first.values() if name in run.spaces[seeds[0]]}  # fmt: skip
+    return found
 
 
 def tabulate(grid: Any, title: str, tracks: Tracks, folder: Path, seeds: int, n_jobs: int | None) -> None:

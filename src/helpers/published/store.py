@@ -112,7 +112,9 @@ class Published:
         return found[(found != MISSING).any(axis=1)]
 
     def archive(self, name: str) -> dict[str, np.ndarray]:
-        """All arrays of `labels`, `maps` or `histories`."""
+        """All arrays of `labels`, `maps`, `neighbours` or `histories`; none where runs of before have no such file."""
+        if not (self.folder / f"{name}.npz").exists():
+            return {}
         with np.load(self.folder / f"{name}.npz") as stored:
             return dict(stored)
 

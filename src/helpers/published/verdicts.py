@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from .. import metrics, phases, tables
+from .. import inputs, metrics, phases, tables
 from ..protocols import PROTOCOLS
 from .store import Published
 
@@ -185,3 +185,14 @@ def genre_table(data: Published) -> pd.DataFrame:
     drawn = [by_genre(genres, some) for genres in metrics.permuted(data.genres, data.groups, 50, 0)]
     found = {name: by_genre(data.genres, labels) for name, labels in rows.items()}
     return pd.DataFrame(found | {"chance": pd.concat(drawn, axis=1).mean(axis=1)}).T.rename_axis("Method")
+
+
+def input_table(data: Published) -> pd.DataFrame:
+    """NMI with genre, mean over seeds: methods in rows, under each protocol that was run on more than its own input;
+    inputs in columns, from whole to single channels (inputs.VARIANTS). NaN where that was not run."""
+    s = data.scores[(data.scores.metric == "nmi") & (data.scores.phase > 1)]
+    s = s[s.method.isin([*phases.names_of(2), *phases.names_of(3), "Input + K-Means"])]
+    s = s.assign(row=[f"{row.phase} {row.method}, {data.marked(row.protocol, row.phase)}" for row in s.itertuples()])
+    table = s.pivot_table(index="row", columns="variant", values="value", sort=False)
+    table = table[table.notna().sum(axis=1) > 1]
+    return table[[name for name in inputs.VARIANTS if name in table]].rename_axis("Method").rename_axis(None, axis=1)

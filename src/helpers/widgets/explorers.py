@@ -1,191 +1,155 @@
-"""Figures to explore by hand: latent maps with hover and colours to choose, DBSCAN's eps and a VAE's beta on sliders
-(page "Explore").
+"""Maps to explore by hand: linked latent maps with search, classes to switch and nearest neighbours; DBSCAN's eps and
+a VAE's beta on sliders (page "Explore", and the page of a collection).
 
-plotly draws them in the browser. The site carries one copy of plotly.js, so a figure brings only its data; in Colab,
-where there is no site, it asks for the library. Where JavaScript is off, a static picture stands in its place."""
+`explorer.js` beside this module draws them with plotly, in the browser. The site carries one copy of both, so a figure
+brings only its data; elsewhere it brings the script and asks for plotly. Without JavaScript a static picture stands in.
+"""
 
 from __future__ import annotations
 
 import base64
 import html
 import io
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 from IPython.display import HTML
-from sklearn.neighbors import NearestNeighbors
+from matplotlib.figure import Figure
 
 from .. import metrics
 from ..plots import NOISE, genre_palette, latent_map
 
-WEBGL_ABOVE = 3_000  # points; below it SVG is sharper and prints
+CODE = [Path(__file__).with_name(f"explorer.{ending}") for ending in ("css", "js")]
 CLUSTER_COLOURS = [
     "#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#ee8866", "#44bb99", "#777777", "#332288",
 ]  # fmt: skip  # Tol 2021, bright and muted
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x")  # ten colours each: sixty classes told apart
+IN_THE_BOOK = "BOOK_BUILD"  # set where the build runs a page, and has plotly and the script for the whole site
 
-BUTTONS = {"type": "buttons", "direction": "right", "x": 0, "y": 1.01, "xanchor": "left", "yanchor": "bottom"}
 
-
-def show(figure: go.Figure, name: str, fallback, genres: np.ndarray | None = None) -> HTML:
-    """`figure` as HTML with the element id `name` (stable, so that equal builds give equal bytes), the matplotlib
-    figure `fallback` for readers without JavaScript, and below it the colours of `genres` (n,), if given."""
+def show(name: str, data: dict[str, Any], fallback: Figure, title: str) -> HTML:
+    """An explorer with the element id `name` for `explorer.js` to draw from `data`, with the matplotlib figure
+    `fallback`, described by `title`, for readers without JavaScript. Equal data give equal bytes."""
     picture = io.BytesIO()
     fallback.savefig(picture, format="webp", dpi=72)
     code = base64.b64encode(picture.getvalue()).decode()
-    said = html.escape((figure.layout.title.text or name).replace("<br>", ": "))
-    library = "cdn" if os.environ.get("COLAB_RELEASE_TAG") else False
-    body = figure.to_html(full_html=False, include_plotlyjs=library, include_mathjax=False, div_id=name,
-                          config={"responsive": True, "displaylogo": False})  # fmt: skip
-    return HTML(f'{body}<noscript><img alt="{said}" src="data:image/webp;base64,{code}"></noscript>{_legend(genres)}')
+    text = json.dumps({"name": name} | data, separators=(",", ":"), ensure_ascii=False).replace("</", "<\\/")
+    attribute, brought = "", ""
+    if not os.environ.get(IN_THE_BOOK):
+        from plotly.offline import get_plotlyjs_version
 
-
-def _legend(genres: np.ndarray | None) -> str:
-    """A line of text, since it wraps on a phone as plotly's own legend does not."""
-    if genres is None:
-        return ""
-    dot = "display:inline-block;width:0.7em;height:0.7em;border-radius:50%;margin-right:0.3em;background:"
-    names = [
-        f'<span style="white-space:nowrap"><i style="{dot}{colour}"></i>{html.escape(str(genre))}</span>'
-        for genre, colour in genre_palette(genres).items()
-    ]
-    return f'<p class="genres">Colours by genre: {" &ensp;".join(names)}</p>'
-
-
-def _neighbours(points: np.ndarray, ids: np.ndarray, k: int = 3) -> list[str]:
-    near = NearestNeighbors(n_neighbors=min(k + 1, len(points))).fit(points).kneighbors(return_distance=False)
-    return [html.escape(", ".join(ids[row[row != i][:k]])) for i, row in enumerate(near)]
-
-
-def _hover(ids: np.ndarray, genres: np.ndarray | None) -> list[str]:
-    shown = genres if genres is not None else [""] * len(ids)
-    return [f"{html.escape(str(i))}<br>genre {html.escape(str(g))}" for i, g in zip(ids, shown, strict=True)]
-
-
-def _colour_numbers(labels: np.ndarray) -> list[float]:
-    """Places on the scale of noise and clusters, shorter to write than colours: 0.5 noise, then each cluster."""
-    return [0.5 if label == -1 else 1.5 + label % len(CLUSTER_COLOURS) for label in labels.tolist()]
-
-
-def _genre_colours(genres: np.ndarray) -> tuple[list[float], list[str]]:
-    palette = genre_palette(genres)
-    return [list(palette).index(genre) + 0.5 for genre in genres], list(palette.values())
-
-
-def _scale(palette: list[str]) -> dict:
-    """The marker settings that give the number i + 0.5 the colour i of `palette`."""
-    steps = [(edge / len(palette), colour) for i, colour in enumerate(palette) for edge in (i, i + 1)]
-    return {"colorscale": steps, "cmin": 0, "cmax": len(palette)}
-
-
-def _layout(figure: go.Figure, title: str, **more) -> go.Figure:
-    bare = {"showticklabels": False, "showgrid": False, "zeroline": False}
-    more |= {"xaxis": bare | {"title": "t-SNE 1"}, "yaxis": bare | {"title": "t-SNE 2"}, "showlegend": False}
-    margin = {"l": 30, "r": 10, "t": 125, "b": 40}  # two lines of title, and the buttons below them
-    heading = {"text": title, "font": {"size": 15}, "y": 0.915, "yanchor": "top"}  # below plotly's own buttons
-    return figure.update_layout(title=heading, template="plotly_white", height=560, margin=margin, **more)
-
-
-def _points(points: np.ndarray, text: list[str], colours: list) -> go.Scatter | go.Scattergl:
-    kind = go.Scattergl if len(points) > WEBGL_ABOVE else go.Scatter
-    return kind(
-        x=points[:, 0].astype(np.float32),  # half the bytes, and more digits than a screen has pixels
-        y=points[:, 1].astype(np.float32),
-        mode="markers",
-        text=text,
-        hoverinfo="text",
-        marker={"size": 6, "color": colours, "opacity": 0.85},
+        attribute = f' data-plotly="https://cdn.plot.ly/plotly-{get_plotlyjs_version()}.min.js"'
+        style, script = (path.read_text() for path in CODE)
+        brought = f"<style>{style}</style><script>{script}</script>"
+    return HTML(
+        f'<div class="explorer" id="{name}" role="group" aria-label="{html.escape(title)}"{attribute}>'
+        f'<script type="application/json">{text}</script><noscript><img alt="{html.escape(title)}" '
+        f'src="data:image/webp;base64,{code}"></noscript></div>{brought}'
     )
 
 
+def _kind(name: str, labels: np.ndarray) -> dict[str, Any]:
+    """One way to colour the points: `classes` (name, colour, symbol) and each point's class. Integers are clusters, -1
+    is noise."""
+    labels = np.asarray(labels)
+    if labels.dtype.kind == "i":
+        return {"name": name, "classes": _clusters(int(labels.max(initial=-1)) + 1), "values": (labels + 1).tolist()}
+    palette = genre_palette(labels)
+    classes = [(str(label), colour, SYMBOLS[i // 10 % len(SYMBOLS)])
+               for i, (label, colour) in enumerate(palette.items())]  # fmt: skip
+    return {"name": name, "classes": classes, "values": [list(palette).index(label) for label in labels.tolist()]}
+
+
+def _clusters(k: int) -> list[tuple[str, str, str]]:
+    looks = [(str(c), CLUSTER_COLOURS[c % 10], SYMBOLS[c // 10 % len(SYMBOLS)]) for c in range(k)]
+    return [("noise", NOISE, "circle"), *looks]
+
+
+def _map(title: str, points: np.ndarray, neighbours: np.ndarray | None = None) -> dict[str, Any]:
+    x, y = np.asarray(points, float).round(2).T.tolist()
+    return {"title": title, "x": x, "y": y} | ({} if neighbours is None else {"near": neighbours.tolist()})
+
+
 def latent_explorer(
-    points: np.ndarray, labels: np.ndarray, ids: np.ndarray, genres: np.ndarray | None, title: str, name: str
-) -> HTML:
-    """The map `points` (n, 2) with buttons that colour it by genre, by cluster, or by noise; hovering shows track,
-    genre, cluster and the nearest neighbours on the map. labels, ids, genres (n,)."""
-    near = _neighbours(points, ids)
-    shown = genres if genres is not None else np.full(len(ids), "–")
-    text = [
-        f"{html.escape(str(i))}<br>genre {html.escape(str(g))}<br>cluster {'noise' if c == -1 else c}<br>near {n}"
-        for i, g, c, n in zip(ids, shown, labels, near, strict=True)
-    ]
-    choices = {
-        "cluster": (_colour_numbers(labels), [NOISE, *CLUSTER_COLOURS]),
-        "noise": ([0.5 if c == -1 else 1.5 for c in labels], [NOISE, CLUSTER_COLOURS[0]]),
+    maps: Mapping[str, tuple[np.ndarray, np.ndarray | None]], ids: np.ndarray, kinds: Mapping[str, np.ndarray],
+    name: str, sounds: Sequence[str | None] | None = None,
+) -> HTML:  # fmt: skip
+    """Maps of the same tracks side by side, linked: what is chosen, found or switched off in one is so in all.
+
+    `maps` {title: (points (n, 2), neighbours (n, k) or None)}, say those of `clustering.nearest` in the latent
+    space; `kinds` {name: labels (n,)} are the ways to colour, words or clusters (int, -1 noise); `ids` (n,);
+    `sounds` (n,) addresses of what a chosen track sounds like.
+    """
+    data: dict[str, Any] = {
+        "ids": [str(track) for track in ids],
+        "maps": [_map(title, *found) for title, found in maps.items()],
+        "colours": [_kind(title, labels) for title, labels in kinds.items()],
     }
-    if genres is not None:
-        choices = {"genre": _genre_colours(genres)} | choices
-    if not (labels == -1).any():
-        del choices["noise"]
-    colours, palette = next(iter(choices.values()))
-    figure = go.Figure(_points(points, text, colours).update(marker=_scale(palette)))
-    buttons = []
-    for what, (colours, palette) in choices.items():
-        recolour = {f"marker.{key}": [value] for key, value in _scale(palette).items()} | {"marker.color": [colours]}
-        buttons.append({"label": f"by {what}", "method": "restyle", "args": [recolour]})
-    menu = BUTTONS | {"buttons": buttons}
-    return show(_layout(figure, title, updatemenus=[menu]), name, latent_map(points, labels, genres), genres)
+    if sounds is not None:
+        data["sounds"] = list(sounds)
+    words = next((labels for labels in kinds.values() if np.asarray(labels).dtype.kind != "i"), None)
+    clusters = next((np.asarray(labels) for labels in kinds.values() if np.asarray(labels).dtype.kind == "i"), None)
+    points, _ = next(iter(maps.values()))
+    picture = latent_map(points, np.zeros(len(ids), int) if clusters is None else clusters, words)
+    return show(name, data, picture, f"{len(ids)} tracks on {' and '.join(maps)}")
+
+
+def _stepped(
+    points: np.ndarray, ids: np.ndarray, genres: np.ndarray | None, steps: dict[str, Any], labels: np.ndarray,
+    title: str, name: str, neighbours: np.ndarray | None = None,
+) -> HTML:  # fmt: skip
+    clusters: dict[str, Any] = {"name": "cluster", "classes": _clusters(int(labels.max(initial=-1)) + 1),
+                                "values": [], "stepped": True}  # fmt: skip
+    colours = [clusters] if genres is None else [clusters, _kind("genre", genres)]
+    steps["labels"] = (labels.astype(int) + 1).tolist()
+    data = {
+        "ids": [str(track) for track in ids],
+        "maps": [_map(title, points, neighbours)],
+        "colours": colours,
+        "steps": steps,
+    }
+    return show(name, data, latent_map(points, labels[steps["start"]], genres), steps["titles"][steps["start"]])
 
 
 def eps_explorer(
     points: np.ndarray, eps: np.ndarray, labels: np.ndarray, ids: np.ndarray, genres: np.ndarray | None, start: int,
-    title: str, name: str,
+    title: str, name: str, neighbours: np.ndarray | None = None,
 ) -> HTML:  # fmt: skip
-    """DBSCAN on a slider: for each eps (m,) its labels (m, n) colour the map `points` (n, 2).
+    """DBSCAN on a slider: for each eps (m,) its labels (m, n) colour the map `points` (n, 2), whose rows have
+    `neighbours` (n, k).
 
-    The title says clusters, noise share and NMI (noise left out); `start` is the position the slider opens at."""
-    steps: list[dict[str, Any]] = []
+    The line above says clusters, noise share and NMI (noise left out); `start` is the position it opens at."""
+    titles = []
     for value, found in zip(eps, labels, strict=True):
         kept = found != -1
         k = len(np.unique(found[kept]))
         score = "" if genres is None or k == 0 else f", NMI {metrics.external(genres[kept], found[kept])['nmi']:.3f}"
-        words = f"{title}<br>eps {value:.2f}: k = {k}, noise {1 - kept.mean():.0%}{score}"
-        moved = {"marker.color": [_colour_numbers(found)]}
-        steps.append({"label": f"{value:.2f}", "method": "update", "args": [moved, {"title.text": words}]})
-    text = _hover(ids, genres)
-    figure = go.Figure(_points(points, text, _colour_numbers(labels[start])))
-    figure.update_traces(marker=_scale([NOISE, *CLUSTER_COLOURS]))
-    slider = {"active": start, "steps": steps, "currentvalue": {"prefix": "eps "}, "pad": {"t": 30}}
-    _layout(figure, steps[start]["args"][1]["title.text"], sliders=[slider])
-    return show(figure, name, latent_map(points, labels[start], genres))
+        titles.append(f"{title}, eps {value:.2f}: k = {k}, noise {1 - kept.mean():.0%}{score}")
+    steps = {"name": "eps", "values": [f"{value:.2f}" for value in eps], "titles": titles, "start": start}
+    return _stepped(points, ids, genres, steps, np.asarray(labels), title, name, neighbours)
 
 
 def beta_explorer(
     beta: np.ndarray, maps: np.ndarray, labels: np.ndarray, scores: Mapping[str, np.ndarray], ids: np.ndarray,
     genres: np.ndarray | None, start: int, title: str, name: str,
 ) -> HTML:  # fmt: skip
-    """A VAE's beta (m,) on a slider that moves the points of `maps` (m, n, 2); buttons colour them by genre or by the
-    clusters `labels` (m, n) of that beta.
+    """A VAE's beta (m,) on a slider, or played, that moves the points of `maps` (m, n, 2), coloured by the clusters
+    `labels` (m, n) of that beta or by genre.
 
-    `scores` {name: (m,)} are said in the title, whole numbers before their name; `start` is the position the slider
-    opens at."""
-    choices = {"cluster": (lambda at: _colour_numbers(labels[at]), [NOISE, *CLUSTER_COLOURS])}
-    if genres is not None:
-        codes, palette = _genre_colours(genres)
-        choices = {"genre": (lambda at: codes, palette)} | choices
-    figure = go.Figure()
-    text = _hover(ids, genres)
-    for number, (colours, palette) in enumerate(choices.values()):
-        trace = _points(maps[start], text, colours(start))
-        figure.add_trace(trace.update(visible=number == 0, marker=_scale(palette)))
-    steps: list[dict[str, Any]] = []
+    `scores` {name: (m,)} are said above the map, whole numbers before their name; it opens at position `start`."""
+    titles = []
     for at, value in enumerate(beta):
         found = {key: column[at] for key, column in scores.items()}
         said = [f"{v} {k}" if isinstance(v, np.integer) else f"{k} {v:.2f}" for k, v in found.items()]
-        x, y = maps[at].astype(float).round(1).T.tolist()
-        moved = {"x": [x], "y": [y], "marker.color": [colours(at) for colours, _ in choices.values()]}
-        words = {"title.text": f"{title}<br>β = {value:g}: {', '.join(said)}"}
-        steps.append({"label": f"{value:g}", "method": "update", "args": [moved, words]})
-    buttons = [{"label": f"by {what}", "method": "restyle", "args": [{"visible": [other == what for other in choices]}]}
-               for what in choices]  # fmt: skip
-    menu = BUTTONS | {"buttons": buttons}
-    slider = {"active": start, "steps": steps, "currentvalue": {"prefix": "β = "}, "pad": {"t": 30}}
-    _layout(figure, steps[start]["args"][1]["title.text"], sliders=[slider], updatemenus=[menu])
+        titles.append(f"{title}, β = {value:g}: {', '.join(said)}")
     edge = float(np.abs(maps.astype(float)).max()) * 1.05  # the same window for every beta
-    figure.update_xaxes(range=[-edge, edge]).update_yaxes(range=[-edge, edge])
-    return show(figure, name, latent_map(maps[start].astype(float), labels[start], genres), genres)
+    steps = {"name": "β", "values": [f"{value:g}" for value in beta], "titles": titles, "start": start,
+             "maps": [points.astype(float).round(1).T.tolist() for points in maps], "range": [-edge, edge]}  # fmt: skip
+    return _stepped(maps[start].astype(float), ids, genres, steps, np.asarray(labels), title, name)
 
 
 def nearest_to(candidates: np.ndarray, labels: np.ndarray) -> int:

@@ -8,7 +8,9 @@ import base64
 import html
 import io
 import os
+import urllib.parse
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -19,7 +21,8 @@ from matplotlib.figure import Figure
 from scipy.spatial.distance import cdist
 
 from .. import datasets
-from ..corpus import acquire
+from ..cache import write_atomically
+from ..corpus import acquire, synth
 from ..corpus.audio import load_audio
 from ..datasets import Tracks
 from ..features import BLOCKS, FEATURES, HOP, N_FFT, SR
@@ -157,6 +160,51 @@ def own_audio(tracks: Tracks) -> dict[str, Path]:
     return {track: path for track, path in found.items() if track in wanted and path.is_file()}
 
 
+def write_clips(tracks: Tracks, folder: Path, seconds: float = 6.0) -> list[str | None]:
+    """The middle `seconds` of every track that has sound (`own_audio`, or the synthetic demo) as MP3 files in `folder`,
+    those that are there already left as they are; returns their names, (n,), None where there is no sound."""
+    paths, names = own_audio(tracks), list[str | None]()
+    for i, track in enumerate(tracks.ids.tolist()):
+        file, number = folder / f"{i:05d}.mp3", track.rpartition(".")[2]
+        if track not in paths and not (tracks.name == "demo" and number.isdigit()):
+            names.append(None)
+            continue
+        names.append(file.name)
+        if not file.exists():
+            y, sr = (
+                load_audio(paths[track]) if track in paths else (synth.clip(track.partition(".")[0], int(number)), SR)
+            )
+            write_atomically(file, partial(Path.write_bytes, data=encode(_middle(y, sr, seconds), sr)))
+    return names
+
+
+CLIPS = "_static/clips"  # where the build puts them (`write_clips`), from the site's root
+
+
+def addresses(tracks: Tracks) -> list[str | None] | None:
+    """Where a page of the book finds the clip of each track, (n,); None where these tracks have no sound."""
+    known = own_audio(tracks)
+    there = [track in known or tracks.name == "demo" for track in tracks.ids.tolist()]
+    place = f"../{CLIPS}/{urllib.parse.quote(tracks.name)}"
+    return [f"{place}/{i:05d}.mp3" if yes else None for i, yes in enumerate(there)] if any(there) else None
+
+
+def row(tracks: Tracks, wanted: list[str]) -> HTML | None:
+    """A player for each of the tracks `wanted`, in that order; None where these tracks have no sound."""
+    where = dict(zip(tracks.ids.tolist(), addresses(tracks) or []))
+    said = []
+    for track in (track for track in wanted if where.get(track)):
+        name = html.escape(track)
+        sound = f'<audio controls preload="none" aria-label="{name}" src="{where[track]}"></audio>'
+        said.append(f"<p>{name}<br>{sound}</p>")
+    return HTML("".join(said)) if said else None
+
+
+def _middle(y: np.ndarray, sr: int, seconds: float) -> np.ndarray:
+    start = max(0, (len(y) - round(seconds * sr)) // 2)
+    return y[start : start + round(seconds * sr)]
+
+
 def listen(tracks: Tracks, Z: np.ndarray, labels: np.ndarray, paths: Mapping[str, Path]) -> HTML:
     """A table with two players a cluster, the medoid and the farthest outlier of `ends`, four seconds from the middle
     of each track. `Z` (n, d) and `labels` (n,) have the rows of `tracks`; a track without a file is only named."""
@@ -177,5 +225,4 @@ def _track(tracks: Tracks, position: int, paths: Mapping[str, Path]) -> str:
         y, sr = load_audio(paths[name])
     except (OSError, ValueError):  # a file that has gone since its features were taken
         return said
-    start = max(0, (len(y) - round(SECONDS * sr)) // 2)
-    return f"{said}<br>{player(y[start : start + round(SECONDS * sr)], name, sr)}"
+    return f"{said}<br>{player(_middle(y, sr, SECONDS), name, sr)}"
