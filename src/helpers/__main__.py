@@ -143,10 +143,22 @@ def cluster(
 def data(
     gtzan: Annotated[str | None, typer.Option(envvar="GTZAN", help="Your copy: folder or archive.")] = None,
     genius: Annotated[str | None, typer.Option(envvar="GENIUS", help="Your copy: table or .zip.")] = None,
+    msd: Annotated[str | None, typer.Option(envvar="MSD", help="Your copy of Million Song Dataset lists.")] = None,
     jobs: Jobs = CPUS,
     quiet: Quiet = False,
 ) -> None:
-    """Make data/gtzan.csv from the full GTZAN (yours, or Kaggle's); a larger bank of lyrics where GENIUS is given."""
+    """Make data/gtzan.csv from the full GTZAN (yours, or Kaggle's); a larger bank of lyrics where GENIUS is given.
+
+    With MSD, and without GTZAN, only data/msd_<source>.parquet of what that folder holds."""
+    if msd:
+        from .corpus import msd as lists
+
+        made = lists.convert(msd, datasets.data_dir(), quiet)
+        for table, said in made:
+            if not quiet:
+                typer.echo(f"{table}: {said}")
+        if not gtzan:
+            raise typer.Exit(LEFT_OUT if any("rows left out" in said for _, said in made) else 0)
     raw, out = datasets.data_dir() / "raw", datasets.data_dir() / "gtzan.csv"
     tracks = acquire.find_gtzan(acquire.locate("gtzan", gtzan, raw))
     problems = acquire.verify(tracks)

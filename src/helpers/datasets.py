@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -102,7 +103,7 @@ def load(name: str) -> Tracks:
 
     `name` is "gtzan-mini" (1000 three-second segments of 100 real tracks), "gtzan-mini-tracks" (those 100 tracks),
     "gtzan" (the user's full collection: `data/gtzan.csv` or `$GTZAN_FEATURES`), "demo" (synthetic), the path of a
-    feature table (.csv), or of a folder of audio.
+    feature table (.csv, .parquet), or of a folder of audio.
     Raises FileNotFoundError for a missing name or table, ValueError for a table that cannot be used."""
     name = str(name)
     if name in EMBEDDED:
@@ -128,11 +129,13 @@ def load(name: str) -> Tracks:
         from .corpus.folders import load_folder
 
         return _of_your_own(load_folder(path))
-    if path.suffix.lower() == ".csv" and path.exists():
+    if path.suffix.lower() in (".csv", ".parquet") and path.exists():
         return _of_your_own(read_table(path, path.stem))
     if path.exists():
-        raise ValueError(f"{path}: neither a folder of audio nor a .csv feature table")
-    raise FileNotFoundError(f"no data set {name!r}: choose one of {', '.join(NAMES)}, a folder of audio, a .csv table")
+        raise ValueError(f"{path}: neither a folder of audio nor a .csv or .parquet feature table")
+    raise FileNotFoundError(
+        f"no data set {name!r}: choose one of {', '.join(NAMES)}, a folder of audio, a .csv or .parquet table"
+    )
 
 
 def _of_your_own(tracks: Tracks) -> Tracks:
@@ -146,16 +149,29 @@ def read_table(path: str | Path, name: str | None = None) -> Tracks:
     `genre`, where there is one, is the label that pages score, else the first column of words; `artist` or `group` says
     which rows belong together; rows with `start_s` (seconds) are segments: they are named `<track_id>.s<number>` and
     share their track's group. The book's own tables have the 68 columns of `FEATURES`; any other columns will do.
+    Columns text_000, text_001 ... of a .parquet table are the tracks' own words.
     Raises ValueError, naming the file and the column or row, for a table without track_id or without numbers, for only
     a part of the 68, for ids that occur twice, values that are not finite numbers, or no rows."""
     path = Path(path)
+    with open(path, "rb") as file:
+        provenance = {"source": path.name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+    if path.suffix.lower() == ".parquet":
+        import pyarrow.parquet as pq
+
+        try:
+            whole = pq.read_table(path)
+        except (OSError, ValueError) as error:  # pyarrow's own errors are ValueErrors
+            raise ValueError(f"{path}: not a readable Parquet table ({error})") from None
+        columns = [c for c in whole.column_names if re.fullmatch(r"text_\d+", c)]
+        text = whole.select(columns).to_pandas() if columns else None
+        table = whole.drop_columns(columns).to_pandas()
+        return from_table(table, name or path.stem, text=text, **provenance)
     try:
         # "NA" and "None" are names as good as others
         table = pd.read_csv(path, dtype={"track_id": str, "genre": str}, keep_default_na=False, na_values=[""])
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not a readable UTF-8 table of comma-separated values ({error})") from None
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    return from_table(table, name or path.stem, source=path.name, sha256=sha256)
+    return from_table(table, name or path.stem, **provenance)
 
 
 GROUPS = ("group", "artist")  # columns that say which rows belong together
@@ -184,7 +200,11 @@ def from_table(table: pd.DataFrame, name: str, *, text: pd.DataFrame | None = No
     words = [c for c in given if c not in numbers and c not in numeric]
     if not numbers:
         raise ValueError(f"{name}: the table has no columns of numbers")
-    features = table[numbers].apply(pd.to_numeric, errors="coerce").astype("float64").reset_index(drop=True)
+    words_there = [c for c in numbers if c not in numeric]  # a value that is no number made its column one of words
+    values = table[numbers].copy() if words_there else table[numbers]
+    for column in words_there:
+        values[column] = pd.to_numeric(values[column], errors="coerce")
+    features = values.astype("float64").reset_index(drop=True)
     bad = np.argwhere(~np.isfinite(features.to_numpy()))
     if len(bad):
         row, column = bad[0]
@@ -198,8 +218,8 @@ def from_table(table: pd.DataFrame, name: str, *, text: pd.DataFrame | None = No
     if start is not None:
         number = table.groupby("track_id")["start_s"].rank(method="first").astype(int) - 1
         ids = np.array([f"{g}.s{i:02d}" for g, i in zip(tracks, number, strict=True)])
-    if len(set(ids)) < len(ids):
-        twice = pd.Series(ids)[pd.Series(ids).duplicated()].iloc[0]
+    if (again := pd.Index(ids).duplicated()).any():
+        twice = ids[again][0]
         raise ValueError(f"{name}: track_id {twice!r} occurs more than once")
     labels = {}
     for label in ["genre"] * ("genre" in table) + words:
