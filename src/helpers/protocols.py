@@ -16,9 +16,9 @@ class Recipe:
     """Architecture, loss and optimiser of one network.
 
     `kind` is "ae", "vae" or "cvae"; `beta` weighs the KL term (Higgins et al. 2017, eq. 4). The fields from `anneal`
-    to `aggressive` are the remedies of the collapse chapter; their defaults switch them off. Lengths are in epochs (with
-    `steps`, in shares of `epochs`), `free_bits` in nats per latent dimension. Raises ValueError for an unknown choice.
-    Used by every page."""
+    to `aggressive` are the remedies of the collapse chapter; their defaults switch them off. Lengths are in epochs, or
+    with `steps` in shares of `epochs`; `free_bits` in nats per latent dimension. Raises ValueError for an unknown
+    choice. Used by every page."""
 
     kind: Literal["ae", "vae", "cvae"] = "vae"
     hidden: tuple[int, ...] = (512, 256, 128)
