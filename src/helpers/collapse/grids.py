@@ -107,10 +107,10 @@ def _scale(tracks: Tracks, seed: int) -> Iterator[Cell]:
     vae = SMALL.but(kind="vae", steps=STEPS, batch_size=BATCH)
     models = {"CVAE": vae.but(kind="cvae"), "VAE": vae, "CVAE, beta = 200": vae.but(kind="cvae", beta=200.0)}
     drawn = {"planted": (planted.draw, {"style": 0.7, "noise": 1.2}), "MSD-shaped": (planted.draw_msd, {})}
-    for name, (draw, strengths) in drawn.items():  # noisy enough that more tracks could help; 2000 others are looked at
+    for name, (draw, strengths) in drawn.items():  # noisy enough that more tracks could help; 1000 others are looked at
         for n in MANY if seed < 3 else ():
             for model, one in list(models.items())[: 3 if name == "planted" else 2]:
-                yield _cell(diagnosed_planted, (draw, n, 2000, strengths), one, seed, n, grid="scale", data=name,
+                yield _cell(diagnosed_planted, (draw, n, 1000, strengths), one, seed, n, grid="scale", data=name,
                             model=model)  # fmt: skip
 
 
