@@ -253,8 +253,9 @@ def extract_table(
         {track: cache.key(extract_file, _stamp(path), segment, duration, decoders) for track, path in paths.items()},
         n_jobs=n_jobs, client=client, title="features", unit="track", quiet=quiet,
     )  # fmt: skip
-    rows = [[track, *row] for track in done for row in done[track]["rows"]]
-    table = pd.DataFrame(rows, columns=["track_id", "start_s", *FEATURES])
+    rows = [made["rows"] for made in done.values()]
+    table = pd.DataFrame(np.concatenate(rows or [np.empty((0, 69))]), columns=["start_s", *FEATURES])
+    table.insert(0, "track_id", np.repeat(np.array(list(done), dtype=object), [len(part) for part in rows]))
     faults = pd.DataFrame(
         [[track, printable(paths[track]), reason] for track, reason in failed.items()],
         columns=["track_id", "path", "reason"],
