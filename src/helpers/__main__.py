@@ -107,29 +107,51 @@ def lyrics(
 
 @app.command(epilog="Example: python -m helpers cluster music.csv --clusters 8 --out playlists")
 def cluster(
-    source: Annotated[str, typer.Argument(help="Feature table (.csv), folder of audio, or the name of a data set.")],
+    source: Annotated[str, typer.Argument(help="Feature table (.csv, .parquet), folder of audio, or a data set.")],
     clusters: Annotated[int, typer.Option("--clusters", "-k", min=2, help="Number of clusters.")] = 10,
     method: Annotated[str, typer.Option(help="kmeans, ward, dbscan, hdbscan or spectral.")] = "kmeans",
     protocol: Annotated[
         str, typer.Option(help="Whose recipe trains the VAE: written, released or controlled.")
     ] = "controlled",
     seed: Annotated[int, typer.Option(help="Seed of training and clustering.")] = 0,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Updates of the weights in all, instead of the recipe's passes.")
+    ] = None,
+    batch: Annotated[int | None, typer.Option(min=2, help="Rows an update, instead of the recipe's.")] = None,
+    scheduler: Scheduler = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for tracks.csv and the playlists.")] = Path(
         "clusters"
     ),
     quiet: Quiet = False,
 ) -> None:
-    """Train the VAE of phase 1 on a data set, cluster its latent space, write tracks.csv and a playlist per cluster."""
+    """Train the VAE of phase 1 on a data set, cluster its latent space, write tracks.csv and a playlist per cluster.
+
+    Large tables want --steps and --batch; a training that is interrupted goes on where it was. With --scheduler the
+    workers of a dask cluster extract the features of a folder, or encode and cluster a .parquet table (K-Means)."""
     import pandas as pd
 
     from . import clustering, inputs, protocols, training
-    from .corpus.folders import write_playlists
+    from .corpus import partitions
+    from .corpus.folders import load_folder, write_playlists
 
-    chosen, tracks = protocols.get(protocol), datasets.load(source)
+    chosen, client = protocols.get(protocol), _client(scheduler)
+    apart = client is not None and source.endswith(".parquet")
+    if apart and method != "kmeans":
+        raise ValueError(f"with --scheduler a .parquet table is clustered by kmeans, not by {method}")
+    folder = client is not None and Path(source).expanduser().is_dir()
+    tracks = load_folder(source, client=client, quiet=quiet) if folder else datasets.load(source)
     if tracks.n < clusters:
         raise ValueError(f"{tracks.name} has {tracks.n} rows, fewer than the {clusters} clusters asked for")
-    latent = training.fit(inputs.prepare(tracks, chosen, 1, seed).X, chosen.recipes["basic_vae"], seed).mu
-    labels = clustering.cluster(latent, method, n_clusters=clusters, seed=seed)
+    recipe = chosen.recipes["basic_vae"]
+    recipe = recipe.but(steps=steps, batch_size=batch or recipe.batch_size)
+    X = inputs.zscore(tracks.features.to_numpy()) if apart else inputs.prepare(tracks, chosen, 1, seed).X
+    fit = training.fit(X, recipe, seed)
+    if apart:
+        labels, _ = partitions.kmeans(source, clusters, seed, fit.model(), client)
+    else:
+        labels = clustering.cluster(fit.mu, method, n_clusters=clusters, seed=seed)
+    if client is not None:
+        client.close()
     if paths := tracks.provenance.get("paths"):
         write_playlists(labels, tracks.ids, paths, out)
     else:
