@@ -157,8 +157,8 @@ def run(
     """Compute what is missing of the grid of `dataset`, merge it into its folder (`store.folder_of`), and return that.
 
     `filtered` is a folder with the fault-filtered lists of Kereliuk, Sturm & Larsen 2015, if you have them; `only`
-    takes the runs whose name begins so, "collapse" and "multiverse" among them; with `compute` False only what the
-    store holds is merged.
+    takes the runs whose name begins so, "collapse", one of its grids ("collapse_scale") and "multiverse" among them;
+    with `compute` False only what the store holds is merged.
     """
     tracks = load(dataset)
     folder = store.folder_of(tracks)
@@ -173,18 +173,20 @@ def run(
     if found:
         assemble(tracks, folder, [(wanted[i], made) for i, made in found.items()], filtered)
     for title in ("multiverse", "collapse") if compute else ():
-        if title.startswith(tuple(only or [""])):
+        if not only or any(title.startswith(name) or name.startswith(f"{title}_") for name in only):
             grid = import_module(".multiverse" if title == "multiverse" else "..collapse.grids", __package__)
-            tabulate(grid, title, tracks, folder, seeds, n_jobs)
+            tabulate(grid, title, tracks, folder, seeds, n_jobs, tuple(only))
     return folder
 
 
-def tabulate(grid: Any, title: str, tracks: Tracks, folder: Path, seeds: int, n_jobs: int | None) -> None:
+def tabulate(grid: Any, title: str, tracks: Tracks, folder: Path, seeds: int, n_jobs: int | None,
+             only: tuple[str, ...] = ()) -> None:
     """Compute the cells of a grid, `grid.cells(tracks, seeds)`, each a (named, function, *arguments), and write one
     table `<title>_<grid>.csv` a grid, from `grid.table(named, result)`; `named["grid"]` says which, "" the only one.
-    Where it has `grid.maps(tracks)`, `<title>_maps.npz`."""
-    plain = replace(tracks, provenance={})
-    cells = list(grid.cells(plain, range(seeds)))
+    Where it has `grid.maps(tracks)`, `<title>_maps.npz`. `only` takes the files whose name begins so (all of them)."""
+    plain, asked = replace(tracks, provenance={}), only or ("",)
+    cells = [cell for cell in grid.cells(plain, range(seeds))
+             if f"{title}_{cell[0].get('grid', '')}".startswith(asked)]  # fmt: skip
     made = cache.remember_many([tuple(call) for _, *call in cells], n_jobs, title)
     tables: dict[str, list[pd.DataFrame]] = {}
     for (named, *_), result in zip(cells, made, strict=True):
@@ -193,7 +195,7 @@ def tabulate(grid: Any, title: str, tracks: Tracks, folder: Path, seeds: int, n_
         table = pd.concat(parts, ignore_index=True)
         file = folder / f"{f'{title}_{name}'.strip('_')}.csv"
         cache.write_atomically(file, partial(table.to_csv, index=False, float_format="%.6g"))
-    if hasattr(grid, "maps"):
+    if hasattr(grid, "maps") and f"{title}_maps".startswith(asked):
         maps = cache.remember(grid.maps, plain)
         cache.write_atomically(folder / f"{title}_maps.npz", partial(np.savez_compressed, **maps))  # type: ignore[arg-type]
 
