@@ -13,7 +13,7 @@ import pytest
 
 from helpers import cache, datasets, inputs
 from helpers.__main__ import LEFT_OUT, main
-from helpers.corpus import msd
+from helpers.corpus import msd, per_track
 from tests.material import kill_once
 
 GENRES = ("folk", "punk", "metal")
@@ -138,7 +138,7 @@ def test_per_track_files(tmp_path, packed):
     assert sorted(table.track_id) == [name(i) for i in range(4)] and "1 are not in msd_tagtraum_cd2.cls" in said
     table = table.set_index("track_id")
     assert table.genre[name(1)] == "Jazz" and table.artist[name(0)] == table.artist[name(1)] != table.artist[name(2)]
-    values = table.loc[name(2), msd.H5_COLUMNS].to_numpy(float)
+    values = table.loc[name(2), per_track.COLUMNS].to_numpy(float)
     np.testing.assert_allclose(values[:12], segments[2].mean(0), rtol=1e-5)
     centred = segments[2] - segments[2].mean(0)
     assert values[12 + 1] == pytest.approx(centred[:, 0] @ centred[:, 1] / (len(centred) - 1), rel=1e-4)
@@ -225,6 +225,10 @@ def test_a_folder_without_features_and_a_table_without_rows(tmp_path, capsys):
     write(tmp_path / "msd_genre_dataset.txt", genre_lines(12)[:10] + genre_lines(12)[15:])
     with pytest.raises(ValueError, match="none of 7 tracks is left .7 have no words"):
         msd.convert(tmp_path, tmp_path / "data", quiet=True)
+    for lines, said in ((genre_lines(0), "$"), (["folk"], "; the first: 1 values, not 34")):
+        write(tmp_path / "msd_genre_dataset.txt", lines)
+        with pytest.raises(ValueError, match=f"msd_genre.parquet: no row can be used{said}"):
+            msd.convert(tmp_path, tmp_path / "data", quiet=True)
 
 
 # ---- bags of words --------------------------------------------------------------------------------------------------
@@ -262,8 +266,8 @@ def test_a_killed_run_goes_on(tmp_path, source, monkeypatch):
     parts = out / f"msd_{'genre' if source == 'text' else 'h5'}.parts"
     code = f"""
 import time
-from helpers.corpus import msd
-msd.CHUNK = msd.FILES = 10
+from helpers.corpus import msd, per_track
+msd.CHUNK = per_track.FILES = 10
 write = msd.cache.write_atomically
 msd.cache.write_atomically = lambda path, how: (write(path, how), time.sleep(0.2))[0]
 msd.convert({str(lists)!r}, {str(out)!r}, quiet=True)
@@ -272,7 +276,7 @@ msd.convert({str(lists)!r}, {str(out)!r}, quiet=True)
     assert not list(out.glob("msd_*.parquet")) and len(list(parts.glob("0*.parquet"))) < 6
     left = {p.name: p.stat().st_mtime_ns for p in parts.glob("0*.parquet")}
     monkeypatch.setattr(msd, "CHUNK", 10)
-    monkeypatch.setattr(msd, "FILES", 10)
+    monkeypatch.setattr(per_track, "FILES", 10)
     written = []
     keep = cache.write_atomically
     monkeypatch.setattr(cache, "write_atomically", lambda path, how: (written.append(path.name), keep(path, how))[1])

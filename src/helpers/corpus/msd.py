@@ -11,12 +11,10 @@ from __future__ import annotations
 
 import contextlib
 import gzip
-import hashlib
 import io
 import json
 import re
 import shutil
-import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -32,23 +30,18 @@ from scipy import sparse
 from tqdm import tqdm
 
 from .. import cache
+from . import per_track
 from .long_jobs import hidden, printable
+from .per_track import MEANS, TIMBRES, Chunk, Fault, hashed
 
-CHUNK = 20_000  # lines, or
-FILES = 500  # per-track files, that are read, checked and kept together
+CHUNK = 20_000  # lines that are read, checked and kept together
 TEXT_DIMS = 128  # of the vectors made of bags of words
-TIMBRES = 12
 ID = re.compile(rb"TR\w{16}")
 BAG = re.compile(rb"TR\w{16},\d+(?:,[1-9]\d*:\d+)+")
 CUT = "the file ends in the middle of this line"
 SONG = ["loudness", "tempo", "time_signature", "key", "mode", "duration"]
-MEANS = [f"avg_timbre{i}" for i in range(1, TIMBRES + 1)]
 GENRE_COLUMNS = SONG + MEANS + [f"var_timbre{i}" for i in range(1, TIMBRES + 1)]
 YEAR_COLUMNS = MEANS + [f"cov_timbre{i}" for i in range(1, 79)]  # in the file's order, whose pairs nobody published
-H5_COLUMNS = MEANS + [f"cov_timbre{i + 1}_{j + 1}" for i, j in zip(*np.triu_indices(TIMBRES))]
-
-Fault = tuple[str, int, str]  # file, line (or place in the archive), reason
-Chunk = tuple[list[int], pa.Table, list[Fault]]  # where to go on, rows with their `line`, and what was left out
 
 
 def find(path: str | Path) -> dict[str, list[Path]]:
@@ -81,14 +74,14 @@ def convert(path: str | Path, folder: str | Path, quiet: bool = False) -> list[t
     readers: dict[str, Callable[[list[int]], Iterator[Chunk]]] = {
         "genre": lambda at: _from_text(found["genre"], at, _genre, quiet),
         "year": lambda at: _from_text(found["year"], at, _year, quiet),
-        "h5": lambda at: _from_h5(found["h5"], at, quiet),
+        "h5": lambda at: per_track.chunks(found["h5"], at, quiet),
     }
     for source, read in readers.items():
         if not found[source]:
             continue
         lists = [] if source == "year" else found["words"] + found["lists"]  # its tracks have no ids
         stamps = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in found[source] + lists]
-        key, out = cache.key(convert, stamps, CHUNK, FILES), Path(folder) / f"msd_{source}.parquet"
+        key, out = cache.key(convert, stamps, CHUNK, per_track.FILES), Path(folder) / f"msd_{source}.parquet"
         report = out.with_name(f"{out.stem}_faults.csv")
         if out.exists() and (pq.read_schema(out).metadata or {}).get(b"made_of", b"").decode() == key:
             made.append((out, f"{pq.read_metadata(out).num_rows:,} tracks, there already"))
@@ -139,6 +132,8 @@ def _joined(parts: list[Path], words: list[Path], lists: list[Path], faults: lis
     ids = [pq.read_table(part, columns=["track_id"])["track_id"].to_pylist() for part in parts]
     wanted, said = {name for some in ids for name in some}, []
     total, columns, text = len(wanted), dict[str, dict[str, str]](), None
+    if not wanted:
+        raise ValueError(f"{out.name}: no row can be used{f'; the first: {faults[0][2]}' if faults else ''}")
     for k, file in enumerate(lists):
         name = "genre" if k == 0 and "genre" not in pq.read_schema(parts[0]).names else file.name.split(".")[0]
         columns[name] = _list(file, faults)
@@ -149,7 +144,7 @@ def _joined(parts: list[Path], words: list[Path], lists: list[Path], faults: lis
         said.append(f"{len(wanted) - len(place):,} have no words")
         wanted &= place.keys()
     if not wanted:
-        raise ValueError(f"{out.name}: none of {total:,} tracks is left ({'; '.join(said) or 'no row can be used'})")
+        raise ValueError(f"{out.name}: none of {total:,} tracks is left ({'; '.join(said)})")
     order = [[row for row, name in enumerate(some) if name in wanted] for some in ids]
     if words:
         text, share = bag_vectors(counts[[place[some[row]] for some, rows in zip(ids, order) for row in rows]])
@@ -291,85 +286,8 @@ def _genre(rows: list[tuple[int, bytes]]) -> tuple[dict[str, Any], list[tuple[in
                  f"{4 + len(GENRE_COLUMNS)}") for line, why in more]  # fmt: skip
     kept = [words[line] for line in columns["line"]]
     named = {"track_id": [head[1].decode() for head in kept], "genre": [head[0].decode() for head in kept],
-             "artist": [_hashed(head[2]) for head in kept]}  # fmt: skip
+             "artist": [hashed(head[2]) for head in kept]}  # fmt: skip
     return {name: pa.array(values, pa.string()) for name, values in named.items()} | columns, reasons
-
-
-def _hashed(name: bytes) -> str:
-    """An artist's name as twelve digits: enough to tell artists apart, short in a column of a million."""
-    return hashlib.blake2b(name, digest_size=6).hexdigest()
-
-
-# ---- per-track files ------------------------------------------------------------------------------------------------
-
-
-def timbre(segments: np.ndarray) -> np.ndarray:
-    """Mean (12,) and covariances (78,), the upper triangle row by row, of a track's segments (n, 12): (90,) float32.
-    ValueError for fewer than two segments or another width."""
-    if segments.ndim != 2 or segments.shape[1] != TIMBRES or len(segments) < 2 or not np.isfinite(segments).all():
-        raise ValueError(f"segments_timbre has the shape {segments.shape}, not (two or more, {TIMBRES}) finite numbers")
-    covariance = np.cov(segments, rowvar=False)[np.triu_indices(TIMBRES)]
-    return np.concatenate([segments.mean(axis=0), covariance]).astype(np.float32)
-
-
-def read_h5(data: bytes) -> tuple[str, str, np.ndarray]:
-    """Track id, artist (hashed) and `timbre` of one per-track file. ValueError for a file that is none."""
-    try:
-        import h5py
-    except ImportError:
-        raise RuntimeError("the package h5py is not installed; pip install 'vae-music-clustering[msd]'") from None
-    try:
-        with h5py.File(io.BytesIO(data), "r") as file:
-            songs, about = file["analysis/songs"], file["metadata/songs"]
-            if len(songs) != 1:
-                raise ValueError(f"{len(songs)} songs, not one: give the per-track files")
-            name, artist = bytes(songs["track_id"][0]), bytes(about["artist_name"][0])
-            return name.decode(), _hashed(artist), timbre(file["analysis/segments_timbre"][:])
-    except (OSError, KeyError) as error:
-        raise ValueError(f"no per-track file of the Million Song Dataset ({error})") from None
-
-
-def _members(paths: Sequence[Path], start: int) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    """Name and contents of every .h5 file from number `start`, in folders and archives; contents as they are asked
-    for."""
-    place = 0
-    for path in paths:
-        if path.suffix == ".h5":
-            if place >= start:
-                yield path.name, path.read_bytes
-            place += 1
-            continue
-        try:
-            with tarfile.open(path) as archive:
-                for member in archive:
-                    if member.isfile() and member.name.endswith(".h5"):
-                        if place >= start:
-                            yield member.name, lambda m=member: archive.extractfile(m).read()  # type: ignore
-                        place += 1
-        except (tarfile.ReadError, gzip.BadGzipFile, zlib.error, EOFError) as error:
-            raise ValueError(f"{path}: not a whole archive ({error}); download it again") from None
-
-
-def _from_h5(paths: Sequence[Path], at: list[int], quiet: bool) -> Iterator[Chunk]:
-    """Chunks of per-track files from `at`, [number of files done]."""
-    (start,) = at or [0]
-    total = len(paths) if all(path.suffix == ".h5" for path in paths) else None
-    with tqdm(total=total, initial=start, desc="per-track files", unit="track", disable=hidden(quiet)) as bar:
-        members, done = _members(paths, start), start
-        while some := [(name, read()) for _, (name, read) in zip(range(FILES), members)]:
-            rows, bad = [], []
-            for place, (name, data) in enumerate(some, done + 1):
-                try:
-                    rows.append((*read_h5(data), name, place))
-                except ValueError as error:
-                    bad.append((name, place, str(error)))
-            ids, artists, numbers, files, places = zip(*rows) if rows else [[]] * 5
-            columns = dict(zip(H5_COLUMNS, np.array(numbers, np.float32).reshape(-1, len(H5_COLUMNS)).T))
-            named = {"track_id": pa.array(ids, pa.string()), "artist": pa.array(artists, pa.string())}
-            ends = {"file": pa.array(files, pa.string()), "line": pa.array(places, pa.int64())}
-            done += len(some)
-            yield [done], pa.table(named | columns | ends), bad
-            bar.update(len(some))
 
 
 # ---- lists that are joined ------------------------------------------------------------------------------------------
