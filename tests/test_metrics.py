@@ -1,6 +1,8 @@
 """Scores against closed forms and cases counted by hand."""
 
+import runpy
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -199,3 +201,10 @@ def test_a_bootstrap_costs_what_its_rows_cost():
 
     seconds(1000)  # what is slow once
     assert seconds(200_000) < 40 * seconds(20_000)
+
+
+def test_intervals_hold_what_they_promise():
+    """By the simulation of bench/intervals.py: neither too narrow nor, as when tracks' luck counts twice, too wide."""
+    bench = runpy.run_path(str(Path(__file__).parents[1] / "bench" / "intervals.py"))
+    found = bench["simulated"](draws=120, n=300, seed=1)
+    assert all(0.91 <= one["coverage"] <= 0.975 and one["false_better"] <= 0.08 for one in found.values()), found

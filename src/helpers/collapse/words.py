@@ -144,10 +144,10 @@ def read_scale(table: pd.DataFrame | None) -> str:
     same &= bool((mean["units"].loc[dead] < 0.5).all(axis=None))
     said = [f"From {few:,} to {most:,} tracks, {'a larger table cures nothing' if same else 'something changes'}:"]
     for data in table.data.unique():
+        verdicts = table[(table.data == data) & (table.model == "CVAE")].verdict.unique()
         said.append(f"on *{data}* tracks a CVAE has {to('units', data, 'CVAE', 1)} active units, K-Means on them the "
                     f"genre at NMI {to('nmi', data, 'CVAE')} (a VAE: {to('nmi', data, 'VAE')}), a probe the style at "
-                    f"{to('style', data, 'CVAE')}, and the battery says at every size: "
-                    f"{', '.join(table[(table.data == data) & (table.model == 'CVAE')].verdict.unique())};")  # fmt: skip
+                    f"{to('style', data, 'CVAE')}, and the battery says of all sizes: {', '.join(verdicts)};")
     said += [f"*{model}* has {to('units', data, model, 1)} active units." for data, model in dead]
     return " ".join(said)
 
