@@ -41,8 +41,8 @@ test: $(STAMP) ## unit tests, pairs, and every notebook under nbmake
 	$(PY) -m pytest -n $(JOBS) --dist loadfile
 	LOKY_MAX_CPU_COUNT=1 TQDM_DISABLE=1 $(PY) -m pytest --nbmake -n $(JOBS) notebooks/
 
-data: $(STAMP) ## make data/gtzan.csv from the full GTZAN (GTZAN=your folder or archive)
-	@$(PY) -m helpers data $(if $(GTZAN),--gtzan="$$GTZAN") $(if $(GENIUS),--genius="$$GENIUS") || \
+data: $(STAMP) ## make data/gtzan.csv from the full GTZAN (GTZAN=your folder or archive), data/msd_*.parquet (MSD=folder)
+	@$(PY) -m helpers data $(if $(GTZAN),--gtzan="$$GTZAN") $(if $(GENIUS),--genius="$$GENIUS") $(if $(MSD),--msd="$$MSD") || \
 		[ $$? -eq 3 ]  # 3: files were left out, and named; Kaggle's copy always has one
 
 results: $(STAMP) ## the published runs: data/results/ (resumes; DATASET=… SEEDS=… ONLY="released-3 collapse" FILTERED=folder)

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import soundfile as sf
+from sklearn.metrics import adjusted_rand_score
 
-from helpers import datasets
+from helpers import datasets, training
 from helpers.__main__ import LEFT_OUT, app, main
 from helpers.corpus import synth
 from helpers.features import FEATURES, SR
@@ -235,6 +238,29 @@ def test_cluster_table(tmp_path):
     assert main([*arguments, str(out)]) == 0 and main([*arguments, str(tmp_path / "again")]) == 0
     assert (out / "tracks.csv").read_bytes() == (tmp_path / "again" / "tracks.csv").read_bytes()
     assert sorted(set(pd.read_csv(out / "tracks.csv")["cluster"])) == [0, 1, 2, 3]
+
+
+def test_cluster_of_a_large_table(tmp_path, monkeypatch):
+    """Row groups on the workers of a dask cluster give the clusters that one process gives; the recipe's passes are
+    replaced by a number of updates."""
+    distributed = pytest.importorskip("distributed")
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(900, 6)) + 5 * rng.normal(size=(3, 6))[rng.integers(3, size=900)]
+    columns = {"track_id": [f"t{i}" for i in range(900)]} | {f"f{j}": X[:, j] for j in range(6)}
+    pq.write_table(pa.table(columns), tmp_path / "songs.parquet", row_group_size=200)
+    taken, lr_at = [], training.lr_at
+    monkeypatch.setattr(training, "lr_at", lambda recipe, at: taken.append((recipe.steps, recipe.batch_size)) or
+                        lr_at(recipe, at))  # fmt: skip
+    arguments = ["cluster", str(tmp_path / "songs.parquet"), "-k", "3", "--steps", "60", "--batch", "128", "-q", "-o"]
+    assert main([*arguments, str(tmp_path / "one")]) == 0
+    assert taken == [(60, 128)] * 60
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as local:
+        there = ["--scheduler", local.scheduler_address]
+        assert main([*arguments, str(tmp_path / "two"), *there]) == 0
+        assert main([*arguments, str(tmp_path / "no"), *there, "--method", "ward"]) == 1
+    one, two = (pd.read_csv(tmp_path / name / "tracks.csv") for name in ("one", "two"))
+    assert (one.track_id == two.track_id).all() and adjusted_rand_score(one.cluster, two.cluster) > 0.99
+    assert not (tmp_path / "no").exists()
 
 
 def test_data_from_a_copy(tmp_path, monkeypatch, capsys):

@@ -7,11 +7,16 @@ import time
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from sklearn.cluster import KMeans
 
-from helpers import cache
+from helpers import cache, training
+from helpers.corpus import partitions
 from helpers.corpus.embedding import embed
 from helpers.corpus.fast_features import extract_table
+from helpers.protocols import Recipe
 from tests.material import entries, needs_weights, write_clips
 
 
@@ -69,3 +74,52 @@ def test_embedding(cluster, kill_a_worker, stores, monkeypatch):
     assert entries() == 128
     stores("another")
     np.testing.assert_allclose(vectors, embed(texts, quiet=True), atol=1e-3)
+
+
+def table_of(X, path):
+    """A Parquet table of row groups of 700, with columns that are no features."""
+    table = {"track_id": [f"t{i}" for i in range(len(X))], "genre": ["a", "b"] * (len(X) // 2), "text_000": X[:, 0]}
+    pq.write_table(pa.table(table | {f"f{j}": X[:, j] for j in range(X.shape[1])}), path, row_group_size=700)
+    return path
+
+
+@pytest.mark.parametrize("encoded", [False, True])
+def test_kmeans_over_partitions(cluster, tmp_path, monkeypatch, encoded):
+    """Alone, on two workers of which one is killed between two passes while it holds half of the rows, and by
+    scikit-learn from the same start: the same labels."""
+    rng = np.random.default_rng(0)
+    X = 1e3 + rng.normal(size=(5000, 12)) * np.arange(1, 13) + 6 * rng.normal(size=(4, 12))[rng.integers(4, size=5000)]
+    path = table_of(X, tmp_path / "table.parquet")
+    monkeypatch.setattr(partitions, "SAMPLE", 100)  # a poor start, from which several passes lead
+    n, mean, sd = partitions.statistics(path, cluster[1])
+    assert n == 5000 and len(partitions.parts(path)) == 8 and partitions.columns(path) == [f"f{j}" for j in range(12)]
+    np.testing.assert_allclose([mean, sd], [X.mean(0), X.std(0)], rtol=1e-12)
+    space = (X - X.mean(0)) / X.std(0)
+    fit = training.fit(space, Recipe(hidden=(16,), latent=4, epochs=2), 0, use_cache=False)
+    net = fit.model() if encoded else None
+    labels, centres = partitions.kmeans(path, 4, net=net)
+    passes, moved = [], partitions._moved
+
+    def kill(*arguments):
+        passes.append(len(arguments[0]))
+        if len(passes) == 2:
+            worker = next(w for w in cluster[0].workers.values() if w.process.pid)
+            held = sum(worker.worker_address in where for where in cluster[1].who_has().values())
+            os.kill(worker.process.pid, signal.SIGKILL)
+            assert held, "it held nothing that could be lost"
+        return moved(*arguments)
+
+    monkeypatch.setattr(partitions, "_moved", kill)
+    spread, same = partitions.kmeans(path, 4, net=net, client=cluster[1])
+    assert len(passes) > 2 and (spread == labels).all()
+    np.testing.assert_allclose(same, centres, rtol=1e-12)
+    monkeypatch.setattr(partitions, "_moved", lambda sums, start: start)  # where it starts
+    _, start = partitions.kmeans(path, 4, net=net)
+    whole = KMeans(4, init=start, n_init=1).fit(fit.mu.astype(float) if encoded else space)
+    assert (whole.labels_ == labels).mean() > 0.999
+    np.testing.assert_allclose(whole.cluster_centers_, centres, atol=1e-2)
+
+
+def test_fewer_rows_than_clusters(tmp_path):
+    with pytest.raises(ValueError, match="table.parquet has 4 rows, fewer than the 5 clusters"):
+        partitions.kmeans(table_of(np.random.default_rng(0).normal(size=(4, 3)), tmp_path / "table.parquet"), 5)

@@ -1,8 +1,10 @@
 import logging
+import re
 import warnings
 
 import numpy as np
 import pytest
+from sklearn.cluster import HDBSCAN
 from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import NearestNeighbors
 
@@ -87,10 +89,10 @@ def test_silhouette_by_hand_without_noise():
 
 def test_silhouette_of_a_sample_is_seeded_and_said(blobs, caplog):
     X, truth = blobs
-    with caplog.at_level(logging.INFO, logger="helpers"):
-        first = silhouette(X, truth, sample=60, seed=1)
-    assert "sample of 60" in caplog.text
+    clustering._say_once.cache_clear()
+    first = silhouette(X, truth, sample=60, seed=1)
     assert first == silhouette(X, truth, sample=60, seed=1)
+    assert [r.message for r in caplog.records if "sample of 60" in r.message] == [caplog.records[0].message]
     assert first == pytest.approx(silhouette(X, truth), abs=0.05)
 
 
@@ -101,6 +103,40 @@ def test_methods_refuse_above_their_limit_and_name_another(method, monkeypatch):
         cluster(np.random.default_rng(0).standard_normal((51, 2)), method, 2)
 
 
+@pytest.mark.parametrize("n", [40, 60, 200])
+def test_what_is_recommended_instead_would_not_refuse(n, monkeypatch):
+    """Every method that refuses n rows, with limits such that one or more of the others do, too."""
+    monkeypatch.setattr(clustering, "LIMITS", clustering.LIMITS | {"ward": 30, "spectral": 35, "hdbscan": 50})
+    monkeypatch.setattr(clustering, "NEIGHBOUR_PAIRS", 500)
+    X, refused = np.random.default_rng(0).standard_normal((n, 2)), []
+    for method in METHODS:
+        try:
+            cluster(X, method, 2, **({"eps": 50.0} if method == "dbscan" else {}))
+        except ValueError as error:
+            advice = re.split("Use|take", str(error))[1]
+            refused.append((method, re.findall(r'"(\w+)"', advice)))
+    assert [method for method, _ in refused] == [m for m in METHODS if m != "kmeans" and (m != "hdbscan" or n > 50)]
+    for method, others in refused:
+        assert "kmeans" in others and ("hdbscan" in others) == (n <= 50), method
+        for other in others:
+            cluster(X, other, 2)
+
+
+def test_hdbscan_says_beforehand_how_long_it_takes(blobs, monkeypatch, caplog):
+    monkeypatch.setitem(clustering.LIMITS, "hdbscan", 2 * len(blobs[0]))
+    monkeypatch.setattr(clustering, "HDBSCAN", lambda **_: pytest.fail("first it says so") if not caplog.records else
+                        HDBSCAN(**_))  # fmt: skip
+    cluster(blobs[0], "hdbscan")
+    assert "about 72 seconds" in caplog.text
+
+
+def test_eps_curve_refuses_before_it_computes(monkeypatch):
+    monkeypatch.setitem(clustering.LIMITS, "eps_curve", 50)
+    monkeypatch.setattr(clustering, "cluster", None)
+    with pytest.raises(ValueError, match="limit of 50. Use a sample of the rows"):
+        eps_curve(np.zeros((60, 2)))
+
+
 def test_exact_silhouette_refuses_above_its_limit(monkeypatch):
     monkeypatch.setitem(clustering.LIMITS, "silhouette", 50)
     with pytest.raises(ValueError, match="sample=10000"):
@@ -109,14 +145,13 @@ def test_exact_silhouette_refuses_above_its_limit(monkeypatch):
 
 def test_dbscan_refuses_a_radius_that_holds_every_pair(monkeypatch):
     monkeypatch.setattr(clustering, "NEIGHBOUR_PAIRS", 1000)
-    with pytest.raises(ValueError, match='smaller eps, or method "hdbscan"'):
+    with pytest.raises(ValueError, match='smaller eps, or method "kmeans" or "hdbscan"'):
         cluster(np.random.default_rng(0).standard_normal((100, 2)), "dbscan", eps=50.0)
 
 
 def test_kmeans_turns_to_mini_batches_and_says_so(blobs, monkeypatch, caplog):
     monkeypatch.setitem(clustering.LIMITS, "kmeans", 100)
-    with caplog.at_level(logging.INFO, logger="helpers"):
-        labels = cluster(blobs[0], "kmeans", 3)
+    labels = cluster(blobs[0], "kmeans", 3)
     assert "MiniBatchKMeans" in caplog.text
     assert adjusted_rand_score(blobs[1], labels) == 1.0
 

@@ -181,10 +181,23 @@ def test_claims_on_beta():
 
 
 def test_claims_on_scale():
-    units = means("scale", ["data", "model", "n"], "active units")["planted"]
-    nmi = means("scale", ["data", "model", "n"], "NMI", "c", "active units")["planted"]
-    assert units["CVAE, beta = 200"].max() < 0.5  # "wake no unit"
-    assert nmi["CVAE"].max() < 0.05 < nmi["VAE"].min()  # "put no genre into the z of the working one"
+    table = grids.stored("gtzan", "scale").query("data != 'gtzan'")
+    keys = ["data", "model", "n"]
+    units, nmi = means("scale", keys, "active units"), means("scale", keys, "NMI", "c", "active units")
+    style = means("scale", keys, "probe", "style", "active units")
+    assert set(table.n) == set(grids.MANY) and set(table.data) == {"planted", "MSD-shaped"}
+    ends = table[table.n.isin([min(grids.MANY), max(grids.MANY)])]  # what the page compares
+    assert (ends.groupby(keys).seed.nunique() >= 3).all()
+    assert set(table[table.model == "CVAE"].verdict) == {"by design"}
+    assert units["planted"]["CVAE, beta = 200"].max() < 0.5
+    for data in ("planted", "MSD-shaped"):
+        assert nmi[data]["CVAE"].max() < 0.05 < nmi[data]["VAE"].min()
+        assert style[data]["CVAE"].min() > 0.3  # chance is .2
+    said = words.read_scale(table)
+    assert "cures nothing" in said and f"NMI {nmi['planted']['CVAE'][1000]:.2f} → " in said
+    changed = (table.measure == "NMI") & (table.n > 1e5) & (table.model == "CVAE")
+    cured = words.read_scale(table.assign(value=table.value.mask(changed, 0.4)))
+    assert "something changes" in cured and words.read_scale(None) == words.NOT_RUN
 
 
 def test_claims_on_the_paper():

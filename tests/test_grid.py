@@ -202,8 +202,8 @@ def test_a_new_score_needs_no_training(small, monkeypatch):
 def test_a_run_that_ran_away_is_named_and_left_out(small, monkeypatch):
     real = training.fit_arrays
 
-    def diverge(X, c, n_classes, recipe, seed, gpu=False):
-        made = real(X, c, n_classes, recipe, seed, gpu)
+    def diverge(X, c, n_classes, recipe, seed, gpu=False, unfinished=""):
+        made = real(X, c, n_classes, recipe, seed, gpu, unfinished)
         return {"diverged": np.array("The VAE of seed 1 ran away and is left out.")} if seed == 1 else made
 
     monkeypatch.setattr(training, "fit_arrays", diverge)
@@ -227,6 +227,10 @@ def test_grids_with_cells_become_tables(small, tmp_path):
     tracks = datasets.load("gtzan-mini-tracks")
     grids.tabulate(grid, "collapse", tracks, tmp_path, 3, 1)
     assert pd.read_csv(tmp_path / "collapse_b.csv").value.tolist() == [0, 2, 4]
+    for table in tmp_path.glob("*.csv"):
+        table.unlink()
+    grids.tabulate(grid, "collapse", tracks, tmp_path, 2, 1, ("collapse_a", "released"))
+    assert [table.name for table in tmp_path.glob("*.csv")] == ["collapse_a.csv"]
 
 
 def double(seed):

@@ -11,7 +11,7 @@ import soundfile as sf
 
 from helpers import cache
 from helpers.__main__ import _save_csv, main
-from helpers.corpus import synth
+from helpers.corpus import long_jobs, synth
 from helpers.corpus.embedding import embed
 from helpers.corpus.fast_features import extract, extract_table
 from helpers.corpus.folders import find_audio
@@ -84,6 +84,29 @@ main({[*command, str(torn)]!r})
     fresh_store(tmp_path, monkeypatch)
     assert main([*command, str(whole)]) == 0
     assert torn.read_bytes() == whole.read_bytes()
+
+
+def squares(items: list[int]) -> list[dict[str, np.ndarray]]:
+    if 13 in items:
+        raise ValueError("thirteen")
+    return [{"square": np.full(3, item**2)} for item in items]
+
+
+@pytest.mark.parametrize("writable", [True, False])
+def test_what_is_done_is_not_held_in_memory(tmp_path, monkeypatch, writable):
+    """Only what the store has not got yet is; and all of it where the store cannot be written."""
+    monkeypatch.setattr(long_jobs, "PIECE", 20)
+    monkeypatch.setattr(cache.stored, "__defaults__", (0.0,))
+    if not writable:
+        monkeypatch.setattr(cache, "put", lambda entries: None)
+    items = {f"n{i}": i for i in range(300)}
+    keys = {name: f"key of {i}" for name, i in items.items()}
+    for again in range(2):
+        done, faults = long_jobs.run(squares, items, keys, quiet=True)
+        assert faults == {"n13": "thirteen"} and list(done) == [name for name in items if name != "n13"]
+        assert len(done._held) == (299 + 1 if not writable else 0 if again else pytest.approx(20, abs=21))
+        assert [int(made["square"][2]) for made in done.values()] == [i**2 for i in range(300) if i != 13]
+        assert len(done._piece) <= 20 and int(done["n7"]["square"][0]) == 49  # out of order, too
 
 
 def test_two_runs_at_once_share_the_work(tmp_path):

@@ -1,6 +1,7 @@
 """Scores against closed forms and cases counted by hand."""
 
 import runpy
+import time
 from pathlib import Path
 
 import numpy as np
@@ -186,6 +187,20 @@ def test_cost_is_linear_in_rows():
     genres = np.arange(100_000) % 10
     low, high = metrics.bootstrap(genres, [genres[::-1].copy()], n_resamples=10)
     assert low == pytest.approx(high) == 1.0
+
+
+def test_a_bootstrap_costs_what_its_rows_cost():
+    """Ten times the groups, about ten times the CPU seconds; a look at all rows for each group makes it a hundred."""
+
+    def seconds(n: int) -> float:
+        genres = np.random.default_rng(0).integers(10, size=n)
+        groups = np.array([f"artist {i // 2}" for i in range(n)])
+        began = time.process_time()
+        metrics.bootstrap(genres, [genres], groups=groups, n_resamples=5)
+        return time.process_time() - began
+
+    seconds(1000)  # what is slow once
+    assert seconds(200_000) < 40 * seconds(20_000)
 
 
 def test_intervals_hold_what_they_promise():

@@ -1,5 +1,7 @@
+import io
 import logging
 import math
+import re
 import sqlite3
 
 import numpy as np
@@ -9,10 +11,12 @@ from sklearn.cluster import KMeans
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
+from tqdm import tqdm
 
 from helpers import cache as store
 from helpers import models, training
 from helpers.protocols import Recipe
+from tests.material import entries, kill_once
 
 SMALL = Recipe(hidden=(24, 12), latent=4, epochs=4)
 RECIPES = {
@@ -116,6 +120,52 @@ def test_kl_per_dimension_is_the_closed_form():
     fit = training.Fit(np.array([[2.0, 0.0]], np.float32), logvar, {}, {}, SMALL, 0, 1, 0, 0.0)
     np.testing.assert_allclose(fit.kl_per_dim, [2.0, 0.5 * (0.25 - 1 - math.log(0.25))], rtol=1e-6)
     np.testing.assert_array_equal(fit.active, [0, 1])
+
+
+def test_a_number_of_updates_instead_of_epochs(X, monkeypatch):
+    """Three batches make an epoch: six updates are two epochs; five are all that happens, over the whole schedule."""
+    plain = SMALL.but(schedule="constant")
+    whole, bound = (training.fit(X, plain.but(**given), 0, use_cache=False) for given in ({"epochs": 2}, {"steps": 6}))
+    assert whole.mu.tobytes() == bound.mu.tobytes() and (whole.history["loss"] == bound.history["loss"]).all()
+    asked, lr_at = [], training.lr_at
+    monkeypatch.setattr(training, "lr_at", lambda recipe, epoch: asked.append(epoch) or lr_at(recipe, epoch))
+    five = training.fit(X, SMALL.but(steps=5), 0, use_cache=False)
+    np.testing.assert_allclose(asked, np.arange(5) * SMALL.epochs / 5)
+    assert len(five.history["loss"]) == 2 and np.isfinite(five.history["loss"]).all()
+    with pytest.raises(ValueError, match="steps is 0"):
+        Recipe(steps=0)
+
+
+@pytest.mark.parametrize("name", ["conditional", "aggressive"])
+def test_a_killed_training_goes_on_to_the_same_weights(name, X, c, monkeypatch):
+    """With dropout, whose noise must go on too; nothing that was done is done again."""
+    long = RECIPES["conditional"].but(epochs=400, dropout=(0.2, 0.2), batch_norm=True, clip_norm=1.0)
+    recipe = long if name == "conditional" else long.but(aggressive=2, anneal="none", patience=60, lr=1e-2)
+    code = f"""
+import numpy as np
+from helpers import training
+from helpers.protocols import Recipe
+training.CHECKPOINT_S = 0.0
+X, c = np.frombuffer(bytes.fromhex({X.tobytes().hex()!r}), np.float32).reshape(97, 9), np.array({c.tolist()})
+training.fit(X, {recipe!r}, 3, c)
+"""
+    kill_once(code, lambda: entries() > 0)
+    took, beta_at = [], training.beta_at
+    monkeypatch.setattr(training, "beta_at", lambda recipe, epoch: took.append(epoch) or beta_at(recipe, epoch))
+    torn = training.fit(X, recipe, 3, c)
+    resumed, took[:] = len(took), []
+    whole = training.fit(X, recipe, 3, c, use_cache=False)
+    assert 0 < resumed < len(took) and same(torn, whole) and (torn.history["kl"] == whole.history["kl"]).all()
+    (left,) = [key for (key,) in store._read("SELECT key FROM entries") if key.endswith("unfinished")]
+    assert store.get([left]) == {left: {}}  # no second copy of the weights stays
+
+
+def test_a_long_training_says_how_long_it_will_take(X, monkeypatch):
+    said = io.StringIO()
+    shown = {"file": said, "delay": 0, "disable": False, "mininterval": 0}
+    monkeypatch.setattr(training, "tqdm", lambda **given: tqdm(**{**given, **shown}))
+    training.fit_arrays(X, None, 0, SMALL, 0)
+    assert "12/12" in said.getvalue() and re.search(r"\d\d:\d\d<\d\d:\d\d, .*step/s", said.getvalue())
 
 
 def test_schedules():

@@ -134,14 +134,15 @@ def _minutes(X, recipe) -> str:
     if len(X) < 5000:
         return ""
     few, began = X[:: len(X) // 1000], time.perf_counter()
-    training.fit(few, recipe.but(epochs=2, anneal="none"), 0, use_cache=False)
-    minutes = (time.perf_counter() - began) / 2 * recipe.epochs * len(X) / len(few) / 60
-    return f", {recipe.epochs} epochs: about {minutes:.0f} minutes, unless the store has it"
+    training.fit(few, recipe.but(epochs=2, steps=None, anneal="none"), 0, use_cache=False)
+    passes = recipe.steps * recipe.batch_size / len(X) if recipe.steps else recipe.epochs
+    minutes = (time.perf_counter() - began) / 2 * passes * len(X) / len(few) / 60
+    return f", {passes:.3g} epochs: about {minutes:.0f} minutes, unless the store has it"
 
 
 @app.command(epilog="Example: python -m helpers cluster music.csv --clusters 8 --out playlists")
 def cluster(
-    source: Annotated[str, typer.Argument(help="Feature table (.csv), folder of audio, or the name of a data set.")],
+    source: Annotated[str, typer.Argument(help="Feature table (.csv, .parquet), folder of audio, or a data set.")],
     clusters: Annotated[int, typer.Option("--clusters", "-k", min=2, help="Number of clusters.")] = 10,
     method: Annotated[str, typer.Option(help="kmeans, ward, dbscan, hdbscan or spectral.")] = "kmeans",
     protocol: Annotated[
@@ -152,36 +153,56 @@ def cluster(
         help="Use the folder's lyrics.csv: first (256 tokens of a text), windows (the mean of all pieces), or none."
     )] = "none",
     seed: Annotated[int, typer.Option(help="Seed of training and clustering.")] = 0,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Updates of the weights in all, instead of the recipe's passes.")
+    ] = None,
+    batch: Annotated[int | None, typer.Option(min=2, help="Rows an update, instead of the recipe's.")] = None,
+    scheduler: Scheduler = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for tracks.csv and the playlists.")] = Path(
         "clusters"
     ),
     quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Train a VAE on a data set (that of phase 1 on sound; of phase 2 with --lyrics), cluster its latent space, write
-    tracks.csv, and for a folder of audio a playlist per cluster and report.csv."""
+    tracks.csv, and for a folder of audio a playlist per cluster and report.csv.
+
+    Large tables want --steps and --batch; a training that is interrupted goes on where it was. With --scheduler the
+    workers of a dask cluster extract the features of a folder, or encode and cluster a .parquet table (K-Means)."""
     import pandas as pd
 
     from . import clustering, inputs, protocols, training
-    from .corpus import folders, playlists
+    from .corpus import folders, partitions, playlists
     from .escape import for_csv, printable
 
     chosen, own = protocols.get(protocol), Path(source).expanduser().is_dir()
     if not own and (labels or lyrics != "none"):
         raise ValueError("--labels and --lyrics are for a folder of audio; a table has its own labels")
-    options = {"labels": labels, "lyrics": lyrics, "quiet": quiet} if own else {}
+    apart = scheduler is not None and source.endswith(".parquet")
+    if apart and method != "kmeans":
+        raise ValueError(f"with --scheduler a .parquet table is clustered by kmeans, not by {method}")
+    client = _client(scheduler)
+    options = {"labels": labels, "lyrics": lyrics, "client": client, "quiet": quiet} if own else {}
     tracks = datasets.load(source, **options)
     distinct = len(tracks.features.drop_duplicates())
     if distinct < clusters:
         raise ValueError(f"{tracks.name} has {distinct} different rows, fewer than the {clusters} clusters asked for; "
                          f"ask for fewer: --clusters {max(2, distinct // 3)}")  # fmt: skip
-    phase, recipe = (1, "basic_vae") if tracks.text is None or lyrics == "none" else (2, "enhanced_vae")
-    X = inputs.prepare(tracks, chosen, phase, seed).X
+    phase, name = (1, "basic_vae") if tracks.text is None or lyrics == "none" else (2, "enhanced_vae")
+    X = inputs.zscore(tracks.features.to_numpy()) if apart else inputs.prepare(tracks, chosen, phase, seed).X
+    recipe = chosen.recipes[name]
+    recipe = recipe.but(steps=steps, batch_size=batch or recipe.batch_size)
     if not quiet:
-        typer.echo(f"training on {tracks.n} rows{_minutes(X, chosen.recipes[recipe])}", err=True)
-    latent = training.fit(X, chosen.recipes[recipe], seed).mu
+        typer.echo(f"training on {tracks.n} rows{_minutes(X, recipe)}", err=True)
+    fit = training.fit(X, recipe, seed)
+    latent = fit.mu
     small = {"dbscan": {"min_samples": min(8, tracks.n // 2)}, "spectral": {"n_neighbors": min(10, tracks.n)},
              "hdbscan": {"min_cluster_size": max(2, min(15, tracks.n // 2))}}  # fmt: skip
-    found = clustering.cluster(latent, method, n_clusters=clusters, seed=seed, **small.get(method, {}))
+    if apart:
+        found, _ = partitions.kmeans(source, clusters, seed, fit.model(), client)
+    else:
+        found = clustering.cluster(latent, method, n_clusters=clusters, seed=seed, **small.get(method, {}))
+    if client is not None:
+        client.close()
     if paths := tracks.provenance.get("paths"):
         tags = tracks.provenance.get("tags", {})
         words = dict(zip(tracks.ids, tracks.genres)) if tracks.genres is not None else {
@@ -220,10 +241,22 @@ def map_(
 def data(
     gtzan: Annotated[str | None, typer.Option(envvar="GTZAN", help="Your copy: folder or archive.")] = None,
     genius: Annotated[str | None, typer.Option(envvar="GENIUS", help="Your copy: table or .zip.")] = None,
+    msd: Annotated[str | None, typer.Option(envvar="MSD", help="Your copy of Million Song Dataset lists.")] = None,
     jobs: Jobs = CPUS,
     quiet: Quiet = False,
 ) -> None:
-    """Make data/gtzan.csv from the full GTZAN (yours, or Kaggle's); a larger bank of lyrics where GENIUS is given."""
+    """Make data/gtzan.csv from the full GTZAN (yours, or Kaggle's); a larger bank of lyrics where GENIUS is given.
+
+    With MSD, and without GTZAN, only data/msd_<source>.parquet of what that folder holds."""
+    if msd:
+        from .corpus import msd as lists
+
+        made = lists.convert(msd, datasets.data_dir(), quiet)
+        for table, said in made:
+            if not quiet:
+                typer.echo(f"{table}: {said}")
+        if not gtzan:
+            raise typer.Exit(LEFT_OUT if any("rows left out" in said for _, said in made) else 0)
     from .corpus.folders import Found
 
     raw, out = datasets.data_dir() / "raw", datasets.data_dir() / "gtzan.csv"

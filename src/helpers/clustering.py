@@ -7,6 +7,7 @@ Used by every page that clusters."""
 
 from __future__ import annotations
 
+import functools
 import inspect
 import logging
 import warnings
@@ -20,7 +21,9 @@ from sklearn.neighbors import NearestNeighbors
 log = logging.getLogger("helpers")
 
 # Rows above which a method would take gigabytes or hours; what to do instead is part of the error.
-LIMITS = {"kmeans": 100_000, "ward": 15_000, "spectral": 20_000, "hdbscan": 100_000, "silhouette": 30_000}
+LIMITS = {"kmeans": 2_000_000, "ward": 15_000, "spectral": 20_000, "hdbscan": 100_000, "silhouette": 30_000,
+          "eps_curve": 20_000}  # fmt: skip
+HDBSCAN_S = 290.0  # CPU seconds that HDBSCAN takes at its limit (bench/bench_clustering.py); they grow with the square
 NEIGHBOUR_PAIRS = 100_000_000  # pairs within eps that DBSCAN may hold at once, 8 bytes each
 SAMPLE = 10_000  # rows that stand for all of them where only a distribution or a mean is asked for
 
@@ -28,17 +31,17 @@ SAMPLE = 10_000  # rows that stand for all of them where only a distribution or 
 def _kmeans(X, n_clusters, seed, n_init=10):
     if len(X) <= LIMITS["kmeans"]:
         return KMeans(n_clusters, n_init=n_init, random_state=seed).fit_predict(X)
-    log.info("K-Means on %d rows, more than %d: in mini-batches (MiniBatchKMeans).", len(X), LIMITS["kmeans"])
+    log.warning("K-Means on %d rows, more than %d: in mini-batches (MiniBatchKMeans).", len(X), LIMITS["kmeans"])
     return MiniBatchKMeans(n_clusters, n_init=n_init, batch_size=4096, random_state=seed).fit_predict(X)
 
 
 def _ward(X, n_clusters, seed):
-    _refuse_above("ward", len(X), 'method "kmeans", or Ward on a sample of the rows')
+    _refuse_above("ward", len(X), _methods(len(X), "hdbscan") + ", or Ward on a sample of the rows")
     return AgglomerativeClustering(n_clusters, linkage="ward").fit_predict(X)
 
 
 def _spectral(X, n_clusters, seed, n_neighbors=10):
-    _refuse_above("spectral", len(X), 'method "kmeans" or "hdbscan", or spectral clustering of a sample of the rows')
+    _refuse_above("spectral", len(X), _methods(len(X), "hdbscan") + ", or spectral clustering of a sample of the rows")
     if not 1 <= n_neighbors <= len(X):
         raise ValueError(f"n_neighbors is {n_neighbors}; with {len(X)} rows it must lie between 1 and {len(X)}.")
     if n_clusters == len(X):  # each row on its own; the eigensolver would refuse
@@ -65,13 +68,15 @@ def _dbscan(X, n_clusters, seed, eps=None, min_samples=8):
         if pairs > NEIGHBOUR_PAIRS:
             raise ValueError(
                 f"DBSCAN with eps={eps:.4g} would hold about {pairs:.1e} pairs of neighbours, more than "
-                f'{NEIGHBOUR_PAIRS:.0e}; take a smaller eps, or method "hdbscan" or "kmeans".'
+                f"{NEIGHBOUR_PAIRS:.0e}; take a smaller eps, or {_methods(len(X), 'hdbscan')}."
             )
     return DBSCAN(eps=eps, min_samples=min_samples).fit_predict(X)
 
 
 def _hdbscan(X, n_clusters, seed, min_cluster_size=15):
-    _refuse_above("hdbscan", len(X), 'method "kmeans", or HDBSCAN on a sample of the rows')
+    _refuse_above("hdbscan", len(X), _methods(len(X)) + ", or HDBSCAN on a sample of the rows")
+    if (seconds := HDBSCAN_S * (len(X) / LIMITS["hdbscan"]) ** 2) > 20:
+        log.warning("HDBSCAN on %d rows takes about %.0f seconds; K-Means takes a few.", len(X), seconds)
     if not 2 <= min_cluster_size <= len(X):
         raise ValueError(f"min_cluster_size is {min_cluster_size}; it must lie between 2 and the {len(X)} rows.")
     return HDBSCAN(min_cluster_size=min_cluster_size, copy=True).fit_predict(X)
@@ -134,8 +139,10 @@ def eps_curve(
     """DBSCAN over `n` values of eps: columns eps, n_clusters, noise_share and silhouette, one row an eps.
 
     eps runs evenly between two quantiles of the distance to the `min_samples`-th neighbour. The silhouette is taken on
-    the rows that are not noise, and is NaN with fewer than two clusters. Used on the page "Hybrid features"."""
+    the rows that are not noise, and is NaN with fewer than two clusters. ValueError, before anything is computed, above
+    LIMITS["eps_curve"] rows, where this many runs of DBSCAN take hours. Used on the page "Hybrid features"."""
     X = _table(X)
+    _refuse_above("eps_curve", len(X), "a sample of the rows")
     low, high = np.quantile(_neighbour_distance(X, min_samples), quantiles)
     rows = []
     for eps in np.linspace(max(low, high * 1e-6), high, n):
@@ -156,7 +163,7 @@ def silhouette(X: np.ndarray, labels: np.ndarray, sample: int | None = SAMPLE, s
     if sample is None:
         _refuse_above("silhouette", len(X), f"silhouette(..., sample={SAMPLE})")
     elif len(X) > sample:
-        log.info("Silhouette of %d rows estimated on a sample of %d (seed %d).", len(X), sample, seed)
+        _say_once("Silhouettes of more than %d rows are estimated on a sample of %d (seed %d).", sample, sample, seed)
         rows = np.random.default_rng(seed).choice(len(X), sample, replace=False)
         X, labels = X[rows], labels[rows]
     if not 2 <= len(np.unique(labels)) < len(X):
@@ -189,6 +196,16 @@ def _table(X: np.ndarray) -> np.ndarray:
     if not np.isfinite(X).all():
         raise ValueError(f"The table has {int((~np.isfinite(X)).sum())} NaN or infinite values; remove them first.")
     return X
+
+
+@functools.lru_cache  # once a process: a page scores many clusterings
+def _say_once(message: str, *arguments) -> None:
+    log.warning(message, *arguments)
+
+
+def _methods(n: int, *others: str) -> str:
+    """The methods to take instead at n rows: K-Means, and those of `others` that would not refuse."""
+    return "method " + " or ".join(f'"{name}"' for name in ("kmeans", *(o for o in others if n <= LIMITS[o])))
 
 
 def _refuse_above(name: str, n: int, alternative: str) -> None:

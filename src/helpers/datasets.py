@@ -104,8 +104,8 @@ def load(name: str, **options) -> Tracks:
 
     `name` is "gtzan-mini" (1000 three-second segments of 100 real tracks), "gtzan-mini-tracks" (those 100 tracks),
     "paired" (1000 songs with their own words), "gtzan" (the user's full collection: `data/gtzan.csv` or
-    `$GTZAN_FEATURES`), "demo" (synthetic), the path of a feature table (.csv), or of a folder of audio. Raises
-    FileNotFoundError for a missing name or table, ValueError for a table that cannot be used."""
+    `$GTZAN_FEATURES`), "demo" (synthetic), the path of a feature table (.csv, .parquet), or of a folder of audio.
+    Raises FileNotFoundError for a missing name or table, ValueError for a table that cannot be used."""
     name = str(name)
     if name in EMBEDDED:
         path = data_dir() / EMBEDDED[name]
@@ -132,11 +132,13 @@ def load(name: str, **options) -> Tracks:
         from .corpus.folders import load_folder
 
         return _of_your_own(load_folder(path, **options))
-    if path.suffix.lower() in (".csv", ".tsv") and path.exists():
+    if path.suffix.lower() in (".csv", ".tsv", ".parquet") and path.exists():
         return _of_your_own(read_table(path, path.stem))
     if path.exists():
-        raise ValueError(f"{path}: neither a folder of audio nor a .csv feature table")
-    raise FileNotFoundError(f"no data set {name!r}: choose one of {', '.join(NAMES)}, a folder of audio, a .csv table")
+        raise ValueError(f"{path}: neither a folder of audio nor a .csv or .parquet feature table")
+    raise FileNotFoundError(
+        f"no data set {name!r}: choose one of {', '.join(NAMES)}, a folder of audio, a .csv or .parquet table"
+    )
 
 
 def _paired(path: Path) -> Tracks:
@@ -175,13 +177,18 @@ def read_table(path: str | Path, name: str | None = None) -> Tracks:
     `genre`, where there is one, is the label that pages score, else the first column of words; `artist` or `group` says
     which rows belong together; rows with `start_s` (seconds) are segments: they are named `<track_id>.s<number>` and
     share their track's group. The book's own tables have the 68 columns of `FEATURES`; any other columns will do.
+    Columns text_000, text_001 ... of a .parquet table are the tracks' own words.
     Rows that cannot be used (no track_id, a value that is no finite number, a repeated row) are left out, and named in
     the provenance. Raises ValueError, naming the file and the column or row, for a table without track_id or without
     numbers, for only a part of the 68, for ids that occur twice, for more bad rows than good ones, or no rows."""
-    path = Path(path)
-    table, faults = schema.read(path)
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    return from_table(table, name or path.stem, source=path.name, sha256=sha256, faults=faults)
+    path, text, faults = Path(path), None, []  # type: ignore[var-annotated]
+    if path.suffix.lower() == ".parquet":
+        table, text = schema.read_parquet(path)
+    else:
+        table, faults = schema.read(path)
+    with open(path, "rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return from_table(table, name or path.stem, text=text, source=path.name, sha256=sha256, faults=faults)
 
 
 GROUPS = ("group", "artist")  # columns that say which rows belong together

@@ -16,8 +16,9 @@ class Recipe:
     """Architecture, loss and optimiser of one network.
 
     `kind` is "ae", "vae" or "cvae"; `beta` weighs the KL term (Higgins et al. 2017, eq. 4). The fields from `anneal`
-    to `aggressive` are the remedies of the collapse chapter; their defaults switch them off. Lengths are in epochs,
-    `free_bits` in nats per latent dimension. Raises ValueError for an unknown choice. Used by every page."""
+    to `aggressive` are the remedies of the collapse chapter; their defaults switch them off. Lengths are in epochs, or
+    with `steps` in shares of `epochs`; `free_bits` in nats per latent dimension. Raises ValueError for an unknown
+    choice. Used by every page."""
 
     kind: Literal["ae", "vae", "cvae"] = "vae"
     hidden: tuple[int, ...] = (512, 256, 128)
@@ -29,6 +30,7 @@ class Recipe:
     condition: Literal["both", "encoder", "decoder"] = "both"  # where a CVAE sees c
     beta: float = 1.0
     epochs: int = 200
+    steps: int | None = None  # updates in all, whatever the number of rows, instead of `epochs` passes
     batch_size: int = 32
     lr: float = 1e-3
     weight_decay: float = 1e-5
@@ -56,8 +58,8 @@ class Recipe:
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"Recipe.{name} is {getattr(self, name)!r}; choose one of {', '.join(allowed)}.")
-        for name in ("latent", "epochs", "batch_size"):
-            if getattr(self, name) < 1:
+        for name in ("latent", "epochs", "batch_size", "steps"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ValueError(f"Recipe.{name} is {getattr(self, name)}; it must be at least 1.")
         if self.anneal != "none" and self.anneal_epochs < 1:
             raise ValueError(

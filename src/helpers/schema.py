@@ -37,6 +37,19 @@ def read(path: Path) -> tuple[pd.DataFrame, Faults]:
     return table.rename(columns=lambda column: str(column).strip()), long
 
 
+def read_parquet(path: Path) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """A Parquet table without its columns text_000, text_001 ..., and these, None where there are none. ValueError,
+    naming the file, for one that is no table."""
+    import pyarrow.parquet as pq
+
+    try:
+        whole = pq.read_table(path)
+    except (OSError, ValueError) as error:  # pyarrow's own errors are ValueErrors
+        raise ValueError(f"{path}: not a readable Parquet table ({error})") from None
+    text = [c for c in whole.column_names if c.startswith("text_") and c[5:].isdecimal()]
+    return whole.drop_columns(text).to_pandas(), whole.select(text).to_pandas() if text else None
+
+
 def tidy(table: pd.DataFrame, name: str, known: Sequence[str]) -> tuple[pd.DataFrame, list[str], np.ndarray, Faults]:
     """(the usable rows, the names of its columns of numbers, the positions of these rows, what was left out and why).
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing import current_process
 
 import joblib
 import numpy as np
@@ -29,6 +30,7 @@ from .protocols import Recipe
 
 log = logging.getLogger("helpers")
 
+CHECKPOINT_S = 60.0  # seconds between the states that a long training leaves in the store
 TOO_FAR = 10.0  # a fit whose reconstruction and KL end above so many times what they had before has diverged
 Loss = Callable[..., tuple[Tensor, Tensor, Tensor]]  # of a network, a batch and beta
 
@@ -86,7 +88,7 @@ def kl_rows(mu: np.ndarray, logvar: np.ndarray) -> np.ndarray:
 # ---- the loop -------------------------------------------------------------------------------------------------------
 
 
-def beta_at(recipe: Recipe, epoch: int) -> float:
+def beta_at(recipe: Recipe, epoch: float) -> float:
     """Weight of the KL term in `epoch` (from 0): beta times the annealing ramp; cyclical ramps for the first half of
     each cycle and then stays (Fu et al. 2019, eq. 3)."""
     if recipe.anneal == "linear":
@@ -96,7 +98,7 @@ def beta_at(recipe: Recipe, epoch: int) -> float:
     return recipe.beta
 
 
-def lr_at(recipe: Recipe, epoch: int) -> float:
+def lr_at(recipe: Recipe, epoch: float) -> float:
     """Learning rate in `epoch` (from 0): constant, or half a cosine down to zero over all epochs."""
     return recipe.lr * (0.5 * (1 + math.cos(math.pi * epoch / recipe.epochs)) if recipe.schedule == "cosine" else 1.0)
 
@@ -118,7 +120,7 @@ def adam(weights: list[nn.Parameter], weight_decay: float) -> Callable[[float], 
     """Adam (Kingma & Ba 2015) with torch's constants, all weights in one fused kernel: a function that takes one step.
 
     It is what `torch.optim.Adam(fused=True)` calls; the class around it costs a second at its first use in a process,
-    and a third as much again in every step."""
+    and a third as much again in every step. Its moments are the function's `memory`."""
     first, second = ([torch.zeros_like(w, requires_grad=False) for w in weights] for _ in range(2))
     steps = [torch.zeros((), device=w.device) for w in weights]
 
@@ -129,14 +131,18 @@ def adam(weights: list[nn.Parameter], weight_decay: float) -> Callable[[float], 
         functional_adam(w, gradient, m, v, [], step, fused=True, amsgrad=False, maximize=False, beta1=0.9, beta2=0.999,
                         eps=1e-8, lr=lr, weight_decay=weight_decay)  # fmt: skip
 
+    update.memory = [*first, *second, *steps]  # type: ignore[attr-defined]
     return update
 
 
-def train(net: models.AE, data: tuple[Tensor, ...], recipe: Recipe, loss: Loss | None = None) -> dict[str, np.ndarray]:
+def train(net: models.AE, data: tuple[Tensor, ...], recipe: Recipe, loss: Loss | None = None,
+          unfinished: str = "") -> dict[str, np.ndarray]:
     """Train `net` in place on `data`, tensors with one row a track: its history, {loss, reconstruction, kl: (epochs,)}.
 
     `loss(net, batch, beta)` gives the loss, its reconstruction and its KL, means over the batch; None takes
-    `models.loss`. The random state is the caller's (`seeded`). Raises `Diverged` for a loss that is not finite or ends
+    `models.loss`. The random state is the caller's (`seeded`). A training that takes long shows how long it will take;
+    with `unfinished`, a key of the store, it leaves its state there every CHECKPOINT_S seconds, at an epoch's end, and
+    the next call goes on from there, to the same weights. Raises `Diverged` for a loss that is not finite or ends
     TOO_FAR above where it was."""
     loss = loss or models.loss
     n, updates = len(data[0]), [adam(part, recipe.weight_decay) for part in _parts(net, recipe)]
@@ -154,27 +160,55 @@ def train(net: models.AE, data: tuple[Tensor, ...], recipe: Recipe, loss: Loss |
             update(lr)
         return torch.stack([value.detach() for value in values]) * len(rows)
 
-    history, best, waited, lagging, known = [], math.inf, 0, bool(recipe.aggressive), -math.inf
+    history: list[list[float]] = []
+    best, waited, lagging, known, done = math.inf, 0, bool(recipe.aggressive), -math.inf, 0
+    total = recipe.steps or recipe.epochs * len(batches(torch.empty(n), recipe.batch_size))
+    moved = [*net.state_dict().values(), *(t for update in updates for t in update.memory)]  # type: ignore[attr-defined]
+    if left := cache.get([unfinished]).get(unfinished) if unfinished else None:
+        history = left["history"].tolist()
+        best, waited, lagging, known, done = (kind(v) for kind, v in zip((float, int, bool, float, int), left["loop"]))
+        for i, tensor in enumerate(moved):
+            tensor.copy_(torch.from_numpy(left[f"moved{i}"]))
+        for i, put in enumerate((torch.set_rng_state, torch.cuda.set_rng_state)[: 1 + torch.cuda.is_available()]):
+            put(torch.from_numpy(left[f"random{i}"]))
     net.train()
-    for epoch in range(recipe.epochs):
-        beta, lr = beta_at(recipe, epoch), lr_at(recipe, epoch)
-        total = torch.zeros(3, device=data[0].device)
-        for rows in batches(torch.randperm(n), recipe.batch_size):
-            for _ in range(recipe.aggressive if lagging else 0):  # He et al. 2019: the encoder catches up first
-                step(torch.randint(n, (len(rows),)), updates[:1])
-            total += step(rows, updates[1:] if lagging else updates)
-        history.append((total / n).tolist())
-        _check_progress(history)
-        if lagging:
-            now = _information(net, tuple(part[:1000] for part in data))
-            lagging, known = now > known, now
-        if recipe.patience is not None:
-            best, waited = (history[-1][0], 0) if history[-1][0] < best else (best, waited + 1)
-            if waited >= recipe.patience:
-                break
-    _check_end(history)
+    quiet, saved = None if current_process().name == "MainProcess" else True, time.monotonic()
+    with tqdm(total=total, initial=done, desc="training", unit="step", delay=10, leave=False, disable=quiet) as bar:
+        while done < total:
+            sums, seen = torch.zeros(3, device=data[0].device), 0
+            for rows in batches(torch.randperm(n), recipe.batch_size)[: total - done]:
+                epoch = len(history) if recipe.steps is None else recipe.epochs * done / recipe.steps
+                beta, lr = beta_at(recipe, epoch), lr_at(recipe, epoch)
+                for _ in range(recipe.aggressive if lagging else 0):  # He et al. 2019: the encoder catches up first
+                    step(torch.randint(n, (len(rows),)), updates[:1])
+                sums += step(rows, updates[1:] if lagging else updates)
+                seen, done = seen + len(rows), done + 1
+                bar.update()
+            history.append((sums / seen).tolist())
+            if not np.isfinite(history[-1]).all():
+                raise Diverged(f"the loss became infinite or NaN in epoch {len(history)}")
+            if lagging:
+                now = _information(net, tuple(part[:1000] for part in data))
+                lagging, known = now > known, now
+            if recipe.patience is not None:
+                best, waited = (history[-1][0], 0) if history[-1][0] < best else (best, waited + 1)
+                if waited >= recipe.patience:
+                    break
+            if unfinished and done < total and time.monotonic() - saved > CHECKPOINT_S:
+                cache.put({unfinished: _state(moved, history, (best, waited, lagging, known, done))})
+                saved = time.monotonic()
+    ends = [reconstruction + kl for _, reconstruction, kl in history]
+    if ends[-1] > TOO_FAR * min(ends):
+        raise Diverged(f"reconstruction and KL end at {ends[-1]:.3g}, far above the {min(ends):.3g} of before")
     net.eval()
     return dict(zip(("loss", "reconstruction", "kl"), np.array(history).T.copy(), strict=True))
+
+
+def _state(moved: list[Tensor], history: list, loop: tuple) -> dict[str, np.ndarray]:
+    """All that a training needs to go on: the tensors that it moves, the random state, and where the loop is."""
+    arrays = {f"moved{i}": t.cpu().numpy() for i, t in enumerate(moved)} | {"random0": torch.get_rng_state().numpy()}
+    arrays |= {"random1": torch.cuda.get_rng_state().numpy()} if torch.cuda.is_available() else {}
+    return arrays | {"history": np.array(history), "loop": np.array(loop, dtype=float)}
 
 
 def batches(order: Tensor, size: int) -> list[Tensor]:
@@ -196,18 +230,6 @@ def _information(net: models.AE, batch: tuple[Tensor, ...]) -> float:
     mu, logvar = net.encode(*batch)
     net.train()
     return float(models.mutual_information(mu, logvar, torch.randn_like(mu)))  # type: ignore[arg-type]
-
-
-def _check_progress(history: list[list[float]]) -> None:
-    if not np.isfinite(history[-1]).all():
-        raise Diverged(f"the loss became infinite or NaN in epoch {len(history)}")
-
-
-def _check_end(history: list[list[float]]) -> None:
-    sums = [reconstruction + kl for _, reconstruction, kl in history]
-    if sums[-1] > TOO_FAR * min(sums):
-        raise Diverged(f"reconstruction and KL end at {sums[-1]:.3g}, "
-                       f"far above the {min(sums):.3g} that they had before")  # fmt: skip
 
 
 # ---- fits -----------------------------------------------------------------------------------------------------------
@@ -239,20 +261,22 @@ def fit_many(
     todo = {k: job for k, job in zip(keys, checked, strict=True) if k not in found}
     cores = 1 if torch.cuda.is_available() else joblib.cpu_count()
     n_jobs = min(joblib.effective_n_jobs(n_jobs or cores), len(todo)) or 1
-    work = joblib.Parallel(n_jobs, return_as="generator")(joblib.delayed(fit_arrays)(*job) for job in todo.values())
+    work = joblib.Parallel(n_jobs, return_as="generator")(
+        joblib.delayed(fit_arrays)(*job, unfinished=f"{name}-unfinished" * use_cache) for name, job in todo.items())
     with tqdm(total=len(keys), initial=len(found), desc="fits", leave=False, disable=None if progress else True) as bar:
         for name, arrays in zip(todo, work, strict=True):
             if use_cache:
-                cache.put({name: arrays})
+                left = cache.get([f"{name}-unfinished"])
+                cache.put({name: arrays} | dict.fromkeys(left, {}))
             found[name] = _unpack(arrays, *todo[name])  # type: ignore[assignment]
             bar.update()
     return [found[name] for name in keys]
 
 
-def fit_arrays(
-    X: np.ndarray, c: np.ndarray | None, n_classes: int, recipe: Recipe, seed: int, gpu: bool = False
-) -> dict[str, np.ndarray]:
-    """One fit from nothing, as the arrays that the store keeps; a training that ran away gives its sentence."""
+def fit_arrays(X: np.ndarray, c: np.ndarray | None, n_classes: int, recipe: Recipe, seed: int, gpu: bool = False,
+               unfinished: str = "") -> dict[str, np.ndarray]:
+    """One fit from nothing, or from what `train` left `unfinished`, as the arrays that the store keeps; a training that
+    ran away gives its sentence."""
     began, device = time.process_time(), "cuda" if torch.cuda.is_available() else "cpu"
     with seeded(seed):
         net = models.build(recipe, X.shape[1], n_classes).to(device)
@@ -260,14 +284,14 @@ def fit_arrays(
         if c is not None:
             data += (one_hot(c, n_classes).to(device),)
         try:
-            history = train(net, data, recipe)
+            history = train(net, data, recipe, unfinished=unfinished)
         except Diverged as error:
             return {"diverged": np.array(f"The {recipe.kind.upper()} of seed {seed} ran away and is left out: {error}; "
                                          "a lower lr or a clip_norm in its recipe would hold it.")}  # fmt: skip
         mu, logvar = encode(net, data)
     arrays = {f"state/{name}": value.detach().cpu().numpy() for name, value in net.state_dict().items()}
-    arrays |= {f"history/{name}": values for name, values in history.items()} | {"mu": mu.cpu().numpy()}
-    arrays |= {} if logvar is None else {"logvar": logvar.cpu().numpy()}
+    arrays |= {f"history/{name}": values for name, values in history.items()}
+    arrays |= {"mu": mu.cpu().numpy()} | ({} if logvar is None else {"logvar": logvar.cpu().numpy()})
     return arrays | {"seconds": np.array(time.process_time() - began)}
 
 

@@ -22,7 +22,8 @@ from .study import SHORT, chapter_input, chapter_models, factor
 BETAS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 40.0)
 FEW = (50, 100, 200, 500)  # tracks, beside all of them
 SEEDS = 5  # of a cell, at most: its verdicts agree over seeds, and the largest tables take minutes each
-STEPS = 6_000  # updates of every model of the scale grid of planted tracks
+MANY = (1_000, 10_000, 100_000, 500_000)  # planted tracks
+STEPS, BATCH = 2_000, 256  # of their models: one pass over the most tracks, five hundred over the fewest
 SMALL = planted.CASES["CVAE"][0]
 COLUMNS = ["verdict", *LEVELS, "value", "chance"]  # of a table, behind the columns that name the cell
 RAN_AWAY = "ran away"  # the verdict of a cell whose training diverged; it has no measures
@@ -85,9 +86,11 @@ def _beta(tracks: Tracks, seed: int) -> Iterator[Cell]:
 
 def _remedies(tracks: Tracks, seed: int) -> Iterator[Cell]:
     real = chapter_input(tracks, "controlled", seed), tracks.genre_codes, factor(tracks), None
-    starts = {f"{tracks.name}, working": (diagnosed, real, tracks.n, base_recipe()),
-              "planted, working": (diagnosed_planted, (1000, 0, {}), 1000, SMALL),
-              "planted, collapsed": (diagnosed_planted, (1000, 0, {}), 1000, SMALL.but(beta=200.0))}  # fmt: skip
+    drawn = planted.draw, 1000, 0, {}  # type: ignore[var-annotated]
+    starts: dict[str, tuple[Callable, tuple, int, Recipe]] = {
+        f"{tracks.name}, working": (diagnosed, real, tracks.n, base_recipe()),
+        "planted, working": (diagnosed_planted, drawn, 1000, SMALL),
+        "planted, collapsed": (diagnosed_planted, drawn, 1000, SMALL.but(beta=200.0))}
     for start, (function, arguments, n, base) in starts.items():
         for name, recipe in remedies(base).items():
             yield _cell(function, arguments, recipe, seed, n, grid="remedies", start=start, model=name)
@@ -101,12 +104,14 @@ def _scale(tracks: Tracks, seed: int) -> Iterator[Cell]:
         data = X[rows], np.unique(c[rows], return_inverse=True)[1], {k: v[rows] for k, v in found.items()}, None
         recipe = base_recipe().but(epochs=round(SHORT * tracks.n / n))
         yield _cell(diagnosed, data, recipe, seed, n, grid="scale", data=tracks.name, model="CVAE")
-    for n in (1_000, 10_000, 100_000):
-        recipe = SMALL.but(epochs=max(1, round(STEPS * SMALL.batch_size / n)))
-        harder = n, 2000, {"style": 0.7, "noise": 1.2}  # so that more tracks could help; 2000 fresh ones are looked at
-        models = {"CVAE": recipe, "VAE": recipe.but(kind="vae"), "CVAE, beta = 200": recipe.but(beta=200.0)}
-        for name, one in models.items():
-            yield _cell(diagnosed_planted, harder, one, seed, n, grid="scale", data="planted", model=name)
+    vae = SMALL.but(kind="vae", steps=STEPS, batch_size=BATCH)
+    models = {"CVAE": vae.but(kind="cvae"), "VAE": vae, "CVAE, beta = 200": vae.but(kind="cvae", beta=200.0)}
+    drawn = {"planted": (planted.draw, {"style": 0.7, "noise": 1.2}), "MSD-shaped": (planted.draw_msd, {})}
+    for name, (draw, strengths) in drawn.items():  # noisy enough that more tracks could help; 1000 others are looked at
+        for n in MANY if seed < 3 else ():
+            for model, one in list(models.items())[: 3 if name == "planted" else 2]:
+                yield _cell(diagnosed_planted, (draw, n, 1000, strengths), one, seed, n, grid="scale", data=name,
+                            model=model)  # fmt: skip
 
 
 def _factors(tracks: Tracks, seed: int) -> Iterator[Cell]:
@@ -157,9 +162,10 @@ def diagnosed(X: np.ndarray, c: np.ndarray, looked_for: dict, again: np.ndarray 
 
 
 @_told
-def diagnosed_planted(n: int, fresh: int, drawn: dict, recipe: Recipe, seed: int) -> dict[str, np.ndarray]:
-    """A model of n planted tracks (`planted.draw(**drawn)`), diagnosed on them, or on as many `fresh` ones."""
-    data = planted.draw(n + fresh, seed=seed, **drawn)
+def diagnosed_planted(draw: Callable, n: int, fresh: int, drawn: dict, recipe: Recipe,
+                      seed: int) -> dict[str, np.ndarray]:
+    """A model of n planted tracks (`draw(**drawn)`, of `planted`), diagnosed on them, or on as many `fresh` ones."""
+    data = draw(n + fresh, seed=seed, **drawn)
     fit = training.fit(data.X[:n], recipe, seed, data.genre[:n], use_cache=False)
     X, c, style = (part[n:] if fresh else part for part in (data.X, data.genre, data.style))
     return _arrays({("CPU seconds", "", ""): fit.seconds}, diagnose(fit.model(), X, c, {"style": style}, seed=seed))

@@ -43,6 +43,44 @@ def draw(n: int = 1000, n_genres: int = 10, n_styles: int = 5, n_traits: int = 3
     return PlantedTracks((X - X.mean(axis=0)) / X.std(axis=0), g, s, traits)
 
 
+#: Songs of each genre in `msd_genre_dataset.txt`, the genre list of the Million Song Dataset; its names do not matter.
+MSD_GENRES = (23895, 13192, 4935, 4334, 4016, 3200, 2103, 1874, 1617, 434)
+TIMBRES = 12  # coefficients of a segment's timbre
+
+
+def draw_msd(n: int = 1000, genre: float = 0.45, style: float = 0.4, noise: float = 1.0, n_styles: int = 5,
+             n_traits: int = 3, seed: int = 0) -> PlantedTracks:
+    """Draw n tracks in the shape of the Million Song Dataset: 12 means and 78 covariances of timbre, columns
+    standardised, genres as unequal as MSD_GENRES.
+
+    A track's mean m (12,) and the root A (12, 12) of its covariance A A' are sums of a part of its genre, one of its
+    style, one of its traits, and one of its own; so the covariances are products of factors, skewed and of long tails
+    as the real ones are. The world depends on `seed` and not on n. ValueError for fewer rows than genres times styles.
+    Bertin-Mahieux et al. 2011; page "CVAE: collapse or by design?"."""
+    if n < len(MSD_GENRES) * n_styles:
+        raise ValueError(f"draw_msd() needs at least {len(MSD_GENRES) * n_styles} rows, not {n}.")
+    world, rows = (np.random.default_rng([seed, k]) for k in (3, 4))
+    shape = TIMBRES, 1 + TIMBRES  # the mean, and A beside it
+    parts = [scale * world.normal(size=(k, *shape)).astype(np.float32)
+             for k, scale in ((len(MSD_GENRES), genre), (n_styles, style), (n_traits, 0.3))]  # fmt: skip
+    common = np.hstack([np.zeros((TIMBRES, 1)), 4.0 * np.eye(TIMBRES)]).astype(np.float32)
+    share = np.cumsum(MSD_GENRES) / sum(MSD_GENRES)
+    g = rows.permutation(np.searchsorted(share, (np.arange(n) + 0.5) / n))
+    s = rows.permutation(np.arange(n) % n_styles)
+    traits = rows.normal(size=(n, n_traits))
+    X, (i, j) = np.empty((n, TIMBRES + TIMBRES * (TIMBRES + 1) // 2)), np.triu_indices(TIMBRES)
+    for at in range(0, n, 20_000):  # 8 kB a track while it is made
+        some = slice(at, min(at + 20_000, n))
+        own = rows.normal(size=(some.stop - at, *shape)).astype(np.float32)
+        told = np.tensordot(traits[some].astype(np.float32), parts[2], 1)
+        whole = common + parts[0][g[some]] + parts[1][s[some]] + told + noise * own
+        root = whole[:, :, 1:]
+        X[some, :TIMBRES], X[some, TIMBRES:] = whole[:, :, 0], (root @ root.transpose(0, 2, 1))[:, i, j]
+    X -= X.mean(axis=0)
+    X /= X.std(axis=0)
+    return PlantedTracks(X, g, s, traits)
+
+
 _SMALL = Recipe(hidden=(128, 64), latent=16, batch_norm=True, epochs=40, batch_size=64, lr=2e-3)
 
 #: Name -> (recipe, the verdict that `battery.diagnose` has to reach on planted tracks).

@@ -126,6 +126,32 @@ def changes(table: pd.DataFrame | None, column: str, before, after, by: str = "m
     return pd.DataFrame(rows).T.fillna("–").rename_axis(by.capitalize())
 
 
+def read_scale(table: pd.DataFrame | None) -> str:
+    """Whether more tracks change what a CVAE keeps: means over seeds for the fewest and the most tracks, by data."""
+    if table is None or table.empty:
+        return NOT_RUN
+    asked = {"units": ("active units",), "nmi": ("NMI", "c", "active units"),
+             "style": ("probe", "style", "active units")}  # fmt: skip
+    mean = {name: pick(table, *key).groupby(["data", "model", "n"]).value.mean().unstack()
+            for name, key in asked.items()}  # fmt: skip
+    few, most = table.n.min(), table.n.max()
+
+    def to(name: str, data: str, model: str, digits: int = 2) -> str:
+        return " → ".join(f"{mean[name].loc[(data, model), n]:.{digits}f}" for n in (few, most))
+
+    dead = [key for key in mean["units"].index if "beta" in key[1]]
+    same = all((mean["nmi"].loc[(data, "CVAE")] < 0.05).all() for data in mean["nmi"].index.unique("data"))
+    same &= bool((mean["units"].loc[dead] < 0.5).all(axis=None))
+    said = [f"From {few:,} to {most:,} tracks, {'a larger table cures nothing' if same else 'something changes'}:"]
+    for data in table.data.unique():
+        verdicts = table[(table.data == data) & (table.model == "CVAE")].verdict.unique()
+        said.append(f"on *{data}* tracks a CVAE has {to('units', data, 'CVAE', 1)} active units, K-Means on them the "
+                    f"genre at NMI {to('nmi', data, 'CVAE')} (a VAE: {to('nmi', data, 'VAE')}), a probe the style at "
+                    f"{to('style', data, 'CVAE')}, and the battery says of all sizes: {', '.join(verdicts)};")
+    said += [f"*{model}* has {to('units', data, model, 1)} active units." for data, model in dead]
+    return " ".join(said)
+
+
 def read_factors(table: pd.DataFrame | None) -> str:
     """Whether a larger beta disentangles: a VAE of planted factors, means over seeds along beta."""
     if table is None:

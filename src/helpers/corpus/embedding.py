@@ -148,7 +148,9 @@ def embed(texts: Sequence[str], *, windows: bool = False, client=None, quiet: bo
         encode_batch, items, keys, batch=BATCH, leave_out=False, client=client, title="embedding", unit="text",
         quiet=quiet,
     )  # fmt: skip
-    return np.array([done[name]["vector"] for name in names], np.float32).reshape(-1, DIMS)
+    place = {name: i for i, name in enumerate(done)}
+    vectors = np.array([made["vector"] for made in done.values()], np.float32).reshape(-1, DIMS)  # read in their order
+    return vectors[[place[name] for name in names]]
 
 
 # ---- what `lyrics` reads ---------------------------------------------------------------------------------------------

@@ -299,8 +299,9 @@ def extract_all(
         {track: cache.key(_examine, _stamp(path), segment, duration, versions) for track, path in files.items()},
         n_jobs=n_jobs, client=client, title="features", unit="track", quiet=quiet,
     )  # fmt: skip
-    rows = [[track, *row] for track in done for row in done[track]["rows"]]
-    table = pd.DataFrame(rows, columns=["track_id", "start_s", *FEATURES])
+    rows = [made["rows"] for made in done.values()]
+    table = pd.DataFrame(np.concatenate(rows or [np.empty((0, 69))]), columns=["start_s", *FEATURES])
+    table.insert(0, "track_id", np.repeat(np.array(list(done), dtype=object), [len(part) for part in rows]))
     faults = pd.DataFrame(
         [[track, printable(files[track]), reason] for track, reason in failed.items()],
         columns=["track_id", "path", "reason"],

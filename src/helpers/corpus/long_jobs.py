@@ -18,6 +18,7 @@ from .. import cache
 from ..escape import printable
 
 log = logging.getLogger("helpers")
+PIECE = 1000  # entries of the store that are in memory at a time
 
 
 def run(
@@ -32,23 +33,36 @@ def run(
     title: str = "",
     unit: str = "it",
     quiet: bool = False,
-) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, str]]:
+) -> tuple[Mapping[str, dict[str, np.ndarray]], dict[str, str]]:
     """`function` of every item that is not in the store under its key, `batch` items a call, in the items' order.
 
     `function([item, ...])` gives a dict of arrays for each. With `client` (dask.distributed.Client) the calls go to its
     workers; a task whose worker dies is given to another one. A second run of the same items waits for the first.
-    Returns what is done, {name: {part: array}}, and the faults, {name: reason}: items whose call raised ValueError
-    (stored as well: what cannot be used is not tried again), OSError or RuntimeError (tried again next time). Without
-    `leave_out` the first of these ends the job. Raises OSError when the store is full.
+    Returns what is done, {name: {part: array}}, read from the store as it is asked for (`Finished`), and the faults,
+    {name: reason}: items whose call raised ValueError (stored as well: what cannot be used is not tried again), OSError
+    or RuntimeError (tried again next time). Without `leave_out` the first of these ends the job. Raises OSError when
+    the store is full.
     """
     from tqdm import tqdm
 
-    found = cache.get(list(keys.values()))
+    done, faulty = set[str](), dict[str, str]()  # keys, and reasons by key
+
+    def note(entries: Mapping[str, Mapping[str, Any]]) -> None:
+        done.update(entries)
+        faulty.update({key: str(made["fault"]) for key, made in entries.items() if "fault" in made})
+
+    def look() -> None:
+        missing = [keys[name] for name in items if keys[name] not in done]
+        for start in range(0, len(missing), PIECE):
+            note(cache.get(missing[start : start + PIECE]))
+
+    look()
+    held = dict[str, Mapping[str, Any]]()  # what the store has not taken yet
     with contextlib.ExitStack() as stack:
-        if any(keys[name] not in found for name in items):
+        if any(keys[name] not in done for name in items):
             stack.enter_context(cache.alone(f"{title}-{hashlib.sha256(repr(list(items)).encode()).hexdigest()[:12]}"))
-            found |= cache.get([key for key in keys.values() if key not in found])  # the run before may have them now
-        todo = [name for name in items if keys[name] not in found]
+            look()  # the run before may have them now
+        todo = [name for name in items if keys[name] not in done]
         parts = [todo[i : i + batch] for i in range(0, len(todo), batch)]
         calls = [(part, [items[name] for name in part]) for part in parts]
         stream = on_cluster(function, calls, client) if client else _local(function, calls, n_jobs, leave_out)
@@ -65,14 +79,44 @@ def run(
                     log.info("left out %s", fault)
                     results = [{"fault": np.array(fault)}] * len(names)
                 made = {keys[name]: result for name, result in zip(names, results, strict=True)}
-                found.update(made)
+                note(made)
+                held.update(made)
                 if fault is None or lasting:
                     yield made
 
+        kept = True
         for _ in cache.stored(finished()):
-            pass
-    faults = {name: str(found[keys[name]]["fault"]) for name in items if "fault" in found[keys[name]]}
-    return {name: found[keys[name]] for name in items if name not in faults}, faults
+            if kept and len(held) >= 2 * PIECE:
+                taken = cache.get(list(held))
+                kept = bool(taken)  # a store that cannot be written: all must be held
+                for key in taken:
+                    del held[key]
+    faults = {name: faulty[keys[name]] for name in items if keys[name] in faulty}
+    return Finished({name: keys[name] for name in items if name not in faults}, held), faults
+
+
+class Finished(Mapping):
+    """What a job has done, {name: {part: array}}, in the order of its items: read from the store, PIECE entries at a
+    time, as it is asked for in that order, so that it may be larger than memory."""
+
+    def __init__(self, keys: dict[str, str], held: Mapping[str, Mapping[str, Any]]):
+        self._place = {name: i for i, name in enumerate(keys)}
+        self._keys, self._held, self._piece = list(keys.values()), held, dict[str, dict[str, np.ndarray]]()
+
+    def __getitem__(self, name: str) -> dict[str, np.ndarray]:
+        at = self._place[name]
+        key = self._keys[at]
+        if key in self._held:
+            return {part: np.asarray(value) for part, value in self._held[key].items()}
+        if key not in self._piece:
+            self._piece = cache.get(self._keys[at : at + PIECE])
+        return self._piece[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._place)
+
+    def __len__(self) -> int:
+        return len(self._place)
 
 
 def hidden(quiet: bool) -> bool:
