@@ -117,18 +117,28 @@ def cluster(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for tracks.csv and the playlists.")] = Path(
         "clusters"
     ),
+    embedding: Annotated[
+        str | None, typer.Option(help="musicnn or musicnn-mtt: a pretrained network's numbers, and no VAE.")
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Train the VAE of phase 1 on a data set, cluster its latent space, write tracks.csv and a playlist per cluster."""
+    """Train the VAE of phase 1 on a data set, cluster its latent space, write tracks.csv and a playlist per cluster.
+
+    With --embedding the rows of a pretrained network, at length 1, are clustered as they are."""
     import pandas as pd
 
     from . import clustering, inputs, protocols, training
     from .corpus.folders import write_playlists
 
-    chosen, tracks = protocols.get(protocol), datasets.load(source)
+    chosen, tracks = protocols.get(protocol), datasets.load(source, embedding)
     if tracks.n < clusters:
         raise ValueError(f"{tracks.name} has {tracks.n} rows, fewer than the {clusters} clusters asked for")
-    latent = training.fit(inputs.prepare(tracks, chosen, 1, seed).X, chosen.recipes["basic_vae"], seed).mu
+    if embedding is None:
+        latent = training.fit(inputs.prepare(tracks, chosen, 1, seed).X, chosen.recipes["basic_vae"], seed).mu
+    else:
+        from .corpus.pretrained import unit
+
+        latent = unit(tracks.features.to_numpy())
     labels = clustering.cluster(latent, method, n_clusters=clusters, seed=seed)
     if paths := tracks.provenance.get("paths"):
         write_playlists(labels, tracks.ids, paths, out)
@@ -195,6 +205,16 @@ def embedded_sentences() -> None:
     from .corpus import embedding
 
     embedding.build_sentences(datasets.data_dir() / "sentences.npz")
+
+
+@embedded.command("musicnn", epilog="Example: python -m helpers embedded musicnn ~/gtzan_mini")
+def embedded_musicnn(
+    folder: Annotated[Path, typer.Argument(help="GTZAN mini: <genre>/<genre>.0000N.flac")], jobs: Jobs = 1
+) -> None:
+    """data/gtzan_mini_musicnn.npz: what a pretrained network hears in each track."""
+    from .corpus import pretrained
+
+    pretrained.build_committed(acquire.find_gtzan(folder), jobs)
 
 
 def main(arguments: list[str] | None = None) -> int:

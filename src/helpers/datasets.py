@@ -97,14 +97,19 @@ def data_dir() -> Path:
     return checkout if (checkout / EMBEDDED["gtzan-mini"]).exists() else here / "_data"
 
 
-def load(name: str) -> Tracks:
+def load(name: str, embedding: str | None = None) -> Tracks:
     """Load a set of tracks.
 
     `name` is "gtzan-mini" (1000 three-second segments of 100 real tracks), "gtzan-mini-tracks" (those 100 tracks),
     "gtzan" (the user's full collection: `data/gtzan.csv` or `$GTZAN_FEATURES`), "demo" (synthetic), the path of a
-    feature table (.csv), or of a folder of audio.
+    feature table (.csv), or of a folder of audio. `embedding` ("musicnn", "musicnn-mtt") puts a pretrained network's
+    numbers in the place of the 68 features (`corpus.pretrained.embedded`).
     Raises FileNotFoundError for a missing name or table, ValueError for a table that cannot be used."""
     name = str(name)
+    if embedding is not None:
+        from .corpus.pretrained import embedded
+
+        return embedded(load(name), embedding)
     if name in EMBEDDED:
         path = data_dir() / EMBEDDED[name]
         if not path.exists():

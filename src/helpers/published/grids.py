@@ -157,8 +157,8 @@ def run(
     """Compute what is missing of the grid of `dataset`, merge it into its folder (`store.folder_of`), and return that.
 
     `filtered` is a folder with the fault-filtered lists of Kereliuk, Sturm & Larsen 2015, if you have them; `only`
-    takes the runs whose name begins so, "collapse" and "multiverse" among them; with `compute` False only what the
-    store holds is merged.
+    takes the runs whose name begins so, "collapse", "multiverse" and "waveforms" among them; with `compute` False only
+    what the store holds is merged.
     """
     tracks = load(dataset)
     folder = store.folder_of(tracks)
@@ -172,9 +172,9 @@ def run(
         found = {i: there[key] for i, key in enumerate(keys) if key in there}
     if found:
         assemble(tracks, folder, [(wanted[i], made) for i, made in found.items()], filtered)
-    for title in ("multiverse", "collapse") if compute else ():
+    for title in ("multiverse", "collapse", "waveforms") if compute else ():
         if title.startswith(tuple(only or [""])):
-            grid = import_module(".multiverse" if title == "multiverse" else "..collapse.grids", __package__)
+            grid = import_module("..collapse.grids" if title == "collapse" else f".{title}", __package__)
             tabulate(grid, title, tracks, folder, seeds, n_jobs)
     return folder
 
@@ -193,7 +193,7 @@ def tabulate(grid: Any, title: str, tracks: Tracks, folder: Path, seeds: int, n_
         table = pd.concat(parts, ignore_index=True)
         file = folder / f"{f'{title}_{name}'.strip('_')}.csv"
         cache.write_atomically(file, partial(table.to_csv, index=False, float_format="%.6g"))
-    if hasattr(grid, "maps"):
+    if hasattr(grid, "maps") and cells:
         maps = cache.remember(grid.maps, plain)
         cache.write_atomically(folder / f"{title}_maps.npz", partial(np.savez_compressed, **maps))  # type: ignore[arg-type]
 
