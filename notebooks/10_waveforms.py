@@ -156,16 +156,16 @@ for name in ("classical", "disco", "metal"):
     }
 waves.table(heard, "style")
 
-# %% mystnb={"figure": {"caption": "The log-mel picture of the synthetic disco clip, and what the network makes of it: 64 bands from low to high, bright is loud. Time is smeared, since the encoder keeps means and standard deviations over time.", "name": "fig-waves-pictures"}, "image": {"alt": "Two spectrogram-like pictures: the original with separate beats, the reconstruction with the same bands and hardly any beats."}}
+# %% mystnb={"figure": {"caption": "The log-mel picture of the synthetic disco clip, and that of the network's sound: 64 bands from low to high, bright is loud.", "name": "fig-waves-pictures"}, "image": {"alt": "Two spectrogram-like pictures: the original with separate beats, beside it the network's, smoother in time."}}
 waves.pictures({
     "the clip": waves.picture(heard["disco"]["the clip"]),
     "to log-mel": waves.picture(heard["disco"]["to log-mel"]),
 })
 
 # %% [markdown]
-# The first network answers with the right brightness and loudness and with no rhythm; mean and standard deviation over time cannot hold
-# when something sounds. The second cannot place a single period: a wave that is right but shifted by half a period is as wrong as can be, so
-# that the safest answer to an unknown phase is near silence (all clips are played equally loud here).
+# The first network cannot give rhythm back: mean and standard deviation over time do not hold when something sounds. The second would have
+# to place every single period: a wave that is right but shifted by half a period is as wrong as can be, so that the safest answer to an
+# unknown phase is near silence (all clips are played equally loud here).
 #
 # ## Walk along a unit
 # The two latent units that carry most information (KL), each moved from its 2nd to its 98th percentile while the others stay at
