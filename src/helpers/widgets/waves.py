@@ -20,13 +20,13 @@ from .players import player
 
 
 def from_picture(picture: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Sound (n * FRAME,) at SOUND_RATE whose `models.log_mel` is near the picture (BANDS, n): each band's power spread
-    over its triangle, phases by Griffin & Lim 1984, 32 rounds from the seed."""
+    """Sound (n * FRAME,) at SOUND_RATE whose `models.log_mel` is near the picture (BANDS, n): frequencies that add up to
+    the bands (non-negative least squares), phases by Griffin & Lim 1984, 32 rounds from the seed."""
     import librosa
 
     filters, window = mel_filters().numpy(), np.hanning(2 * FRAME + 1)[:-1]
     power = np.maximum(10.0**picture - 1e-3, 0.0)
-    spread = filters.T @ power / np.maximum(filters.sum(0), 1e-6)[:, None]
+    spread = librosa.util.nnls(filters, power)
     magnitude = np.sqrt(np.pad(spread, ((0, 0), (0, 1)), mode="edge") * np.square(window).sum())
     sound = librosa.griffinlim(magnitude, n_iter=32, hop_length=FRAME, n_fft=2 * FRAME, random_state=seed)
     return sound[: picture.shape[1] * FRAME]
