@@ -145,15 +145,18 @@ Markdown(f"Agreement with the style, mean over {seeds} runs of K-Means on one ne
 # ([Griffin and Lim 1984](../book/references.md)); and the two networks' reconstructions, from 32 numbers each.
 
 # %%
-heard = {}
-for name in ("classical", "disco", "metal"):
-    i = int(np.flatnonzero(style == name)[0])
-    heard[name] = {
-        "the clip": x[i],
-        "its picture": waves.through_picture(x[[i]])[0],
-        "to log-mel": waves.decoded(nets["mel"], mu["mel"][[i]])[0],
-        "to the waveform": waves.decoded(nets["waveform"], mu["waveform"][[i]])[0],
-    }
+names = ("classical", "disco", "metal")
+at = [int(np.flatnonzero(style == name)[0]) for name in names]
+ways = {
+    "the clip": x[at],
+    "its picture": waves.through_picture(x[at]),
+    "to log-mel": waves.decoded(nets["mel"], mu["mel"][at]),
+    "to the waveform": waves.decoded(nets["waveform"], mu["waveform"][at]),
+}
+heard = {
+    name: {way: sounds[i] for way, sounds in ways.items()}
+    for i, name in enumerate(names)
+}
 waves.table(heard, "style")
 
 # %% mystnb={"figure": {"caption": "The log-mel picture of the synthetic disco clip, and that of the network's sound: 64 bands from low to high, bright is loud.", "name": "fig-waves-pictures"}, "image": {"alt": "Two spectrogram-like pictures: the original with separate beats, beside it the network's, smoother in time."}}
