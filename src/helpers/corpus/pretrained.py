@@ -17,6 +17,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -332,6 +333,5 @@ def embedded(tracks: Tracks, embedding: str) -> Tracks:
         table = pd.DataFrame({t: arrays["penultimate"] for t, arrays in found.items()}, dtype=float).T
         table.columns = pd.Index([f"{model.lower()}_{i:03d}" for i in range(table.shape[1])])
     kept = tracks.rows(np.isin(tracks.ids, table.index))
-    kept.blocks["audio"] = table.loc[kept.ids].rename_axis("id")
-    kept.provenance.update(embedding=embedding, left_out=faults)
-    return kept
+    blocks = kept.blocks | {"audio": table.loc[kept.ids].rename_axis("id")}
+    return replace(kept, blocks=blocks, provenance=tracks.provenance | {"embedding": embedding, "left_out": faults})

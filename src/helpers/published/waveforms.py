@@ -1,8 +1,8 @@
 """Raw sound instead of hand-made features: how a `ConvVAE` is trained and read, and its grid of published runs.
 
 Which row learns what, and from what: the same network asked for a waveform, for its spectra, or for a log-mel picture;
-beside it what needs no learning. Epochs are fixed here, never chosen by a score. `make results` runs the grid where the
-audio is (`$GTZAN_AUDIO`), page "Raw waveforms" reads it and trains one such network live."""
+beside it what needs no learning. Epochs are fixed here, not chosen by a score of these runs. `make results` runs the
+grid where the audio is (`$GTZAN_AUDIO`), page "Raw waveforms" reads it and trains such networks live."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CROP = 32_768  # samples of a segment that are encoded: 2.97 s at models.SOUND_R
 HALF = CROP // 2  # samples of it that a network is trained on; pooling over time makes the encoder take any length
 RECIPE = Recipe(hidden=(16, 32, 64, 128, 128), latent=32, activation="leaky_relu", batch_norm=True, epochs=20,
                 weight_decay=0.0, schedule="constant", clip_norm=1.0)  # fmt: skip
-MODELS = {  # row -> target of the decoder, recipe; twenty epochs, as measured before any score was looked at
+MODELS = {  # row -> target of the decoder, recipe; twenty epochs, fixed before the grid was run
     "ConvVAE to the waveform": ("waveform", RECIPE),
     "ConvVAE to spectra (STFT)": ("stft", RECIPE),
     "ConvVAE to log-mel": ("mel", RECIPE),

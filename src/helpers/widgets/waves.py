@@ -20,8 +20,8 @@ from .players import player
 
 
 def from_picture(picture: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Sound (n * FRAME,) at SOUND_RATE whose `models.log_mel` is near the picture (BANDS, n): frequencies that add up to
-    the bands (non-negative least squares), phases by Griffin & Lim 1984, 32 rounds from the seed."""
+    """Sound (n * FRAME,) at SOUND_RATE whose `models.log_mel` is near the picture (BANDS, n): frequencies that add up
+    to the bands (non-negative least squares), phases by Griffin & Lim 1984, 32 rounds from the seed."""
     import librosa
 
     filters, window = mel_filters().numpy(), np.hanning(2 * FRAME + 1)[:-1]
