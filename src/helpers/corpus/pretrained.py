@@ -163,13 +163,15 @@ def _message(block: bytes) -> dict[int, list]:
         (tag,) = _first(block, 1, i)
         i += _width(tag)
         if tag & 7 == 5:  # four bytes: a checksum
-            value, i = block[i : i + 4], i + 4
+            i += 4
+            continue
+        (number,) = _first(block, 1, i)
+        i += _width(number)
+        if tag & 7 == 2:
+            fields.setdefault(tag >> 3, []).append(block[i : i + number])
+            i += number
         else:
-            (value,) = _first(block, 1, i)
-            i += _width(value)
-            if tag & 7 == 2:
-                value, i = block[i : i + value], i + value
-        fields.setdefault(tag >> 3, []).append(value)
+            fields.setdefault(tag >> 3, []).append(number)
     return fields
 
 
@@ -185,8 +187,9 @@ def network(w: Mapping[str, Tensor], patches: Tensor) -> tuple[Tensor, Tensor]:
 
     def norm(x: Tensor, i: int) -> Tensor:
         at = f"batch_normalization_{i}" if i else "batch_normalization"
-        parts = (w[f"{at}/{part}"] for part in ("moving_mean", "moving_variance", "gamma", "beta"))
-        return F.batch_norm(x, *parts, eps=1e-3)
+        mean, variance = w[f"{at}/moving_mean"], w[f"{at}/moving_variance"]
+        gamma, beta = w[f"{at}/gamma"], w[f"{at}/beta"]
+        return F.batch_norm(x, mean, variance, gamma, beta, eps=1e-3)
 
     def layer(kind: str, i: int) -> tuple[Tensor, Tensor]:
         at = f"{kind}_{i}" if i else kind

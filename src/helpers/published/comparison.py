@@ -5,7 +5,7 @@ Used by page "Pretrained sound"."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -19,7 +19,9 @@ from ..datasets import Tracks, load
 from . import waveforms
 
 FEATURES, MTT, MSD, NO_GENRE, BOTH = "68 features", "MTT", "MSD", "MSD tags, no genre named", "68 + MSD"
-WAYS = {"as it is": np.asarray, "z-scored": inputs.zscore, "length 1": unit}
+WAYS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "as it is": np.asarray, "z-scored": inputs.zscore, "length 1": unit,
+}  # fmt: skip
 BETA_VAE = "Beta-VAE"
 
 
@@ -65,7 +67,7 @@ def cluster(found: Mapping[str, np.ndarray], n_clusters: int, seeds: int) -> Lab
     z-scored space: {(space, way): labels (seeds, n)}. A training that ran away is left out."""
     recipe = protocols.get("controlled").recipes["beta_vae"]
     fits = iter(training.fit_many([(inputs.zscore(X), recipe, seed) for X in found.values() for seed in range(seeds)]))
-    labels = {}
+    labels: Labels = {}
     for name, X in found.items():
         for way, scale in WAYS.items():
             made = [clustering.cluster(scale(X), "kmeans", n_clusters, seed) for seed in range(seeds)]
@@ -83,7 +85,7 @@ def scores(labels: Labels, tracks: Tracks) -> pd.DataFrame:
     seeds."""
     genres, lines = tracks.genre_codes, {}
     for key, made in labels.items():
-        line = {}
+        line = dict[str, float]()
         for metric in ("nmi", "ami", "ari"):
             mean = np.mean([metrics.METRICS[metric].of_table(metrics.counts(genres, one)) for one in made])  # type: ignore[misc]
             low, high = metrics.bootstrap(genres, made, metric, tracks.groups)

@@ -93,7 +93,7 @@ def fit(x: np.ndarray, target: str, recipe: Recipe, seed: int) -> dict[str, np.n
     began = time.process_time()
     with training.seeded(seed):
         net = models.ConvVAE(recipe, x.shape[1], target)
-        history = training.train(net, (torch.from_numpy(x),), recipe, models.sound_loss)  # type: ignore[arg-type]
+        history = training.train(net, (torch.tensor(x),), recipe, models.sound_loss)  # type: ignore[arg-type]
     arrays = {f"state/{name}": value.numpy() for name, value in net.state_dict().items()}
     arrays |= {f"history/{name}": values for name, values in history.items()}
     return arrays | {"seconds": np.array(time.process_time() - began)}
@@ -215,16 +215,15 @@ def maps(tracks: Tracks) -> dict[str, np.ndarray]:
     wanted = cells(tracks, range(SEEDS))
     found = cache.remember_many([tuple(call) for _, *call in wanted], 1)
     _, first = np.unique(tracks.groups, return_index=True)
-    arrays = {"ids": tracks.ids.astype("U"), "groups": tracks.groups.astype("U"), "tracks": tracks.groups[first],
-              "genres": tracks.genres}  # fmt: skip
+    arrays = {"ids": tracks.ids.astype("U"), "groups": tracks.groups.astype("U"),
+              "tracks": tracks.groups[first].astype("U"), "genres": np.asarray(tracks.genres, dtype="U")}  # fmt: skip
     for row in ROWS:
         mine = [made for (named, *_), made in zip(wanted, found, strict=True) if named["row"] == row]
         arrays |= {f"{row}/{part}": np.stack([made[f"labels/{part}"] for made in mine])
                    for part in ("segments", "tracks")}  # fmt: skip
         if row in (LOG_MEL, MEL):
             arrays[f"space/{row}"] = mine[0]["space"]
-    return {name: np.asarray(values) if values.dtype.kind != "O" else values.astype("U")
-            for name, values in arrays.items()}  # fmt: skip
+    return arrays
 
 
 # ---- reading it -----------------------------------------------------------------------------------------------------
@@ -263,8 +262,8 @@ class Stored:
     def difference(self, row: str, other: str, metric: str, level: str = "segments") -> tuple[float, float, float]:
         """`row` minus `other` on the same tracks, and the 95 % interval of that."""
         genres, groups = self._level(level)
-        sides = (self.arrays[f"{name}/{level}"] for name in (row, other))
-        return metrics.paired_bootstrap(genres, *sides, metric, groups)
+        one, two = (self.arrays[f"{name}/{level}"] for name in (row, other))
+        return metrics.paired_bootstrap(genres, one, two, metric, groups)
 
     def table(self) -> pd.DataFrame:
         """One line a row of ROWS: NMI and ARI, with intervals, and AMI on segments and on tracks, means over the seeds,
@@ -295,8 +294,8 @@ def read(real: Stored) -> str:
     }
     lines = []
     for said, (one, other) in questions.items():
-        found = real.difference(one, other, "ari")
-        lines.append("- {}: {:+.3f} [{:+.3f}, {:+.3f}], {}.".format(said, *found, metrics.told(*found[1:])))
+        difference, low, high = real.difference(one, other, "ari")
+        lines.append(f"- {said}: {difference:+.3f} [{low:+.3f}, {high:+.3f}], {metrics.told(low, high)}.")
     return (f"Trained to give back the waveform, the network leaves {_missed(real):.1%} of its variance. Differences "
             "in ARI on segments, on the same tracks:\n\n" + "\n".join(lines))  # fmt: skip
 

@@ -48,7 +48,8 @@ def through_picture(x: np.ndarray) -> list[np.ndarray]:
 def walk(mu: np.ndarray, unit: int, steps: int = 5) -> np.ndarray:
     """Latent points (steps, d): the mean of mu (n, d), its `unit` moved from the 2nd to the 98th percentile."""
     z = np.tile(mu.mean(0), (steps, 1))
-    z[:, unit] = np.linspace(*np.quantile(mu[:, unit], [0.02, 0.98]), steps)
+    low, high = np.quantile(mu[:, unit], [0.02, 0.98])
+    z[:, unit] = np.linspace(low, high, steps)
     return z
 
 
