@@ -132,12 +132,13 @@ def test_a_folder_is_heard_once_and_what_is_too_short_is_left_out(heard, tmp_pat
     tracks = datasets.load(str(folder), embedding="musicnn")
     assert tracks.ids.tolist() == ["0", "1", "2", "silent"] and tracks.features.shape == (4, 200)
     assert np.isfinite(tracks.features.to_numpy()).all()
-    assert "lasts 2.00 s; musicnn needs at least 2.98 s" in tracks.provenance["left_out"]["short"]
+    assert "lasts 2.00 s; musicnn needs at least 2.98 s" in dict(map(tuple, tracks.provenance["faults"]))["short"]
     monkeypatch.setattr(pretrained, "network", None)  # the second time nothing is heard
     assert datasets.load(str(folder), embedding="musicnn").features.equals(tracks.features)
     out = tmp_path / "playlists"
     given = ["cluster", str(folder), "--embedding", "musicnn", "--clusters", "2", "--out", str(out), "--quiet"]
-    assert command.main(given) == 0
+    assert command.main(given) == command.LEFT_OUT
+    assert "short" in (out / "report.csv").read_text()
     assert pd.read_csv(out / "tracks.csv").track_id.astype(str).tolist() == tracks.ids.tolist()
 
 

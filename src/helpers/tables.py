@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from . import metrics
+from . import escape, metrics
 from .datasets import data_dir
 from .inputs import ModelInput
 from .lyrics import CONSTANTS
@@ -191,12 +191,13 @@ def read_confusion(genres: np.ndarray | None, labels: np.ndarray) -> str:
     strangers = [(int(counts.loc[g, c]), g, host[c]) for c in counts.columns for g in counts.index if g != host[c]]
     n, guest, home = max(strangers, default=(0, "", ""))
     mixed = (
-        f"The most frequent mix-up: {n} rows of *{guest}* in a cluster that is first of all *{home}*."
+        f"The most frequent mix-up: {n} rows of *{escape.markup(guest)}* in a cluster that is first of all "
+        f"*{escape.markup(home)}*."
         if n else "No cluster holds more than one genre."
     )
     return (
-        f"*{best}* holds together best ({share[best]:.0%} in one cluster), *{worst}* least ({share[worst]:.0%}). "
-        f"{mixed}"
+        f"*{escape.markup(best)}* holds together best ({share[best]:.0%} in one cluster), *{escape.markup(worst)}* "
+        f"least ({share[worst]:.0%}). {mixed}"
     )
 
 
@@ -220,7 +221,8 @@ def read_guard(made: ModelInput) -> str:
     """A sentence with what the leak guard found in an input (`inputs.prepare`)."""
     if made.c is None:
         return "Leak guard: not run, there are no genres to leak."
-    return f"Leak guard: {' '.join(made.leaks) or 'none of its four tests found the genre in the input.'}"
+    found = escape.markup(" ".join(made.leaks))
+    return f"Leak guard: {found or 'none of its four tests found the genre in the input.'}"
 
 
 def read_weights(made: ModelInput, survive: bool) -> str:

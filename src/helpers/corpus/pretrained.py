@@ -337,4 +337,5 @@ def embedded(tracks: Tracks, embedding: str) -> Tracks:
         table.columns = pd.Index([f"{model.lower()}_{i:03d}" for i in range(table.shape[1])])
     kept = tracks.rows(np.isin(tracks.ids, table.index))
     blocks = kept.blocks | {"audio": table.loc[kept.ids].rename_axis("id")}
-    return replace(kept, blocks=blocks, provenance=tracks.provenance | {"embedding": embedding, "left_out": faults})
+    left_out = [*tracks.provenance.get("faults", []), *map(list, faults.items())]
+    return replace(kept, blocks=blocks, provenance=tracks.provenance | {"embedding": embedding, "faults": left_out})
