@@ -113,12 +113,23 @@ def _scale(found: dict) -> str:
     )
 
 
+def _pretrained(found: dict) -> str:
+    rows = [(row["batch"], figure(row["cpu_s"])) for row in found["rows"]]
+    return (
+        f"CPU seconds of musicnn for a track of half a minute, {found['patches']} patches of three seconds, on one "
+        f"thread: the median of {found['tracks']} synthetic clips. Its front end takes "
+        f"{figure(found['front_end_cpu_s'])} of them.\n\n"
+        + table(["patches at a time", "CPU seconds a track"], rows)
+    )
+
+
 SECTIONS: dict[str, tuple[str, Callable[[dict], str]]] = {
     "extract": ("Features of a track", _extract),
     "lyrics": ("A sample of lyrics", _lyrics),
     "training": ("Training", _training),
     "clustering": ("Clustering at size", _clustering),
     "scale": ("From a text file to scores, up to a million songs", _scale),
+    "pretrained": ("Pretrained sound", _pretrained),
 }
 
 

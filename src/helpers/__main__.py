@@ -161,13 +161,17 @@ def cluster(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for tracks.csv and the playlists.")] = Path(
         "clusters"
     ),
+    embedding: Annotated[
+        str | None, typer.Option(help="musicnn or musicnn-mtt: a pretrained network's numbers, and no VAE.")
+    ] = None,
     quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Train a VAE on a data set (that of phase 1 on sound; of phase 2 with --lyrics), cluster its latent space, write
     tracks.csv, and for a folder of audio a playlist per cluster and report.csv.
 
     Large tables want --steps and --batch; a training that is interrupted goes on where it was. With --scheduler the
-    workers of a dask cluster extract the features of a folder, or encode and cluster a .parquet table (K-Means)."""
+    workers of a dask cluster extract the features of a folder, or encode and cluster a .parquet table (K-Means).
+    With --embedding the numbers of a pretrained network, at length 1, are clustered as they are."""
     import pandas as pd
 
     from . import clustering, inputs, protocols, training
@@ -178,23 +182,30 @@ def cluster(
     if not own and (labels or lyrics != "none"):
         raise ValueError("--labels and --lyrics are for a folder of audio; a table has its own labels")
     apart = scheduler is not None and source.endswith(".parquet")
+    if apart and embedding is not None:
+        raise ValueError("--embedding is for a folder of audio, not for a .parquet table")
     if apart and method != "kmeans":
         raise ValueError(f"with --scheduler a .parquet table is clustered by kmeans, not by {method}")
     client = _client(scheduler)
     options = {"labels": labels, "lyrics": lyrics, "client": client, "quiet": quiet} if own else {}
-    tracks = datasets.load(source, **options)
+    tracks = datasets.load(source, embedding, **options)
     distinct = len(tracks.features.drop_duplicates())
     if distinct < clusters:
         raise ValueError(f"{tracks.name} has {distinct} different rows, fewer than the {clusters} clusters asked for; "
                          f"ask for fewer: --clusters {max(2, distinct // 3)}")  # fmt: skip
-    phase, name = (1, "basic_vae") if tracks.text is None or lyrics == "none" else (2, "enhanced_vae")
-    X = inputs.zscore(tracks.features.to_numpy()) if apart else inputs.prepare(tracks, chosen, phase, seed).X
-    recipe = chosen.recipes[name]
-    recipe = recipe.but(steps=steps, batch_size=batch or recipe.batch_size)
-    if not quiet:
-        typer.echo(f"training on {tracks.n} rows{_minutes(X, recipe)}", err=True)
-    fit = training.fit(X, recipe, seed)
-    latent = fit.mu
+    if embedding is not None:
+        from .corpus.pretrained import unit
+
+        latent = unit(tracks.features.to_numpy())
+    else:
+        phase, name = (1, "basic_vae") if tracks.text is None or lyrics == "none" else (2, "enhanced_vae")
+        X = inputs.zscore(tracks.features.to_numpy()) if apart else inputs.prepare(tracks, chosen, phase, seed).X
+        recipe = chosen.recipes[name]
+        recipe = recipe.but(steps=steps, batch_size=batch or recipe.batch_size)
+        if not quiet:
+            typer.echo(f"training on {tracks.n} rows{_minutes(X, recipe)}", err=True)
+        fit = training.fit(X, recipe, seed)
+        latent = fit.mu
     small = {"dbscan": {"min_samples": min(8, tracks.n // 2)}, "spectral": {"n_neighbors": min(10, tracks.n)},
              "hdbscan": {"min_cluster_size": max(2, min(15, tracks.n // 2))}}  # fmt: skip
     if apart:
@@ -308,6 +319,16 @@ def embedded_sentences() -> None:
     from .corpus import embedding
 
     embedding.build_sentences(datasets.data_dir() / "sentences.npz")
+
+
+@embedded.command("musicnn", epilog="Example: python -m helpers embedded musicnn ~/gtzan_mini")
+def embedded_musicnn(
+    folder: Annotated[Path, typer.Argument(help="GTZAN mini: <genre>/<genre>.0000N.flac")], jobs: Jobs = 1
+) -> None:
+    """data/gtzan_mini_musicnn.npz: what a pretrained network hears in each track."""
+    from .corpus import pretrained
+
+    pretrained.build_committed(acquire.find_gtzan(folder), jobs)
 
 
 @embedded.command("paired", epilog="Example: python -m helpers embedded paired ~/paired")

@@ -99,14 +99,20 @@ def data_dir() -> Path:
     return checkout if (checkout / EMBEDDED["gtzan-mini"]).exists() else here / "_data"
 
 
-def load(name: str, **options) -> Tracks:
+def load(name: str, embedding: str | None = None, **options) -> Tracks:
     """Load a set of tracks; `options`, for a folder of audio alone, are those of `corpus.folders.load_folder`.
 
     `name` is "gtzan-mini" (1000 three-second segments of 100 real tracks), "gtzan-mini-tracks" (those 100 tracks),
     "paired" (1000 songs with their own words), "gtzan" (the user's full collection: `data/gtzan.csv` or
-    `$GTZAN_FEATURES`), "demo" (synthetic), the path of a feature table (.csv, .parquet), or of a folder of audio.
-    Raises FileNotFoundError for a missing name or table, ValueError for a table that cannot be used."""
+    `$GTZAN_FEATURES`), "demo" (synthetic), the path of a feature table (.csv, .parquet), or of a folder of audio. `embedding`
+    ("musicnn", "musicnn-mtt") puts a pretrained network's numbers in the place of the features
+    (`corpus.pretrained.embedded`). Raises FileNotFoundError for a missing name or table, ValueError for a table that
+    cannot be used."""
     name = str(name)
+    if embedding is not None:
+        from .corpus.pretrained import embedded
+
+        return embedded(load(name, **options), embedding)
     if name in EMBEDDED:
         path = data_dir() / EMBEDDED[name]
         if not path.exists():

@@ -7,6 +7,7 @@ Shapes: B batch, D features, d latent dimensions, C classes.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from itertools import combinations
@@ -281,3 +282,99 @@ def multimodal_loss(net: MultimodalVAE, batch: tuple[Tensor, ...], beta: float) 
     reconstruction = sum((x_hat - x.repeat(len(subsets), 1)).square().sum() for x_hat, x in decoded) / len(mu)
     kl = kl_divergence(mu, logvar).sum() / len(mu)
     return reconstruction + beta * kl, reconstruction, kl  # type: ignore[return-value]
+
+
+# ---- raw sound ------------------------------------------------------------------------------------------------------
+
+SOUND_RATE = 11025  # Hz, of the sound that `ConvVAE` hears
+STRIDES, KERNELS = (8, 4, 4, 4, 4), (64, 8, 8, 8, 8)  # of its convolutions, in samples: 2048 become one frame
+BANDS, FRAME = 64, 512  # of `log_mel`: bands, and samples between two frames
+TARGETS = ("waveform", "stft", "mel")  # what a decoder is asked for
+
+
+class ConvVAE(nn.Module):
+    """VAE of raw sound: strided 1-D convolutions, their mean and standard deviation over time, and a decoder by
+    transposed convolutions to a waveform or to its `log_mel` picture.
+
+    `recipe.hidden` are the channels of the five convolutions, `n_samples` the length of a crop at SOUND_RATE, a
+    multiple of 2048; `target` is one of TARGETS. ValueError for any other. Karim (2026) names such a network as future
+    work; page "Raw waveforms"."""
+
+    def __init__(self, recipe: Recipe, n_samples: int, target: str = "mel"):
+        super().__init__()
+        step, widths = math.prod(STRIDES), [1, *recipe.hidden]
+        if target not in TARGETS:
+            raise ValueError(f"There is no target {target!r}; choose one of {', '.join(TARGETS)}.")
+        if n_samples < 2 * step or n_samples % step or len(widths) != len(STRIDES) + 1:
+            raise ValueError(
+                f"A ConvVAE needs crops of at least two times {step} samples, a multiple of it, and "
+                f"{len(STRIDES)} widths, not {n_samples} samples and {len(recipe.hidden)} widths."
+            )
+        self.recipe, self.target, self.shape = recipe, target, (widths[-1], n_samples // step)
+        self.encoder = nn.Sequential(*[
+            self._block(nn.Conv1d(a, b, kernel, stride, (kernel - stride) // 2), b)
+            for a, b, kernel, stride in zip(widths, widths[1:], KERNELS, STRIDES)])  # fmt: skip
+        self.head = nn.Linear(2 * widths[-1], 2 * recipe.latent)
+        back = list(zip(widths[:0:-1], widths[-2::-1], STRIDES[::-1], strict=True))
+        if target == "mel":  # 2048 samples are four frames of the picture
+            back = [(widths[-1], BANDS, 2), (BANDS, BANDS, 2)]
+        ups = [nn.ConvTranspose1d(a, b, 2 * stride, stride, stride // 2) for a, b, stride in back]
+        self.decoder = nn.Sequential(
+            nn.Linear(recipe.latent, math.prod(self.shape)), nn.Unflatten(1, self.shape),
+            *[self._block(up, up.out_channels) for up in ups[:-1]])  # fmt: skip
+        self.output = ups[-1]
+
+    def _block(self, layer: nn.Module, width: int) -> nn.Sequential:
+        return nn.Sequential(layer, nn.BatchNorm1d(width), _ACTIVATIONS[self.recipe.activation]())  # type: ignore[operator]
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """x (B, n_samples) -> mu (B, d), logvar (B, d)."""
+        h = self.encoder(x[:, None])
+        mu, logvar = self.head(torch.cat([h.mean(2), h.std(2)], dim=1)).chunk(2, dim=1)
+        return mu, logvar
+
+    def decode(self, z: Tensor) -> Tensor:
+        """z (B, d) -> waveform (B, n_samples), or log-mel picture (B, BANDS, n_samples // FRAME)."""
+        y = self.output(self.decoder(z))
+        return y if self.target == "mel" else y[:, 0]
+
+
+def power(x: Tensor, n_fft: int, hop: int) -> Tensor:
+    """Power spectrogram (B, n_fft // 2 + 1, n // hop) of sound x (B, n), Hann window, 1 for white noise of variance
+    1."""
+    window = torch.hann_window(n_fft, device=x.device)
+    spectrum = torch.stft(x, n_fft, hop, window=window, return_complex=True)[..., :-1]
+    return (spectrum.real.square() + spectrum.imag.square()) / window.square().sum()
+
+
+def log_mel(x: Tensor) -> Tensor:
+    """log10(power + 0.001) in BANDS mel bands, (B, BANDS, n // FRAME), of sound x (B, n) at SOUND_RATE; a band takes
+    the mean power under a triangle (Slaney's mel scale, as librosa's)."""
+    return torch.log10(mel_filters().to(x) @ power(x, 2 * FRAME, FRAME) + 1e-3)
+
+
+@functools.cache
+def mel_filters() -> Tensor:
+    """The triangles of `log_mel`, (BANDS, FRAME + 1), each of sum 1."""
+    import librosa
+
+    filters = torch.from_numpy(librosa.filters.mel(sr=SOUND_RATE, n_fft=2 * FRAME, n_mels=BANDS, fmin=30.0))
+    return filters / filters.sum(1, keepdim=True)
+
+
+def log_spectra(x: Tensor) -> Tensor:
+    """log10(power + 0.001) at two resolutions, (B, all bins): the log-magnitude part of the multi-resolution STFT loss
+    (Yamamoto, Song & Kim 2020, eq. 5), x (B, n)."""
+    return torch.cat([torch.log10(power(x, n, n // 2) + 1e-3).flatten(1) for n in (512, 2048)], dim=1)
+
+
+def sound_loss(net: ConvVAE, batch: tuple[Tensor, ...], beta: float) -> tuple[Tensor, Tensor, Tensor]:
+    """`loss` of a `ConvVAE` on a batch (x,) of crops (B, n): the ELBO of what its target asks for."""
+    (x,) = batch
+    mu, logvar = net.encode(x)
+    x_hat = net.decode(sample(mu, logvar))
+    if net.target == "mel":
+        x = log_mel(x)
+    elif net.target == "stft":
+        x, x_hat = log_spectra(x), log_spectra(x_hat)
+    return elbo(x.flatten(1), x_hat.flatten(1), mu, logvar, net.recipe, beta)

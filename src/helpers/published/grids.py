@@ -157,8 +157,9 @@ def run(
     """Compute what is missing of the grid of `dataset`, merge it into its folder (`store.folder_of`), and return that.
 
     `filtered` is a folder with the fault-filtered lists of Kereliuk, Sturm & Larsen 2015, if you have them; `only`
-    takes the runs whose name begins so, "collapse", one of its grids ("collapse_scale"), "multiverse" and, of songs
-    with words, "own_words" among them; with `compute` False only what the store holds is merged."""
+    takes the runs whose name begins so, "collapse", one of its grids ("collapse_scale"), "multiverse", "waveforms",
+    "neighbours" and, of songs with words, "own_words" among them; with `compute` False only what the store holds is
+    merged."""
     tracks = load(dataset)
     folder = store.folder_of(tracks)
     wanted = units(tracks, range(seeds), filtered, only)
@@ -171,9 +172,9 @@ def run(
         found = {i: there[key] for i, key in enumerate(keys) if key in there}
     if found:
         assemble(tracks, folder, [(wanted[i], made) for i, made in found.items()], filtered)
-    for title in ("multiverse", "collapse") if compute else ():
+    for title in ("multiverse", "collapse", "waveforms") if compute else ():
         if not only or any(title.startswith(name) or name.startswith(f"{title}_") for name in only):
-            grid = import_module(".multiverse" if title == "multiverse" else "..collapse.grids", __package__)
+            grid = import_module("..collapse.grids" if title == "collapse" else f".{title}", __package__)
             tabulate(grid, title, tracks, folder, seeds, n_jobs, tuple(only))
     if compute and "neighbours".startswith(tuple(only or [""])):
         near = cache.remember(neighbours, replace(tracks, provenance={}), [0])
@@ -196,7 +197,6 @@ def neighbours(tracks: Tracks, seeds: Sequence[int]) -> dict[str, np.ndarray]:
 
 def tabulate(grid: Any, title: str, tracks: Tracks, folder: Path, seeds: int, n_jobs: int | None,
              only: tuple[str, ...] = ()) -> None:
->>>>>>> msd
     """Compute the cells of a grid, `grid.cells(tracks, seeds)`, each a (named, function, *arguments), and write one
     table `<title>_<grid>.csv` a grid, from `grid.table(named, result)`; `named["grid"]` says which, "" the only one.
     Where it has `grid.maps(tracks)`, `<title>_maps.npz`. `only` takes the files whose name begins so (all of them)."""
@@ -211,7 +211,7 @@ def tabulate(grid: Any, title: str, tracks: Tracks, folder: Path, seeds: int, n_
         table = pd.concat(parts, ignore_index=True)
         file = folder / f"{f'{title}_{name}'.strip('_')}.csv"
         cache.write_atomically(file, partial(table.to_csv, index=False, float_format="%.6g"))
-    if hasattr(grid, "maps") and f"{title}_maps".startswith(asked):
+    if hasattr(grid, "maps") and cells and f"{title}_maps".startswith(asked):
         maps = cache.remember(grid.maps, plain)
         cache.write_atomically(folder / f"{title}_maps.npz", partial(np.savez_compressed, **maps))  # type: ignore[arg-type]
 
