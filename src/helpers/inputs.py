@@ -259,9 +259,14 @@ def leak_guard(effects: dict[str, leaks.Effect]) -> list[str]:
 
     Too much is, beyond chance, `leaks.LEAKY` of the genre or more, or a whole genre named nearly without error. Pages
     "Hybrid features", "Leakage"."""
-    return [f"The {WORDS.get(name, name)} says {effect.share:.2f} of the genre (0: chance, 1: all)"
-            + (f" and names these nearly without error: {', '.join(effect.read)}." if effect.read else ".")
-            for name, effect in effects.items() if effect.leaky]  # fmt: skip
+    found = []
+    for name, effect in effects.items():
+        if effect.leaky:
+            read = effect.read(leaks.SURE)
+            which = "all genres" if len(read) == len(effect.named) else ", ".join(read)
+            found.append(f"The {WORDS.get(name, name)} says {effect.share:.2f} of the genre (0: chance, 1: all)"
+                         + (f" and names {which} nearly without error." if read else "."))  # fmt: skip
+    return found
 
 
 def weights_survive(tracks: Tracks, protocol: str | Protocol, phase: int, seed: int = 0) -> bool:

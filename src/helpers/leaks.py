@@ -26,8 +26,9 @@ class Effect:
     """How much of the label a block says. `linear`, `nonlinear`, `spread`: balanced accuracy, cross-validated, of a
     linear probe, a kernel probe, and a probe that sees only how far out a row lies and how near its neighbours are;
     `chance` and `p` of the best of the three, from labels permuted by whole groups; `share` in [0, 1], the best on a
-    scale from chance to 1: as if this share of the rows carried the label and the others were guessed; `read`, the
-    classes that the block names nearly without error, however few they are."""
+    scale from chance to 1: as if this share of the rows carried the label and the others were guessed; `named`, for
+    each class, the share of its rows that are named and of those named so that belong to it, the smaller one, at the
+    lower end of its interval (`at_least`)."""
 
     linear: float
     nonlinear: float
@@ -35,12 +36,16 @@ class Effect:
     chance: float
     p: float
     share: float
-    read: tuple[str, ...] = ()
+    named: dict[str, float]
+
+    def read(self, sure: float) -> list[str]:
+        """The classes that are named so surely, however few they are."""
+        return [name for name, bound in self.named.items() if bound >= sure]
 
     @property
     def leaky(self) -> bool:
         """Whether a block that should know nothing of the label says too much of it."""
-        return self.p <= LIKELY and (self.share >= LEAKY or bool(self.read))
+        return self.p <= LIKELY and (self.share >= LEAKY or bool(self.read(SURE)))
 
 
 def standard(X: np.ndarray) -> np.ndarray:
@@ -149,4 +154,4 @@ def effect(
     bound = np.minimum(*(at_least(right, table.sum(axis)) for axis in (0, 1)))
     p = float((1 + (null >= best).sum()) / (1 + len(null)))
     linear, nonlinear, spread = found[:, 0].tolist()
-    return Effect(linear, nonlinear, spread, chance, p, share, tuple(names[bound >= SURE].astype(str)))
+    return Effect(linear, nonlinear, spread, chance, p, share, dict(zip(map(str, names), bound.tolist())))

@@ -265,14 +265,15 @@ def _block(
                     "in another group, nearly always in the same class.")  # fmt: skip
         return True
     spread = (effect.spread - effect.chance) / (1 - effect.chance) >= COPY
-    if effect.share < COPY and not effect.read:
+    read = effect.read(COPY)
+    if effect.share < COPY and not read:
         return False
-    who = f"{effect.share:.2f} of the label" if effect.share >= COPY else f"the classes {_names(effect.read)}"
+    who = f"{effect.share:.2f} of the label" if effect.share >= COPY else f"which rows are {_names(read)}"
     if not others:
         report.open.append(f"{block} says {who}, and there is nothing else in the table to compare it with: name "
                            "blocks, or say what was measured.")  # fmt: skip
         return False
-    here = np.isin(labels, effect.read) | (effect.share >= COPY)
+    here = np.isin(labels, read) | (effect.share >= COPY)
     if spread:
         X = leaks.outlying(X, group)
     own = columns.owners(codes[here], group[here])
@@ -321,7 +322,8 @@ def _without(
     parts |= {"columns dealt out anew within each class": dealt, "columns dealt out anew": rng.permuted(X, axis=0)}
     for name, part in parts.items():
         effect, Z = leaks.effect(part, codes, group, 19, seed), leaks.standard(part)
-        labels = clustering.cluster(Z, "kmeans", codes.max() + 1, seed, n_init=3)
+        k = min(codes.max() + 1, len(np.unique(Z, axis=0)))
+        labels = clustering.cluster(Z, "kmeans", k, seed, n_init=3)
         accuracy = np.nan if effect is None else max(effect.linear, effect.nonlinear, effect.spread)
         nmi, chance = metrics.external(codes, labels)["nmi"], np.nan if effect is None else effect.chance
         report.without.append({"input": name, "columns": part.shape[1], "K-Means NMI": nmi, "probe": accuracy,

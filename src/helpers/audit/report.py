@@ -56,7 +56,7 @@ class Report:
 
     def see(self, block: str, n_columns: int, measured: bool, effect: Effect | None) -> None:
         """Add what a block says of the label."""
-        told = {} if effect is None else {name: value for name, value in asdict(effect).items() if name != "read"}
+        told = {} if effect is None else {name: value for name, value in asdict(effect).items() if name != "named"}
         self.blocks.append({"block": block, "columns": n_columns, "measured": measured} | told)
 
     def table(self, name: str = "findings") -> pd.DataFrame:
@@ -72,7 +72,8 @@ class Report:
         said = [f"- {one['kind']}, {one['where']} (effect {one['effect']:.2f}): {one['says']} {one['mend']}"
                 for one in self.findings]  # fmt: skip
         told = [*said, *(f"- cannot be told: {one}" for one in self.open), *(f"- note: {one}" for one in self.notes)]
-        return "\n".join([f"{self.verdict} ({self.n} rows)", *told])
+        lines = [textwrap.fill(one, 88, subsequent_indent="  ", break_on_hyphens=False) for one in told]
+        return "\n".join([f"{self.verdict} ({self.n} rows)", *lines])
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain lists and dicts, for JSON: numbers to four digits, None where there is none."""
