@@ -126,7 +126,8 @@ eps = clustering.dbscan_eps(words.to_numpy(), "knee")
 labels = clustering.cluster(words.to_numpy(), "dbscan", eps=eps)
 score = metrics.scores(labels, words.to_numpy(), genres=genres)
 ways = {said: score[f"nmi{end}"] for end, said in metrics.NOISE.items()}
-pd.Series({"clusters": score["k"], "noise share": score["noise_share"]} | ways).round(3)
+sizes = {"clusters": score["k"], "noise share": score["noise_share"]}
+pd.Series(sizes | ways).round(3)
 
 # %% [markdown]
 # ## Example 3: segments of one song on both sides

@@ -130,7 +130,7 @@ def test_what_cannot_be_told_is_not_called_clean():
     assert examine(table, one, groups=one).verdict == "cannot tell"  # each class one artist
     far, _ = specimens.sound(np.random.default_rng(0), one, apart=4)
     report = examine(far, one)
-    assert report.verdict == "cannot tell" and "nothing else in the table" in report.open[0]
+    assert report.verdict == "cannot tell" and "too little else in the table" in report.open[0]
     assert examine(far, one, measured=["sound"]).verdict == "clean"
 
 

@@ -15,6 +15,7 @@ from .report import COPY, Report
 
 FEWEST = 10  # rows
 ENOUGH = 50  # groups from which on nothing in common with other columns says something
+TIGHT = 0.2  # of a block's variance, within a class that it names: one text, with noise
 REPEATED = 0.02  # share of rows with a copy that is a finding
 ALIKE = 0.1  # correlation of a row with the row below that is a finding
 GAP = 0.05  # gain of splitting by rows over splitting by groups that is a finding
@@ -160,10 +161,10 @@ def _by_name(table: pd.DataFrame) -> dict[str, list[str]]:
         digit, end = re.search(r"\d", column), max(column.rfind("="), column.rfind("_"))
         if column.startswith("missing="):
             keys[column] = "missing"
-        elif end > 0 and table[column].isin((0, 1)).all():
-            keys[column] = column[:end]
         elif digit:
             keys[column] = column[: digit.start()].rstrip(" _.-") or "columns"
+        elif end > 0 and table[column].isin((0, 1)).all():
+            keys[column] = column[:end]
     size = pd.Series(keys, dtype=object).value_counts()
     found: dict[str, list[str]] = {}
     for column in table:
@@ -265,12 +266,13 @@ def _block(
                     "in another group, nearly always in the same class.")  # fmt: skip
         return True
     spread = (effect.spread - effect.chance) / (1 - effect.chance) >= COPY
-    read = effect.read(COPY)
+    Z = leaks.standard(X)
+    read = [one for one in effect.read(leaks.SURE) if Z[labels == one].var(axis=0).mean() <= TIGHT]
     if effect.share < COPY and not read:
         return False
     who = f"{effect.share:.2f} of the label" if effect.share >= COPY else f"which rows are {_names(read)}"
-    if not others:
-        report.open.append(f"{block} says {who}, and there is nothing else in the table to compare it with: name "
+    if len(others) < 3:
+        report.open.append(f"{block} says {who}, and there is too little else in the table to compare it with: name "
                            "blocks, or say what was measured.")  # fmt: skip
         return False
     here = np.isin(labels, read) | (effect.share >= COPY)
