@@ -5,12 +5,18 @@ VENV   ?= .venv
 TORCH_FLAGS ?=
 JOBS   ?= 2
 
+# What the reader gives is data: neither make nor a shell looks into it. `value` keeps make from expanding it, and the
+# recipes read it from their environment ("$$DATASET"), which a shell does not expand twice.
+GIVEN := DATASET PROTOCOL SEEDS GTZAN GENIUS FILTERED ONLY LABELS LYRICS REPOSITORY VERSION
+$(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
+export $(GIVEN)
+
 BIN := $(VENV)/bin
 PY  := $(BIN)/python
 SET_UP_BY := requirements.lock pyproject.toml tools/lock.toml
 STAMP := $(VENV)/.stamp-$(shell cat $(SET_UP_BY) | cksum | cut -d' ' -f1)
 
-BOOK_OPTIONS = $(if $(DATASET),--dataset "$(DATASET)") $(if $(PROTOCOL),--protocol "$(PROTOCOL)") $(if $(SEEDS),--seeds "$(SEEDS)")
+BOOK_OPTIONS = $(if $(DATASET),--dataset="$$DATASET") $(if $(PROTOCOL),--protocol="$$PROTOCOL") $(if $(SEEDS),--seeds="$$SEEDS")
 
 export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
@@ -27,29 +33,30 @@ $(STAMP): | $(SET_UP_BY)
 	@command -v "$(PYTHON)" >/dev/null || { echo "there is no $(PYTHON) here: name another, say make PYTHON=python3.12" >&2; exit 1; }
 	@"$(PYTHON)" tools/install.py "$@" --torch-flags="$(TORCH_FLAGS)"
 
-book: $(STAMP) ## run the notebooks and build _build/html (DATASET=… PROTOCOL=… SEEDS=…)
-	@$(PY) tools/build_book.py --jobs $(JOBS) $(BOOK_OPTIONS)
+book: $(STAMP) ## run the notebooks and build _build/html (DATASET=… PROTOCOL=… SEEDS=… LABELS=… LYRICS=…)
+	@HELPERS_LABELS="$${LABELS:-$$HELPERS_LABELS}" HELPERS_LYRICS="$${LYRICS:-$$HELPERS_LYRICS}" \
+		$(PY) tools/build_book.py --jobs $(JOBS) $(BOOK_OPTIONS)
 
 test: $(STAMP) ## unit tests, pairs, and every notebook under nbmake
 	$(PY) -m pytest -n $(JOBS) --dist loadfile
 	LOKY_MAX_CPU_COUNT=1 TQDM_DISABLE=1 $(PY) -m pytest --nbmake -n $(JOBS) notebooks/
 
 data: $(STAMP) ## make data/gtzan.csv from the full GTZAN (GTZAN=your folder or archive)
-	@$(PY) -m helpers data $(if $(GTZAN),--gtzan "$(GTZAN)") $(if $(GENIUS),--genius "$(GENIUS)") || \
+	@$(PY) -m helpers data $(if $(GTZAN),--gtzan="$$GTZAN") $(if $(GENIUS),--genius="$$GENIUS") || \
 		[ $$? -eq 3 ]  # 3: files were left out, and named; Kaggle's copy always has one
 
 results: $(STAMP) ## the published runs: data/results/ (resumes; DATASET=… SEEDS=… ONLY="released-3 collapse" FILTERED=folder)
-	@$(PY) -m helpers.published.grids --jobs $(JOBS) --seeds $(or $(SEEDS),10) $(if $(DATASET),--dataset "$(DATASET)") \
-		$(if $(FILTERED),--filtered "$(FILTERED)") $(if $(ONLY),--only $(ONLY))
+	@$(PY) -m helpers.published.grids --jobs $(JOBS) --seeds="$${SEEDS:-10}" $(if $(DATASET),--dataset="$$DATASET") \
+		$(if $(FILTERED),--filtered="$$FILTERED") $(if $(ONLY),--only $$ONLY)
 
 bench: $(STAMP) ## time the extractor, the training and the pages
 	@for script in bench/*.py; do echo "== $$script"; $(PY) $$script || exit 1; done
 
 address: $(STAMP) ## point every copy of the repository's address to yours (REPOSITORY=…, or the remote `origin`)
-	@$(PY) tools/address.py $(REPOSITORY)
+	@$(PY) tools/address.py $(if $(REPOSITORY),"$$REPOSITORY")
 
 release: $(STAMP) ## check and tag a release (VERSION=1.2.0)
-	@$(PY) tools/release.py $(or $(VERSION),none)
+	@$(PY) tools/release.py "$${VERSION:-none}"
 
 sync: $(STAMP) ## rewrite every notebooks/*.ipynb from its .py
 	@$(PY) tools/sync.py

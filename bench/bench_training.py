@@ -165,7 +165,7 @@ def main() -> None:
     found = {
         "date": date.today().isoformat(), "machine": f"{joblib.cpu_count()} cores, {platform.machine()}",
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
-        "one_fit": one_fit(options.epochs, options.repeats), "ten_seeds": ten_seeds(options.epochs * 2),
+        "one_fit": one_fit(options.epochs, options.repeats), "ten_seeds": ten_seeds(options.epochs * 5),
         "split": split(), "growth": {"rows": growth(options.largest)},
     }  # fmt: skip
     options.out.write_text(json.dumps(found, indent=1) + "\n")

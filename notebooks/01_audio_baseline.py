@@ -42,9 +42,9 @@ from IPython.display import Markdown
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 
-from helpers import cache, clustering, datasets, inputs, metrics, models
+from helpers import clustering, datasets, escape, inputs, metrics, models
 from helpers import phases, plots, protocols, tables, training
-from helpers.corpus import folders
+from helpers.corpus import folders, playlists
 
 plots.use_style()
 
@@ -67,10 +67,10 @@ tracks = datasets.load(dataset)
 
 # %% tags=["remove-input"]
 genres = "no labels" if tracks.genres is None else f"{len(tracks.genre_names)} genres"
-left_out = [f"*{name}* ({reason})" for name, reason in tracks.provenance.get("faults", [])]
-Markdown(f"**{tracks.name}**: {tracks.n} rows from {len(set(tracks.groups))} tracks or artists, {genres}, {tracks.features.shape[1]} "
+found = "".join(f"\n- {escape.markup(sentence)}" for sentence in folders.read_report(tracks.provenance))
+Markdown(f"**{escape.markup(tracks.name)}**: {tracks.n} rows from {len(set(tracks.groups))} tracks or artists, {genres}, {tracks.features.shape[1]} "
          f"features; {seeds} seeds, protocol **{protocol}** ({protocols.get(protocol).title})."
-         + (f"\n\nFiles that were left out, {len(left_out)} in number: {'; '.join(left_out)}." if left_out else ""))
+         + (f"\n\nWhat was found in it:\n{found}" if found else ""))
 
 # %%
 tracks.features.iloc[:5, ::15].round(2)
@@ -216,9 +216,12 @@ tables.by_cluster(tracks.ids, own, space)
 
 # %% tags=["remove-input"]
 paths = tracks.provenance.get("paths")
-folder = cache.cache_dir().parent / "playlists" / tracks.name
-lists = folders.write_playlists(own, tracks.ids, paths, folder) if paths else []
-Markdown(f"{len(lists)} playlists and a table of all tracks are in `{folder}`." if lists
+words = None if tracks.genres is None else dict(zip(tracks.ids, tracks.genres))
+folder = playlists.folder_of(tracks) if paths else None
+little = folders.read_clusters(own, tracks.ids, tracks.provenance)
+lists = playlists.write(own, tracks.ids, paths, folder, space=space, words=words) if paths else []
+Markdown(f"{len(lists)} playlists, the most typical tracks first, and a table of all tracks are in *{escape.markup(folder)}*."
+         + "".join(f"\n\n{escape.markup(sentence)}" for sentence in little) if lists
          else "These tracks come without sound files, so there is nothing to play; [the sound page](08_sound.ipynb) has clips to listen to.")
 
 # %% [markdown]

@@ -33,12 +33,13 @@ if os.environ.get("COLAB_RELEASE_TAG"):  # in Colab only: add the book's package
 # GTZAN has no lyrics. The paper pairs each track with a text of its genre; what that text is decides everything, so the protocols differ in it.
 # `written` and `controlled` draw real Genius lyrics by tag; `released` gives each genre three fixed sentences, as the paper's code
 # does ([Data](../book/data.md)). Tracks that bring words of their own keep them. Three clustering methods are scored with their noise in view, and then
-# the lyrics are taken away. Before this page: [Audio baseline](01_audio_baseline.ipynb).
+# the lyrics are taken away. What words do that are a song's own, [page 9](09_own_words.ipynb) asks. Before this page:
+# [Audio baseline](01_audio_baseline.ipynb).
 
 # %%
 from IPython.display import Markdown
 
-from helpers import clustering, datasets, inputs, lyrics
+from helpers import clustering, datasets, escape, inputs, lyrics
 from helpers import metrics, phases, plots, protocols, tables
 
 plots.use_style()
@@ -80,10 +81,10 @@ control = {
 }
 
 # %% tags=["remove-input"]
-note = f" ({tracks.provenance['note']})" if tracks.provenance.get("note") else ""
+note = f" ({escape.markup(tracks.provenance['note'])})" if tracks.provenance.get("note") else ""
 found = "; ".join(f"into the {'sound' if name == 'audio' else name}: found with NMI {one:.2f} after the scaling, {two:.2f} before"
                   for name, (one, two) in control.items())
-Markdown(f"**{tracks.name}**, {tracks.n} rows{note}, protocol **{protocol}**: {tables.read_columns(made)}. "
+Markdown(f"**{escape.markup(tracks.name)}**, {tracks.n} rows{note}, protocol **{protocol}**: {tables.read_columns(made)}. "
          + tables.read_weights(made, "text" in made.blocks and inputs.weights_survive(tracks, protocol, 2)) + " " + tables.read_guard(made)
          + f"\n\nPlanted, {inputs.SHARE:.0%} of a channel's variance, {found}.")
 
@@ -157,7 +158,7 @@ told = [tables.read_difference(tracks.genres, tracks.groups, by_variant, *pair, 
 Markdown(" ".join(told) or "These tracks have no lyrics to take away.")
 
 # %% tags=["remove-input", "answer"]
-text = [f"**Here:** DBSCAN on *{tracks.name}* finds {tables.mean_of(run.scores, 'DBSCAN', 'k'):.1f} clusters and calls "
+text = [f"**Here:** DBSCAN on *{escape.markup(tracks.name)}* finds {tables.mean_of(run.scores, 'DBSCAN', 'k'):.1f} clusters and calls "
         f"{tables.mean_of(run.scores, 'DBSCAN', 'noise_share'):.1%} of the rows noise"]
 if tracks.genres is not None:
     text.append(f" (NMI {tables.mean_of(run.scores, 'DBSCAN', 'nmi'):.3f}, by chance {tables.mean_of(run.scores, 'DBSCAN', 'nmi_chance'):.3f})")
@@ -187,6 +188,7 @@ Markdown(f"The paper's NMI of {paper:.3f} has a simple source: if each of {len(l
 # - DBSCAN's score belongs to its eps and to how noise is counted; a table needs k and the noise share beside it.
 # - A text channel that is chosen by the label hands the label to the model. The leak guard looks for that before training.
 # - A null result needs a positive control: a channel whose scaling hides a planted signal can show nothing.
-# - Lyrics drawn by tag are not the track's own. The shuffled control shows what such lyrics can add.
+# - Lyrics drawn by tag are not the track's own. The shuffled control shows what such lyrics can add; for lyrics that are, see
+#   [page 9](09_own_words.ipynb).
 #
 # Where it is done: `helpers.inputs`, `helpers.clustering`, `helpers.lyrics` ([API](../book/api.md)). Next: [Advanced VAEs](03_advanced_vaes.ipynb).

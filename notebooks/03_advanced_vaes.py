@@ -39,8 +39,8 @@ if os.environ.get("COLAB_RELEASE_TAG"):  # in Colab only: add the book's package
 # %%
 from IPython.display import Markdown
 
-from helpers import datasets, inputs, metrics, models, phases
-from helpers import plots, protocols, tables, training
+from helpers import datasets, escape, inputs, metrics, models
+from helpers import phases, plots, protocols, tables, training
 
 plots.use_style()
 
@@ -59,7 +59,7 @@ recipes = protocols.get(protocol).recipes
 
 # %% tags=["remove-input"]
 names = {m.space: m.name.split(" + ")[0] for m in phases.methods_of(3)}
-Markdown(f"**{tracks.name}**, {tracks.n} rows, protocol **{protocol}**, {seeds} seeds. Epochs: "
+Markdown(f"**{escape.markup(tracks.name)}**, {tracks.n} rows, protocol **{protocol}**, {seeds} seeds. Epochs: "
          + ", ".join(f"{recipes[name].epochs} for the {names[name]}" for name in phases.recipes_of(3))
          + f". Hidden layers of {', '.join(map(str, recipes['beta_vae'].hidden))} units, {recipes['beta_vae'].latent} latent dimensions, "
          f"β = {recipes['beta_vae'].beta:g} for the Beta-VAE. The input: {tables.read_columns(made)}. {tables.read_guard(made)}")
@@ -121,7 +121,7 @@ Markdown(" ".join(dict.fromkeys(against)) + "".join(f" {sentence}" for sentence 
 score = "nmi" if tracks.genres is not None else "silhouette_common"
 values = {m: tables.mean_of(run.scores, m, score) for m in run.labels[first]}
 best = max(values, key=values.get)
-Markdown(f"**Here:** by {metrics.label_of(score)} the Beta-VAE scores {values['Beta-VAE']:.3f} on *{tracks.name}*, and *{best}* leads with {values[best]:.3f}. "
+Markdown(f"**Here:** by {metrics.label_of(score)} the Beta-VAE scores {values['Beta-VAE']:.3f} on *{escape.markup(tracks.name)}*, and *{best}* leads with {values[best]:.3f}. "
          + against[0].split(" For one run")[0])
 
 # %% [markdown]

@@ -35,7 +35,7 @@ import pandas as pd
 from IPython.display import Markdown
 
 from helpers import (
-    datasets, inputs, metrics, phases, plots, protocols, tables,
+    datasets, escape, inputs, metrics, phases, plots, protocols, tables,
 )
 from helpers.collapse import figures
 from helpers.published import figures as plots_of, leakage, store, verdicts
@@ -187,7 +187,7 @@ def look(phase):
     try:
         return tables.read_guard(inputs.prepare(tracks, protocol, phase))
     except ValueError as error:  # genres without sentences; a refused input
-        return f"not checked: {error}"
+        return f"not checked: {escape.markup(error)}"
 
 
 Markdown("\n".join(f"- Phase {n}: {look(n)}" for n in (1, 2, 3)))
@@ -195,7 +195,8 @@ Markdown("\n".join(f"- Phase {n}: {look(n)}" for n in (1, 2, 3)))
 # %% mystnb={"figure": {"caption": "The opening page's figure on the data of this build, without the network: bars are means over the seeds of this page, whiskers their range, the black mark is chance.", "name": "fig-leak-live"}, "image": {"alt": "Horizontal bars of NMI for up to six inputs, with the label in the input and without."}}
 live = leakage.by_input_live(tracks, seeds)
 none = "These tracks have no genre labels to agree with."
-drawn = plots.agreement(live, f"On {tracks.name}") if len(live) else None
+title = escape.label(f"On {tracks.name}")
+drawn = plots.agreement(live, title) if len(live) else None
 drawn or figures.missing(none)
 
 # %% [markdown]

@@ -46,7 +46,7 @@ import numpy as np
 import pandas as pd
 from IPython.display import HTML, Markdown
 
-from helpers import datasets, features, phases, plots
+from helpers import datasets, escape, features, phases, plots
 from helpers.corpus import fast_features, synth
 from helpers.widgets import players
 
@@ -235,7 +235,8 @@ if paths:
     shown = players.listen(tracks, space, labels, paths)
 else:
     shown = Markdown(
-        f"There is nothing to hear in this build: **{tracks.name}** "
+        "There is nothing to hear in this build: "
+        f"**{escape.markup(tracks.name)}** "
         "comes as a table of numbers, without sound."
     )
 shown

@@ -39,9 +39,9 @@ def broken(folder: Path) -> dict[str, str]:
         "text": "not audio that can be decoded",
         "cut_in_header": "not audio that can be decoded",
         "zero_length": "no audio samples",
-        "too_short": "shorter than one frame",
-        "noise": "noise.mp3: not audio that can be decoded here;",  # libsndfile says of it that there is no such file
-        "phone": "convert other formats",
+        "too_short": "too_short.wav: the audio lasts 0.023 s, shorter than one frame",
+        "noise": "noise.mp3: not audio that can be decoded here",  # libsndfile says of it that there is no such file
+        "phone": "phone.m4a: not audio that can be decoded here",
     }
 
 
@@ -58,7 +58,7 @@ def test_broken_files_are_reported_and_left_out(tmp_path):
 def test_odd_but_good_files(tmp_path):
     y = synth.clip("jazz", seed=2, seconds=5.0)
     sf.write(tmp_path / "whole.wav", y, SR)
-    (tmp_path / "truncated.wav").write_bytes((tmp_path / "whole.wav").read_bytes()[:100_001])  # what is there is used
+    (tmp_path / "truncated.wav").write_bytes((tmp_path / "whole.wav").read_bytes()[:120_001])  # what is there is used
     sf.write(tmp_path / "silence.wav", np.zeros(5 * SR), SR)
     high = synth.clip("jazz", seed=2, seconds=5.0, sr=96000)
     sf.write(tmp_path / "high.flac", np.stack([high, -0.5 * high], axis=1), 96000, subtype="PCM_24")

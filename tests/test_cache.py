@@ -74,7 +74,7 @@ FIT = training.fit_arrays
         (FIT, "phases", "run", False),
         (fast_features.extract_file, "corpus/kernels", "scan_frames", True),  # imported inside a function
         (fast_features.extract_file, "corpus/kernels", "_moments", True),  # and called by that
-        (fast_features.extract_file, "corpus/audio", "load_audio", True),
+        (fast_features.extract_file, "corpus/audio", "read_sound", True),
         (fast_features.extract_file, "corpus/fast_features", "extract_table", False),
         (metrics.scores, "metrics", "purity", True),  # reached by the table METRICS alone
         (phases.score, "metrics", "purity", True),  # through two modules and the table
@@ -186,6 +186,13 @@ TABLE = pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]})
 def test_two_arguments_have_two_keys(one, two):
     assert cache.key(ours, one) != cache.key(ours, two)
     assert cache.key(ours, one) == cache.key(ours, one)
+
+
+@pytest.mark.parametrize("end", [list, tuple, set, frozenset])
+def test_a_container_ends_where_it_ends(end):
+    assert cache.key(FIT, end([1]), 2) != cache.key(FIT, end([1, 2]))
+    assert cache.key(FIT, end([1]), 2, 3) != cache.key(FIT, end([1, 2]), 3)
+    assert cache.key(FIT, {"a": 1}, 2) != cache.key(FIT, {"a": 1, "b": 2})
 
 
 def test_a_key_is_the_same_in_another_process():

@@ -12,9 +12,10 @@ import pytest
 import soundfile as sf
 
 from helpers import datasets
-from helpers.__main__ import LEFT_OUT, main
+from helpers.__main__ import LEFT_OUT, app, main
 from helpers.corpus import synth
 from helpers.features import FEATURES, SR
+from tests.conftest import ROOT
 from tests.material import needs_weights, write_clips, write_lyrics
 
 
@@ -54,6 +55,16 @@ def table(home):
     datasets.load("gtzan-mini-tracks").features.to_csv("music.csv", index_label="track_id")
 
 
+def pairs(home):
+    """Three of the book's songs as the tables that `embedded paired` reads."""
+    (home / "paired").mkdir()
+    songs = datasets.load("paired").rows(np.arange(3))
+    known = {"artist_id": songs.groups, **songs.labels, **songs.blocks["facts"]}
+    pd.DataFrame({"track_id": songs.ids, **known}).to_csv(home / "paired" / "tracks.csv", index=False)
+    songs.features.to_csv(home / "paired" / "features.csv", index_label="track_id")
+    np.savez(home / "paired" / "lyrics.npz", track_id=songs.ids, vectors=songs.text.to_numpy(np.float16))
+
+
 EXAMPLES = {  # command: what its example finds, exit code, what it makes
     "features": (lambda home: write_clips(home / "Music", 3), 0, "music.csv"),
     "cluster": (table, 0, "playlists/tracks.csv"),
@@ -62,6 +73,7 @@ EXAMPLES = {  # command: what its example finds, exit code, what it makes
     "embedded features": (mini, 0, "data/gtzan_mini_segments.csv"),
     "embedded lyrics": (lambda home: write_lyrics("genius_sample.csv", 20), 0, "data/lyrics_bank.npz"),
     "embedded sentences": (lambda home: None, 0, "data/sentences.npz"),
+    "embedded paired": (pairs, 0, "data/paired.npz"),
 }
 
 
@@ -90,8 +102,9 @@ def test_the_example_in_the_help_runs(command, capsys, tmp_path, monkeypatch):
         (["features", "nowhere"], 1, "nowhere: no such folder"),
         (["features", ".", "--jobs", "0"], 2, "--jobs"),
         (["cluster", "nowhere.csv"], 1, "no data set 'nowhere.csv'"),
-        (["cluster", "gtzan-mini-tracks", "--clusters", "101"], 1, "fewer than the 101 clusters"),
+        (["cluster", "gtzan-mini-tracks", "--clusters", "101"], 1, "--clusters 33"),
         (["cluster", "gtzan-mini-tracks", "--protocol", "polka"], 1, "polka"),
+        (["cluster", "gtzan-mini-tracks", "--labels", "tags"], 1, "--labels and --lyrics are for a folder"),
         (["lyrics", "nowhere.csv"], 1, "nowhere.csv"),
         (["data", "--gtzan", "nowhere"], 1, "nowhere: no such file or folder"),
     ],
@@ -111,10 +124,14 @@ def test_features(music, tmp_path, capsys):
     tracks = datasets.load(str(out))
     assert tracks.n == 12 and tracks.genre_names == ["jazz", "metal", "pop"]
     (music / "pop" / "broken.wav").write_text("no sound")
-    assert main(["features", str(music), "--out", str(out), "--jobs", "1"]) == LEFT_OUT
-    assert "1 files were left out" in capsys.readouterr().out
-    faults = pd.read_csv(out.with_name("music_faults.csv"))
-    assert faults["track_id"].tolist() == ["pop/broken"] and "not audio" in faults["reason"][0]
+    said = []
+    for _ in range(2):  # the second time from the store
+        assert main(["features", str(music), "--out", str(out), "--jobs", "1"]) == LEFT_OUT
+        said.append(capsys.readouterr().err)
+    assert "Found 13 files, used 12, left out 1." in said[0] and said[0] == said[1]
+    report = pd.read_csv(out.with_name("music_report.csv"))
+    assert len(report) == 13 and report["track_id"][~report["used"]].tolist() == ["pop/broken"]
+    assert "not audio" in report["said"][~report["used"]].item()
     assert len(pd.read_csv(out)) == 12
 
 
@@ -134,6 +151,78 @@ def test_cluster_folder_writes_playlists(music, tmp_path, capsys):
     playlists = sorted(out.glob("*.m3u8"))
     entries = [line for p in playlists for line in p.read_text("utf-8").splitlines() if not line.startswith("#")]
     assert len(playlists) == 3 and sorted(entries) == sorted(table["path"])
+
+
+def test_cluster_of_a_folder_reports(music, tmp_path, capsys):
+    """What was left out or is odd is said, written and counted in the exit code, the second time too."""
+    (music / "pop" / "broken.wav").write_text("no sound")
+    sf.write(music / "pop" / "silent.wav", np.zeros(5 * SR), SR)
+    (music / "lyrics.csv").write_text("file,lyrics\nnowhere,x\n")  # not read, and so not in the way
+    said = []
+    for _ in range(2):
+        assert main(["cluster", str(music), "-k", "3", "--method", "ward", "--out", str(tmp_path / "out")]) == LEFT_OUT
+        said.append(capsys.readouterr().err)
+    assert "Found 14 files, used 13, left out 1." in said[0] and "pop/silent (silent in the 5 s" in said[0]
+    assert said[0] == said[1]
+    report = pd.read_csv(tmp_path / "out" / "report.csv", keep_default_na=False).set_index("track_id")
+    assert len(report) == 14 and report.loc["pop/silent", "said"].startswith("silent")
+    table = pd.read_csv(tmp_path / "out" / "tracks.csv")
+    alone = table["cluster"].map(table["cluster"].value_counts())[table["track_id"] == "pop/silent"].item() == 1
+    assert alone == ("says little: it holds pop/silent (" in said[0])
+    assert all(table.groupby("cluster")["place"].apply(lambda p: sorted(p) == list(range(1, len(p) + 1))))
+
+
+@pytest.mark.parametrize("rows", [3, 9])
+@pytest.mark.parametrize("method", ["kmeans", "ward", "dbscan", "hdbscan", "spectral"])
+def test_few_rows_do_for_every_method(tmp_path, rows, method):
+    table = pd.DataFrame(np.random.default_rng(0).normal(size=(rows, 68)), columns=FEATURES)
+    table.insert(0, "track_id", [f"t{i}" for i in range(rows)])
+    table.to_csv(tmp_path / "t.csv", index=False)
+    command = ["cluster", str(tmp_path / "t.csv"), "-k", "2", "--method", method, "-q", "-o", str(tmp_path / "out")]
+    assert main(command) == 0
+    assert len(pd.read_csv(tmp_path / "out" / "tracks.csv")) == rows
+
+
+@needs_weights
+def test_cluster_with_lyrics_uses_them(music, tmp_path):
+    files = sorted(p.stem for p in music.rglob("*.flac"))
+    words = pd.DataFrame({"file": files, "lyrics": [f"a song about {w}" for w in ("rain", "love") * 6]})
+    words.to_csv(music / "lyrics.csv", index=False)
+    results = []
+    for how in ("none", "first"):
+        assert main(["cluster", str(music), "-k", "3", "--lyrics", how, "-q", "--out", str(tmp_path / how)]) == 0
+        results.append(pd.read_csv(tmp_path / how / "tracks.csv")["cluster"].tolist())
+    assert results[0] != results[1]
+
+
+def documented() -> list[str]:
+    """Every call of the command line that README and the book print."""
+    pages = [ROOT / "README.md", *sorted((ROOT / "book").glob("*.md")), ROOT / "CONTRIBUTING.md"]
+    text = "\n".join(page.read_text() for page in pages).replace("\\\n", " ")
+    return re.findall(r"python -m helpers ((?:features|lyrics|cluster|data|embedded)\b[^`\n]*)", text)
+
+
+@pytest.mark.parametrize("line", documented())
+def test_what_the_documents_print_is_what_the_command_takes(line):
+    import typer.main
+
+    command = typer.main.get_command(app)
+    words = shlex.split(line.split("#")[0])
+    while words and words[0] in getattr(command, "commands", {}):
+        command = command.commands[words.pop(0)]
+    command.make_context("helpers", words, resilient_parsing=False)  # as click reads it: unknown options are errors
+
+
+def test_what_the_documents_import_is_there():
+    pages = [ROOT / "README.md", *sorted((ROOT / "book").glob("*.md"))]
+    lines = [line for page in pages for line in re.findall(r"^ *(from helpers\S* import .*)$", page.read_text(), re.M)]
+    assert len(lines) > 1
+    for line in lines:
+        exec(line, {})
+
+
+def test_the_documents_name_every_command_for_own_music():
+    assert {line.split()[0] for line in documented()} >= {"cluster", "features"}
 
 
 def test_cluster_table(tmp_path):

@@ -9,7 +9,7 @@ from helpers.collapse import battery
 from helpers.collapse.adapter import Network
 from helpers.collapse.battery import Thresholds, decide, diagnose
 from helpers.collapse.planted import CASES, draw
-from helpers.protocols import Recipe
+from helpers.protocols import PROTOCOLS, Recipe
 
 SEEDS = range(5)
 
@@ -47,6 +47,22 @@ def test_planted_measures_are_those_of_the_theory(diagnoses):
     assert mean(dead, "squared error", "", "z shuffled") == pytest.approx(mean(dead, "squared error"), rel=0.005)
     chance = np.mean([diagnoses[seed, dead].table.at[within, "chance"] for seed in SEEDS])
     assert mean(dead, *within) == pytest.approx(chance, abs=0.02)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_signal_in_the_condition_is_used_under_every_protocol(protocol):
+    """Class means of known size are planted into noise: a decoder that uses them misses them when c is shuffled."""
+    share, n_classes, rng = 0.3, 10, np.random.default_rng(0)
+    c, recipe = np.arange(400) % n_classes, PROTOCOLS[protocol].recipes["cvae"]
+    recipe = recipe.but(hidden=(64, 32), latent=8, epochs=60, anneal_epochs=recipe.anneal_epochs and 30)
+    noise, means = rng.normal(size=(400, 20)), rng.normal(size=(n_classes, 20))
+    means = (means - means.mean(axis=0)) / means.std(axis=0)
+    missed = {}
+    for planted in (0.0, share):
+        X = np.sqrt(1 - planted) * noise + np.sqrt(planted) * means[c]
+        found = diagnose(training.fit(X, recipe, 0, c).model(), X, c)
+        missed[planted] = found.value("squared error", "", "c shuffled") - found.value("squared error")
+    assert missed[0.0] < 0.1 and missed[share] > 0.6 * 2 * share * (1 - 1 / n_classes)
 
 
 def test_thresholds_move_the_verdict(diagnoses):

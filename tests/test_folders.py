@@ -12,7 +12,7 @@ import pytest
 import soundfile as sf
 
 from helpers import datasets
-from helpers.corpus import acquire, embedding, folders, synth
+from helpers.corpus import acquire, embedding, joined, playlists, synth
 from helpers.features import SR
 from tests.material import needs_weights, write_clips
 
@@ -60,11 +60,12 @@ def test_folder_lyrics_by_file_and_by_title(tmp_path):
     np.testing.assert_allclose(other, second)
     pd.DataFrame({"file": ["other.wav"], "lyrics": ["one two"]}).to_csv(music / "lyrics.csv", index=False)
     assert "lyrics for 1 of 4" in datasets.load(str(music)).provenance["note"]
+    assert datasets.load(str(music), lyrics="none").text is None
     pd.DataFrame({"file": ["nothing.wav"], "lyrics": ["one two"]}).to_csv(music / "lyrics.csv", index=False)
     with pytest.raises(ValueError, match="none of its 1 rows"):
         datasets.load(str(music))
     pd.DataFrame({"name": ["x"], "lyrics": ["one two"]}).to_csv(music / "lyrics.csv", index=False)
-    with pytest.raises(ValueError, match="column 'title' is missing"):
+    with pytest.raises(ValueError, match="columns name, lyrics; needed are lyrics and file or lyrics and title"):
         datasets.load(str(music))
 
 
@@ -77,17 +78,11 @@ def test_folder_lyrics_of_tracks_that_share_a_name(tmp_path):
         sf.write(paths[track], synth.clip("pop", seed=i, seconds=1.0), SR)
     files = ["A/01 Intro.wav", "B/01 Intro.wav", "beyonc\u00e9.wav"]
     pd.DataFrame({"file": files, "lyrics": ["one", "two", "three"]}).to_csv(tmp_path / "lyrics.csv", index=False)
-    found = folders.join_lyrics(paths, tmp_path / "lyrics.csv")
+    found = joined.read_lyrics(paths, tmp_path / "lyrics.csv").vectors
     np.testing.assert_allclose(found, embedding.embed(["one", "two", "three"], quiet=True), atol=1e-3)
     pd.DataFrame({"file": files[:1], "lyrics": ["one"]}).to_csv(tmp_path / "lyrics.csv", index=False)
-    assert folders.join_lyrics(paths, tmp_path / "lyrics.csv").notna().all(axis=1).tolist() == [True, False, False]
-
-
-def test_folders_of_one_track_each_are_no_genres(tmp_path):
-    paths = {name: tmp_path / name for name in ("a/x.wav", "b/y.wav")}
-    assert folders.genres_from_folders(paths, tmp_path) is None
-    paths["b/z.wav"] = tmp_path / "b/z.wav"
-    assert folders.genres_from_folders(paths, tmp_path) == {"a/x.wav": "a", "b/y.wav": "b", "b/z.wav": "b"}
+    found = joined.read_lyrics(paths, tmp_path / "lyrics.csv").vectors
+    assert found.notna().all(axis=1).tolist() == [True, False, False]
 
 
 def test_a_folder_of_yours_called_gtzan_is_not_the_collection(tmp_path):
@@ -98,16 +93,16 @@ def test_a_folder_of_yours_called_gtzan_is_not_the_collection(tmp_path):
 def test_playlists(tmp_path):
     paths = write_clips(tmp_path / "mü sic", 5, seconds=1.0)
     ids = list(paths)
-    written = folders.write_playlists([1, 0, 1, 1, -1], ids, paths, tmp_path / "out")
+    written = playlists.write([1, 0, 1, 1, -1], ids, paths, tmp_path / "out")
     assert [p.name for p in written] == ["cluster_01.m3u8", "cluster_00.m3u8", "noise.m3u8"]
     entries = [line for line in written[0].read_text("utf-8").splitlines() if not line.startswith("#")]
     assert entries == [str(paths[i]) for i in (ids[0], ids[2], ids[3])] and all(os.path.exists(e) for e in entries)
     table = pd.read_csv(tmp_path / "out" / "tracks.csv")
     assert table["cluster"].tolist() == [1, 0, 1, 1, -1] and table["track_id"].tolist() == ids
-    folders.write_playlists([0, 0, 0, 0, 0], ids, paths, tmp_path / "out")  # those of before go
+    playlists.write([0, 0, 0, 0, 0], ids, paths, tmp_path / "out")  # those of before go
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["cluster_00.m3u8", "tracks.csv"]
     with pytest.raises(ValueError, match="no sound file is known"):
-        folders.write_playlists([0], ["x"], {}, tmp_path / "out")
+        playlists.write([0], ["x"], {}, tmp_path / "out")
 
 
 @pytest.mark.parametrize(

@@ -78,14 +78,29 @@ def test_scan_refuses_wrong_encoding(tmp_path):
     path = tmp_path / "latin.csv"
     table = write_lyrics(path, 50)
     table.assign(lyrics="déjà vu").to_csv(path, index=False, encoding="latin-1")
-    with pytest.raises(ValueError, match="latin.csv.*UTF-8"):
+    with pytest.raises(ValueError, match="latin.csv: no texts are left; 50 rows could not be read.*line 2, not UTF-8"):
         genius.scan(path, language=None, quiet=True)
 
 
-def test_scan_refuses_broken_quotes(tmp_path):
+def test_rows_that_are_not_well_formed_are_named(tmp_path, caplog):
+    path = tmp_path / "broken.csv"
+    write_lyrics(path, 50, lyrics="la la")
+    whole = genius.scan(path, language=None, quiet=True)
+    lines = path.read_text().splitlines()
+    lines[10] += ",and, more, fields"
+    path.write_text("\n".join(lines))
+    sample = genius.scan(path, language=None, quiet=True)
+    assert sample.attrs["faults"] == [(11, "12 fields instead of 9")] and "line 11: 12 fields" in caplog.text
+    expected = whole[whole["id"] != "28"].reset_index(drop=True)
+    assert len(expected) == 49
+    pd.testing.assert_frame_equal(sample, expected)
+
+
+def test_a_quotation_mark_that_is_never_closed(tmp_path):
     path = tmp_path / "broken.csv"
     write_lyrics(path, 50)
     content = path.read_bytes()
     path.write_bytes(content[: content.rindex(b'"')])  # the last text is never closed
-    with pytest.raises(ValueError, match="broken.csv.*quotes"):
-        genius.scan(path, language=None, quiet=True)
+    sample = genius.scan(path, language=None, quiet=True)
+    ((line, why),) = sample.attrs["faults"]
+    assert len(sample) == 49 and "never closed" in why and line > 49

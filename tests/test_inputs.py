@@ -208,6 +208,15 @@ def test_a_signal_in_a_channel_is_found_again(songs, protocol, channel):
     assert metrics.external(y, labels)["nmi"] < 0.05  # and none is found where there is none
 
 
+def test_the_papers_scaling_keeps_a_signal_in_the_sound_and_loses_one_in_the_words(songs):
+    written = protocols.get("written")
+    nmi = {channel: np.mean([inputs.planted_nmi(songs, channel, written, 3, 0.4, seed) for seed in range(5)], axis=0)
+           for channel in songs}  # fmt: skip
+    assert nmi["audio"][0] > 0.9 and nmi["text"][0] < 0.15 and min(nmi["audio"][1], nmi["text"][1]) > 0.9
+    (said,) = inputs.scale_guard(songs, written, 3)  # recorded with every run, and refused by a strict protocol
+    assert "planted into the text" in said
+
+
 def test_shuffled_lyrics_lose_a_signal_and_full_ones_keep_it():
     """The control that the pages rely on: planted words are found with their tracks and lost between them."""
     tracks = datasets.load("gtzan-mini-tracks")

@@ -69,12 +69,12 @@ def test_kill_during_scan(tmp_path, monkeypatch):
     code = f"""
 from pathlib import Path
 from helpers.corpus import genius
-chunks = genius._chunks
-def watched(*args):
-    for chunk in chunks(*args):
+draw = genius._draw
+def watched(chunks):
+    for chunk in chunks:
         Path({str(started)!r}).touch()
         yield chunk
-genius._chunks = watched
+genius._draw = lambda chunks, *args: draw(watched(chunks), *args)
 from helpers.__main__ import main
 main({[*command, str(torn)]!r})
 """
@@ -123,7 +123,7 @@ sys.exit(main({command!r}))
     assert 0 < kept < 30
     assert main(command) == 0
     assert cache.cache_report()["misses"] - before == 30 - kept
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["cache", "music", "table.csv"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["cache", "music", "table.csv", "table_report.csv"]
 
 
 def test_disk_fills_while_the_table_is_written(tmp_path):

@@ -1,5 +1,8 @@
 """Scores against closed forms and cases counted by hand."""
 
+import runpy
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn import metrics as sk
@@ -183,3 +186,10 @@ def test_cost_is_linear_in_rows():
     genres = np.arange(100_000) % 10
     low, high = metrics.bootstrap(genres, [genres[::-1].copy()], n_resamples=10)
     assert low == pytest.approx(high) == 1.0
+
+
+def test_intervals_hold_what_they_promise():
+    """By the simulation of bench/intervals.py: neither too narrow nor, as when tracks' luck counts twice, too wide."""
+    bench = runpy.run_path(str(Path(__file__).parents[1] / "bench" / "intervals.py"))
+    found = bench["simulated"](draws=120, n=300, seed=1)
+    assert all(0.91 <= one["coverage"] <= 0.975 and one["false_better"] <= 0.08 for one in found.values()), found

@@ -7,6 +7,7 @@ import pytest
 
 from helpers import datasets, plots
 from tests.conftest import ROOT
+from tests.material import needs_weights, write_clips
 
 PAGES = ("01_audio_baseline", "02_hybrid_features", "03_advanced_vaes", "04_cvae_collapse", "08_sound")
 GENRES = {  # name of the collection -> the genres of its tracks, None for none
@@ -61,3 +62,22 @@ def test_the_page_on_leakage_says_what_it_cannot_check(collection):
     look = run("05_leakage", dataset=collection)["look"]
     assert "Not judged, since measured on the tracks: sound." in look(1)
     assert "not checked: no lyrics are known for the genre 'Ambient'" in look(2)
+
+
+@needs_weights
+def test_songs_with_their_own_words_in_a_folder_are_asked_the_same(tmp_path, monkeypatch, capsys):
+    """Two genres by sub-folders, lyrics.csv beside them, no language, no artists: every cell runs, on these songs."""
+    monkeypatch.setenv("HELPERS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
+    monkeypatch.setattr(plots, "use_style", lambda: matplotlib.use("Agg"))
+    rows = ["file,lyrics"]
+    for genre in ("loud", "soft"):
+        for i, path in enumerate(write_clips(tmp_path / "music" / genre, 13).values()):
+            name = path.rename(path.with_name(f"{genre} {path.name}")).name
+            text = f"{'shouting' if genre == 'loud' else 'whispering'} about {i} things"
+            rows.append(f"{name},{text if i else ''}")
+    (tmp_path / "music" / "lyrics.csv").write_text("\n".join(rows))
+    names = run("09_own_words", dataset=str(tmp_path / "music"), seeds=1)
+    assert names["tracks"].n == 24 and "2 without words left out" in names["note"]
+    assert set(names["live"].target) == {"genre"} and not names["live"].drop(columns="seeds").isna().any().any()
+    assert "the genre" in names["sentences"].verdict(names["live"], names["probed"])

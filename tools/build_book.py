@@ -83,11 +83,12 @@ def typeset(root: Path, stage: Path) -> None:
     parts += sorted(p for p in (stage / "book" / "_static").rglob("*") if p.is_file())
     frame = hashlib.sha256(b"".join(path.read_bytes() for path in parts)).hexdigest()
     stamp = out / "frame"
-    # Sphinx would leave pages that are no longer made, and static files as they were where no page has changed
+    # Sphinx would leave pages that are no longer made, static files as they were where no page has changed, and half a
+    # page where it was killed: the stamp is away while it works
     if not (stamp.exists() and stamp.read_text() == frame):
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)
-        stamp.write_text(frame)
+    stamp.unlink(missing_ok=True)
     made = pages.commit_time(root)
     environment = os.environ | ({"SOURCE_DATE_EPOCH": made} if made else {})
     command = [Path(sys.executable).with_name("jupyter-book"), "build", stage, "--path-output", out]
@@ -97,6 +98,7 @@ def typeset(root: Path, stage: Path) -> None:
     if done.returncode or not (built / "index.html").exists():
         shutil.rmtree(out, ignore_errors=True)  # or the next build would not repeat the warnings
         raise SystemExit(f"{done.stdout[-6000:]}\njupyter-book failed; the pages in _build/html are those of before")
+    stamp.write_text(frame)
     new, html = root / "_build" / "html.new", root / "_build" / "html"
     shutil.rmtree(new, ignore_errors=True)
     shutil.copytree(built, new, ignore=shutil.ignore_patterns(".buildinfo"))
@@ -121,6 +123,9 @@ def main() -> None:
     for name in ("GTZAN_FEATURES", "GTZAN_AUDIO", "HELPERS_DATA", "HELPERS_CACHE"):  # notebooks run in another folder
         if os.environ.get(name):
             os.environ[name] = str(Path(os.environ[name]).expanduser().resolve())
+    if Path(os.environ.get("HELPERS_LABELS") or "-").is_file():
+        os.environ["HELPERS_LABELS"] = str(Path(os.environ["HELPERS_LABELS"]).resolve())
+    os.environ["HELPERS_PLAYLISTS"] = str(root / "_build" / "playlists")
     stage, stamp = root / "_build" / "stage", root / "_build" / "html.key"
     index = root / "_build" / "html" / "index.html"
     with contextlib.ExitStack() as stack:
@@ -130,11 +135,14 @@ def main() -> None:
             key = layout(root, stage, runs)
         except (NotebookFailed, ValueError, OSError) as error:
             raise SystemExit(str(error)) from None
-        if not (index.exists() and stamp.exists() and stamp.read_text() == key):
-            stamp.unlink(missing_ok=True)
-            print("typesetting", flush=True)
-            typeset(root, stage)
-            stamp.write_text(key)
+        try:
+            if not (index.exists() and stamp.exists() and stamp.read_text() == key):
+                stamp.unlink(missing_ok=True)
+                print("typesetting", flush=True)
+                typeset(root, stage)
+                stamp.write_text(key)
+        except OSError as error:
+            raise SystemExit(f"{error}; the notebooks that were run are kept: run the same command again") from None
     fresh = sum(run.fresh for run in runs)
     print(f"{index.relative_to(root)}: {fresh} of {len(runs)} notebooks run, {time.perf_counter() - start:.0f} s")
 

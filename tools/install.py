@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 UV = "uv==0.13.9"
 OLDEST = (3, 11, 5)
 # torch, this package, and something of each extra: what cannot be imported is not installed
-IMPORTS = "torch helpers librosa sentence_transformers distributed papermill jupyter_book pytest selenium hatchling"
+IMPORTS = "torch helpers librosa av sentence_transformers distributed papermill jupyter_book pytest selenium hatchling"
 REASONS = (  # (what the failing program said, what to do about it)
     (r"No space left|disk quota|os error 28", "the disk is full: about 3 GB are needed, 6 GB with CUDA; make room, or "
      "put the environment elsewhere with make VENV=/other/disk/venv"),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import yaml
 
+from helpers import escape
 from tools.run_notebooks import Run
 
 
@@ -32,7 +33,7 @@ def status(root: Path, runs: list[Run]) -> str:
             "|---|---|---|---:|---:|" + "---|" * (len(days) > 1)]
     for run in runs:
         used = run.parameters
-        data = Path(str(used["dataset"])).name
+        data = escape.markup(Path(str(used["dataset"])).name)
         rows.append(f"| [{titles[run.name]}](../notebooks/{run.name}) | {data} | {used['protocol']} "
                     f"| {used['seeds']} | {run.seconds:.0f} s |" + f" {run.date} |" * (len(days) > 1))
     when = f"Run on {days[0]}, built" if len(days) == 1 else "Built"

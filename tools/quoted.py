@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from helpers import datasets, inputs, lyrics, metrics, protocols, tables
+from helpers.pairing import grids, sentences
 from helpers.published import leakage, store
 from tools import measurements
 from tools.run_notebooks import Run
@@ -57,6 +58,26 @@ def published() -> dict[str, str]:
     return found | {slug("author", name): f"{value:g}" for name, value in facts.value.items()}
 
 
+def own_words() -> dict[str, str]:
+    """Of the songs with their own words, where their grids are published: `paired_verdict`, a sentence; for each
+    fusion, control and target `paired_<fusion>_<control>_<target>`, NMI with its interval, and `…_gain` of own words
+    over it (of own words over sound alone); `paired_probe_<input>_<target>` and its `…_gain` alike;
+    `paired_recall_<method>`."""
+    grid = {name: grids.stored(name) for name in ("fusions", "probes", "retrieval")}
+    if any(table is None for table in grid.values()):
+        return {}
+    found = {"paired_verdict": sentences.plain(grid["fusions"]), "paired_ways": str(grid["fusions"].fusion.nunique())}
+    rows = [(slug("paired", r.fusion, r.control, r.target), r)
+            for r in grid["fusions"].query("metric == 'nmi'").itertuples()]
+    rows += [(slug("paired probe", r.input, r.target), r) for r in grid["probes"].itertuples()]
+    for name, row in rows:
+        found[name] = f"{row.mean:.3f} {tables.range_cell(row.low, row.high)}"
+        found[name + "_gain"] = sentences.signed(row)
+    found |= {slug("paired recall", r.method, "shuffled" * ("shuffled" in r.pairs)): f"{r.recall:.1%}"
+              for r in grid["retrieval"].itertuples()}
+    return found
+
+
 def data() -> dict[str, str]:
     """Sizes of the embedded tables and of the bank of lyrics, and the share of variance its components keep."""
     segments, tracks, bank = datasets.load("gtzan-mini"), datasets.load("gtzan-mini-tracks"), lyrics.bank()
@@ -95,7 +116,7 @@ def _figure(value: object) -> str:
 def collect(root: Path, runs: list[Run]) -> dict[str, str]:
     """Every number that the pages in `root`/book quote. ValueError where two notebooks claim one name, and for a name
     that nobody printed, with the page that quotes it."""
-    found = paper() | published() | data() | measured()
+    found = paper() | published() | own_words() | data() | measured()
     found |= {
         "version": metadata.version("vae-music-clustering"),
         "planted_share": f"{inputs.SHARE:.0%}",

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from multiprocessing import get_context
@@ -47,11 +48,13 @@ class NotebookFailed(Exception):
 
 def surroundings(root: Path, dataset: str | None) -> str:
     """Hash of what any page may depend on beside its code: the data it may read, the lock and Python itself."""
-    total = hashlib.sha256(f"{sys.version}{os.environ.get('GTZAN_AUDIO')}".encode())  # a page plays what lies there
+    said = [os.environ.get(name) or "" for name in ("GTZAN_AUDIO", "HELPERS_LABELS", "HELPERS_LYRICS")]  # pages ask
+    total = hashlib.sha256(f"{sys.version}{said}".encode())
     for folder in dict.fromkeys((root / "data", Path(os.environ.get("HELPERS_DATA") or root / "data"))):
         read = [p for p in sorted(folder.rglob("*")) if p.is_file() and not p.is_relative_to(folder / "raw")]
         _digest(total, [*read, folder / "raw" / "lyrics_bank.npz"], folder)
-    own = [Path(given) for given in (os.environ.get("GTZAN_FEATURES"), dataset) if given]
+    given = (os.environ.get("GTZAN_FEATURES"), os.environ.get("HELPERS_LABELS"), dataset)
+    own = [Path(one) for one in given if one]
     _digest(total, [root / "requirements.lock", *own], root)
     if dataset and Path(dataset).is_dir():  # a folder of audio is large: names, sizes and times have to do
         found = [(str(p), p.stat()) for p in sorted(Path(dataset).rglob("*")) if p.is_file()]
@@ -180,7 +183,11 @@ def run_all(sources: list[Path], parameters: dict[str, str | int], root: Path, j
             if future.cancelled():
                 continue
             name, part, key, used = futures[future]
-            seconds, fault = future.result()
+            try:
+                seconds, fault = future.result()
+            except BrokenProcessPool:
+                seconds, fault = 0.0, ("its process ended without a word: is there memory enough, and may this user "
+                                       "read Python and the packages?")
             if fault:
                 if part.exists():
                     cache.write_atomically(failed / f"{name}.ipynb", partial(shutil.copyfile, part))

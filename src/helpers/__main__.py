@@ -1,7 +1,7 @@
 """Command line for the long jobs: `python -m helpers features|lyrics|cluster|audit|data|embedded --help`.
 
 What is finished is kept in the store (HELPERS_CACHE names its folder): an interrupted job goes on where it was. Exit
-codes: 0 done, 1 an input cannot be used (one sentence says why), 2 wrong usage, 3 done, but some files were left out.
+codes: 0 done, 1 an input cannot be used (one sentence says why), 2 wrong usage, 3 done, but something was left out.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +29,9 @@ app.add_typer(embedded, name="embedded")
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no summary.")]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes.")]
 Scheduler = Annotated[str | None, typer.Option(help="Address of a dask scheduler, e.g. tcp://host:8786.")]
+Labels = Annotated[str | None, typer.Option(
+    help="Where labels come from: folder, tags, none, or a table with genre and file; a choice is made where not given."
+)]  # fmt: skip
 LEFT_OUT = 3
 CPUS = os.cpu_count() or 1
 
@@ -46,39 +51,54 @@ def _save_csv(table, path: Path, **options) -> None:
     write_atomically(path, lambda p: table.to_csv(p, index=False, **options))
 
 
-def _extract(paths, genres, out: Path, segment, jobs, scheduler, quiet, report: Path) -> int:
-    """Extract a table to `out`, and write what was left out to `report`."""
-    from .corpus.fast_features import extract_table
+def _say(provenance, paths, report: Path, quiet: bool) -> int:
+    """Write the report, one row a file, where there are files; print what was found; returns the exit code."""
+    from .corpus import folders
+    from .escape import for_csv, printable
 
-    table, faults = extract_table(paths, segment=segment, n_jobs=jobs, client=_client(scheduler), quiet=quiet)
-    if genres:
-        table.insert(1, "genre", table["track_id"].map(genres))
-    _save_csv(table, out, float_format="%.9g")
-    if len(faults):
-        _save_csv(faults, report)
-    else:
-        report.unlink(missing_ok=True)
+    if paths:
+        _save_csv(for_csv(folders.report(provenance, paths)), report)
+    for sentence in folders.read_report(provenance) if not quiet else ():
+        typer.echo(printable(sentence), err=True)
+    return LEFT_OUT if provenance.get("faults") or provenance.get("rows") else 0
+
+
+def _extract(found, genres, out: Path, segment, jobs, scheduler, quiet, report: Path) -> int:
+    """Extract a table to `out`, and write what was found to `report`; `genres` makes labels of the tags."""
+    from .corpus import folders
+    from .corpus.fast_features import extract_all
+    from .escape import for_csv
+
+    made = extract_all(found.paths, segment=segment, n_jobs=jobs, client=_client(scheduler), quiet=quiet)
+    kept = {track: found.paths[track] for track in made.tags}
+    labels, sentence = genres(kept, tags=made.tags)
+    if labels:
+        made.table.insert(1, "genre", made.table["track_id"].map(labels))
+    _save_csv(for_csv(made.table), out, float_format="%.9g")
+    provenance = folders.summary(found, made) | {"paths": found.paths, "sentences": [sentence] * bool(sentence)}
+    code = _say(provenance, found.paths, report, quiet)
     if not quiet:
-        typer.echo(f"{out}: {len(table)} rows of {table['track_id'].nunique()} tracks")
-        if len(faults):
-            typer.echo(f"{report}: {len(faults)} files were left out")
-    return LEFT_OUT if len(faults) else 0
+        typer.echo(f"{out}: {len(made.table)} rows of {len(made.tags)} tracks; {report}: what was found")
+    return code
 
 
 @app.command(epilog="Example: python -m helpers features ~/Music --out music.csv --jobs 4")
 def features(
-    folder: Annotated[Path, typer.Argument(help="Folder of audio; sub-folders are genres when every file is in one.")],
+    folder: Annotated[Path, typer.Argument(help="Folder of audio.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Table to write.")] = Path("features.csv"),
     segment: Annotated[float | None, typer.Option(min=0.5, help="Cut tracks into segments, seconds.")] = None,
+    labels: Labels = None,
     jobs: Jobs = CPUS,
     scheduler: Scheduler = None,
     quiet: Quiet = False,
 ) -> None:
-    """Extract the 68 features of every file in a folder; an interrupted run goes on where it was."""
-    from .corpus.folders import find_audio, genres_from_folders
+    """Extract the 68 features of every file in a folder; an interrupted run goes on where it was. A report beside the
+    table names every file: used or left out, and why."""
+    from .corpus.folders import choose_labels, survey
 
-    paths, report = find_audio(folder), out.with_name(f"{out.stem}_faults.csv")
-    raise typer.Exit(_extract(paths, genres_from_folders(paths, folder), out, segment, jobs, scheduler, quiet, report))
+    found, report = survey(folder), out.with_name(f"{out.stem}_report.csv")
+    genres = partial(choose_labels, folder=folder, how=labels)
+    raise typer.Exit(_extract(found, genres, out, segment, jobs, scheduler, quiet, report))
 
 
 @app.command(
@@ -103,6 +123,20 @@ def lyrics(
     embedding.save_bank(made, out)
     if not quiet:
         typer.echo(f"{out}: {len(made.vectors)} vectors of {len(sample)} texts")
+    if sample.attrs["faults"]:  # a warning has named them
+        raise typer.Exit(LEFT_OUT)
+
+
+def _minutes(X, recipe) -> str:
+    """How long training will take, from two epochs on some of the rows; "" where it is soon done."""
+    from . import training
+
+    if len(X) < 5000:
+        return ""
+    few, began = X[:: len(X) // 1000], time.perf_counter()
+    training.fit(few, recipe.but(epochs=2, anneal="none"), 0, use_cache=False)
+    minutes = (time.perf_counter() - began) / 2 * recipe.epochs * len(X) / len(few) / 60
+    return f", {recipe.epochs} epochs: about {minutes:.0f} minutes, unless the store has it"
 
 
 @app.command(epilog="Example: python -m helpers cluster music.csv --clusters 8 --out playlists")
@@ -113,30 +147,56 @@ def cluster(
     protocol: Annotated[
         str, typer.Option(help="Whose recipe trains the VAE: written, released or controlled.")
     ] = "controlled",
+    labels: Labels = None,
+    lyrics: Annotated[str, typer.Option(
+        help="Use the folder's lyrics.csv: first (256 tokens of a text), windows (the mean of all pieces), or none."
+    )] = "none",
     seed: Annotated[int, typer.Option(help="Seed of training and clustering.")] = 0,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for tracks.csv and the playlists.")] = Path(
         "clusters"
     ),
     quiet: Quiet = False,
-) -> None:
-    """Train the VAE of phase 1 on a data set, cluster its latent space, write tracks.csv and a playlist per cluster."""
+) -> None:  # fmt: skip
+    """Train a VAE on a data set (that of phase 1 on sound; of phase 2 with --lyrics), cluster its latent space, write
+    tracks.csv, and for a folder of audio a playlist per cluster and report.csv."""
     import pandas as pd
 
     from . import clustering, inputs, protocols, training
-    from .corpus.folders import write_playlists
+    from .corpus import folders, playlists
+    from .escape import for_csv, printable
 
-    chosen, tracks = protocols.get(protocol), datasets.load(source)
-    if tracks.n < clusters:
-        raise ValueError(f"{tracks.name} has {tracks.n} rows, fewer than the {clusters} clusters asked for")
-    latent = training.fit(inputs.prepare(tracks, chosen, 1, seed).X, chosen.recipes["basic_vae"], seed).mu
-    labels = clustering.cluster(latent, method, n_clusters=clusters, seed=seed)
-    if paths := tracks.provenance.get("paths"):
-        write_playlists(labels, tracks.ids, paths, out)
-    else:
-        _save_csv(pd.DataFrame({"track_id": tracks.ids, "cluster": labels}), out / "tracks.csv")
+    chosen, own = protocols.get(protocol), Path(source).expanduser().is_dir()
+    if not own and (labels or lyrics != "none"):
+        raise ValueError("--labels and --lyrics are for a folder of audio; a table has its own labels")
+    options = {"labels": labels, "lyrics": lyrics, "quiet": quiet} if own else {}
+    tracks = datasets.load(source, **options)
+    distinct = len(tracks.features.drop_duplicates())
+    if distinct < clusters:
+        raise ValueError(f"{tracks.name} has {distinct} different rows, fewer than the {clusters} clusters asked for; "
+                         f"ask for fewer: --clusters {max(2, distinct // 3)}")  # fmt: skip
+    phase, recipe = (1, "basic_vae") if tracks.text is None or lyrics == "none" else (2, "enhanced_vae")
+    X = inputs.prepare(tracks, chosen, phase, seed).X
     if not quiet:
-        sizes = pd.Series(labels).value_counts().sort_index()
+        typer.echo(f"training on {tracks.n} rows{_minutes(X, chosen.recipes[recipe])}", err=True)
+    latent = training.fit(X, chosen.recipes[recipe], seed).mu
+    small = {"dbscan": {"min_samples": min(8, tracks.n // 2)}, "spectral": {"n_neighbors": min(10, tracks.n)},
+             "hdbscan": {"min_cluster_size": max(2, min(15, tracks.n // 2))}}  # fmt: skip
+    found = clustering.cluster(latent, method, n_clusters=clusters, seed=seed, **small.get(method, {}))
+    if paths := tracks.provenance.get("paths"):
+        tags = tracks.provenance.get("tags", {})
+        words = dict(zip(tracks.ids, tracks.genres)) if tracks.genres is not None else {
+            i: tags.get(i, {}).get("genre") or tags.get(i, {}).get("artist", "") for i in tracks.ids
+        }  # fmt: skip
+        playlists.write(found, tracks.ids, paths, out, space=latent, words=words)
+    else:
+        _save_csv(for_csv(pd.DataFrame({"track_id": tracks.ids, "cluster": found})), out / "tracks.csv")
+    code = _say(tracks.provenance, paths, out / "report.csv", quiet)
+    if not quiet:
+        sizes = pd.Series(found).value_counts().sort_index()
+        for sentence in folders.read_clusters(found, tracks.ids, tracks.provenance):
+            typer.echo(printable(sentence), err=True)
         typer.echo(f"{out}: {tracks.n} tracks; " + ", ".join(f"{k}: {n}" for k, n in sizes.items()))
+    raise typer.Exit(code)
 
 
 @app.command(epilog="Example: python -m helpers audit songs.csv --labels genre --groups artist --html audit.html")
@@ -172,6 +232,8 @@ def data(
     quiet: Quiet = False,
 ) -> None:
     """Make data/gtzan.csv from the full GTZAN (yours, or Kaggle's); a larger bank of lyrics where GENIUS is given."""
+    from .corpus.folders import Found
+
     raw, out = datasets.data_dir() / "raw", datasets.data_dir() / "gtzan.csv"
     tracks = acquire.find_gtzan(acquire.locate("gtzan", gtzan, raw))
     problems = acquire.verify(tracks)
@@ -180,7 +242,8 @@ def data(
     if len(problems) > 20:
         typer.echo(f"… and {len(problems) - 20} more", err=True)
     genres = {track: track.split(".")[0] for track in tracks}
-    code = _extract(tracks, genres, out, None, jobs, None, quiet, raw / "gtzan_faults.csv")
+    found, report = Found(tracks), raw / "gtzan_report.csv"
+    code = _extract(found, lambda kept, tags: (genres, ""), out, None, jobs, None, quiet, report)
     if genius:
         lyrics(acquire.locate("genius", genius, raw), raw / "lyrics_bank.npz", None, "en", 1000, 0, None, quiet)
     raise typer.Exit(code)
@@ -220,6 +283,18 @@ def embedded_sentences() -> None:
     from .corpus import embedding
 
     embedding.build_sentences(datasets.data_dir() / "sentences.npz")
+
+
+@embedded.command("paired", epilog="Example: python -m helpers embedded paired ~/paired")
+def embedded_paired(
+    folder: Annotated[Path, typer.Argument(help="Folder with tracks.csv, features.csv and lyrics.npz; audio/ if any.")],
+) -> None:
+    """data/paired.npz: songs with their own words; made again from the audio that is there, it must agree."""
+    from .corpus import paired
+
+    typer.echo(f"{paired.build(folder)}: written")
+    for row in paired.agreement(folder).itertuples():
+        typer.echo(f"{row.block}: {row.songs} songs, largest difference {row.difference:.2g}")
 
 
 def main(arguments: list[str] | None = None) -> int:

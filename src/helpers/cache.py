@@ -67,9 +67,7 @@ def key(function: Callable | str, *arguments: Any) -> str:
     names any other."""
     code = source_digest(function) if isinstance(function, str) else code_digest(function)
     total = hashlib.sha256(code.encode() + repr(_versions()).encode())
-    total.update(b"<tuple>")
-    for argument in arguments:
-        _feed(total, argument)
+    _feed(total, arguments)
     return total.hexdigest()[:40]
 
 
@@ -99,7 +97,7 @@ def _feed(total, value: Any) -> None:
     elif isinstance(value, (list, tuple, set, frozenset)):
         for part in value if isinstance(value, (list, tuple)) else sorted(value, key=repr):
             _feed(total, part)
-            if isinstance(part, (list, tuple, Mapping)):
+            if isinstance(part, (list, tuple, set, frozenset, Mapping)):
                 total.update(b"</>")  # [[1], 2] is not [[1, 2]]
     elif isinstance(value, (str, bytes, int, float, complex, np.generic, PurePath, range, type(None))):
         total.update(repr(value).encode())

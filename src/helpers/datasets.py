@@ -12,10 +12,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from . import schema
 from .features import FEATURES
 
 EMBEDDED = {"gtzan-mini": "gtzan_mini_segments.csv", "gtzan-mini-tracks": "gtzan_mini_tracks.csv"}
-NAMES = (*EMBEDDED, "gtzan", "demo")
+PAIRED, FACTS = "paired.npz", ("year", "danceability", "energy", "valence")
+NAMES = (*EMBEDDED, "paired", "gtzan", "demo")
 
 
 @dataclass(frozen=True)
@@ -23,10 +25,10 @@ class Tracks:
     """A set of tracks (or segments of tracks): named blocks of features, and labels when there are any.
 
     `ids` (n,) str are unique; `groups` (n,) str name what belongs together, the track of a segment, the artist of a
-    track where artists are known; `blocks` maps "audio", and "text" where tracks have words of their own, to tables
-    (n, any number of columns) float64 indexed by `ids`; `labels` maps names to (n,) str arrays, and `scored` names the
-    one that pages score, the first by default; `start_s` (n,) seconds or None; `provenance` says where the numbers come
-    from."""
+    track where artists are known; `blocks` maps "audio", and "text" where tracks have words of their own, to tables (n,
+    any number of columns) float64 indexed by `ids`; `labels` maps names to (n,) str arrays, "" where unknown, and
+    `scored` names the one that pages score, the first by default; `start_s` (n,) seconds or None; `provenance` says
+    where the numbers come from."""
 
     name: str
     ids: np.ndarray
@@ -97,19 +99,21 @@ def data_dir() -> Path:
     return checkout if (checkout / EMBEDDED["gtzan-mini"]).exists() else here / "_data"
 
 
-def load(name: str) -> Tracks:
-    """Load a set of tracks.
+def load(name: str, **options) -> Tracks:
+    """Load a set of tracks; `options`, for a folder of audio alone, are those of `corpus.folders.load_folder`.
 
     `name` is "gtzan-mini" (1000 three-second segments of 100 real tracks), "gtzan-mini-tracks" (those 100 tracks),
-    "gtzan" (the user's full collection: `data/gtzan.csv` or `$GTZAN_FEATURES`), "demo" (synthetic), the path of a
-    feature table (.csv), or of a folder of audio.
-    Raises FileNotFoundError for a missing name or table, ValueError for a table that cannot be used."""
+    "paired" (1000 songs with their own words), "gtzan" (the user's full collection: `data/gtzan.csv` or
+    `$GTZAN_FEATURES`), "demo" (synthetic), the path of a feature table (.csv), or of a folder of audio. Raises
+    FileNotFoundError for a missing name or table, ValueError for a table that cannot be used."""
     name = str(name)
     if name in EMBEDDED:
         path = data_dir() / EMBEDDED[name]
         if not path.exists():
             raise FileNotFoundError(f"{path}: the embedded table is missing; reinstall the package or set HELPERS_DATA")
         return read_table(path, name)
+    if name == "paired":
+        return _paired(data_dir() / PAIRED)
     if name == "gtzan":
         path = Path(os.environ.get("GTZAN_FEATURES") or data_dir() / "gtzan.csv")
         if not path.exists():
@@ -127,16 +131,41 @@ def load(name: str) -> Tracks:
     if path.is_dir():
         from .corpus.folders import load_folder
 
-        return _of_your_own(load_folder(path))
-    if path.suffix.lower() == ".csv" and path.exists():
+        return _of_your_own(load_folder(path, **options))
+    if path.suffix.lower() in (".csv", ".tsv") and path.exists():
         return _of_your_own(read_table(path, path.stem))
     if path.exists():
         raise ValueError(f"{path}: neither a folder of audio nor a .csv feature table")
     raise FileNotFoundError(f"no data set {name!r}: choose one of {', '.join(NAMES)}, a folder of audio, a .csv table")
 
 
+def _paired(path: Path) -> Tracks:
+    """The songs with their own words: blocks audio (68) and text (384, MiniLM), and "facts", numbers that describe a
+    song (year; danceability, energy and valence in [0, 1], by Spotify); artists are the groups."""
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: the embedded table is missing; reinstall the package or set HELPERS_DATA")
+    with np.load(path) as stored:
+        found = {name: values.astype(str) if values.dtype.kind == "S" else values for name, values in stored.items()}
+    index = pd.Index(found["track_id"], name="id")
+    blocks = {"audio": pd.DataFrame(found["features"].astype(float), index, list(FEATURES)),
+              "text": pd.DataFrame(found["vectors"].astype(float), index).add_prefix("text_"),
+              "facts": pd.DataFrame({name: found[name].astype(float) for name in FACTS}, index)}  # fmt: skip
+    labels = {name: found[name] for name in ("genius_tag", "msd_genre", "language")}
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Tracks("paired", found["track_id"], found["artist"], blocks, labels, provenance={
+        "n": len(index), "source": path.name, "sha256": sha256})  # fmt: skip
+
+
 def _of_your_own(tracks: Tracks) -> Tracks:
-    """The same tracks, told apart by name from the data sets that this book knows."""
+    """The same tracks, told apart by name from the data sets that this book knows; equal rows share a group."""
+    if "doubles" not in tracks.provenance:
+        values = pd.util.hash_pandas_object(tracks.features, index=False).reset_index(drop=True)
+        twice = values[values.duplicated(keep=False)]
+        alike = pd.Series(tracks.groups)[twice.index].groupby(twice).agg(lambda group: tuple(dict.fromkeys(group)))
+        doubles = [list(group) for group in dict.fromkeys(alike) if len(group) > 1]
+        first = {group: together[0] for together in reversed(doubles) for group in together}
+        groups = np.array([first.get(group, group) for group in tracks.groups])
+        tracks = replace(tracks, groups=groups, provenance=tracks.provenance | {"doubles": doubles})
     return replace(tracks, name=f"{tracks.name} (yours)") if tracks.name in NAMES else tracks
 
 
@@ -146,16 +175,13 @@ def read_table(path: str | Path, name: str | None = None) -> Tracks:
     `genre`, where there is one, is the label that pages score, else the first column of words; `artist` or `group` says
     which rows belong together; rows with `start_s` (seconds) are segments: they are named `<track_id>.s<number>` and
     share their track's group. The book's own tables have the 68 columns of `FEATURES`; any other columns will do.
-    Raises ValueError, naming the file and the column or row, for a table without track_id or without numbers, for only
-    a part of the 68, for ids that occur twice, values that are not finite numbers, or no rows."""
+    Rows that cannot be used (no track_id, a value that is no finite number, a repeated row) are left out, and named in
+    the provenance. Raises ValueError, naming the file and the column or row, for a table without track_id or without
+    numbers, for only a part of the 68, for ids that occur twice, for more bad rows than good ones, or no rows."""
     path = Path(path)
-    try:
-        # "NA" and "None" are names as good as others
-        table = pd.read_csv(path, dtype={"track_id": str, "genre": str}, keep_default_na=False, na_values=[""])
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: not a readable UTF-8 table of comma-separated values ({error})") from None
+    table, faults = schema.read(path)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    return from_table(table, name or path.stem, source=path.name, sha256=sha256)
+    return from_table(table, name or path.stem, source=path.name, sha256=sha256, faults=faults)
 
 
 GROUPS = ("group", "artist")  # columns that say which rows belong together
@@ -173,44 +199,42 @@ def from_table(table: pd.DataFrame, name: str, *, text: pd.DataFrame | None = No
                          f"{', '.join(map(str, list(table)[:5]))} …")  # fmt: skip
     if table.empty:
         raise ValueError(f"{name}: the table has no rows")
-    given = [c for c in table if c not in ("track_id", "genre", "start_s", *GROUPS)]
-    ours = [c for c in FEATURES if c in table]
-    if len(FEATURES) // 2 < len(ours) < len(FEATURES):  # fewer: names that a foreign table happens to share
-        missing = [c for c in FEATURES if c not in table]
+    missing = [c for c in FEATURES if c not in table]
+    if 0 < len(missing) < len(FEATURES) // 2:  # more: names that a foreign table happens to share
         raise ValueError(f"{name}: {len(missing)} of the 68 features are missing: {', '.join(missing[:5])}"
                          f"{f' and {len(missing) - 5} more' * (len(missing) > 5)}")  # fmt: skip
-    numeric = [c for c in given if pd.api.types.is_numeric_dtype(table[c])]
-    numbers = list(FEATURES) if len(ours) == len(FEATURES) else numeric
-    words = [c for c in given if c not in numbers and c not in numeric]
+    n_given = len(table)
+    table, numbers, keep, faults = schema.tidy(table, name, FEATURES)
     if not numbers:
         raise ValueError(f"{name}: the table has no columns of numbers")
-    features = table[numbers].apply(pd.to_numeric, errors="coerce").astype("float64").reset_index(drop=True)
-    bad = np.argwhere(~np.isfinite(features.to_numpy()))
-    if len(bad):
-        row, column = bad[0]
-        raise ValueError(
-            f"{name}: {len(bad)} values are not finite numbers, the first in row {row + 1} "
-            f"({table['track_id'].iloc[row]}), column {numbers[column]}; mend or drop these rows"
-        )
+    if len(table) > 1 and (table[numbers].nunique() == 1).all():
+        raise ValueError(f"{name}: all {len(table)} rows hold the same numbers, so there is nothing to cluster")
     tracks = table["track_id"].to_numpy(str)
     start = table["start_s"].to_numpy(float) if "start_s" in table else None
     ids = tracks
     if start is not None:
         number = table.groupby("track_id")["start_s"].rank(method="first").astype(int) - 1
         ids = np.array([f"{g}.s{i:02d}" for g, i in zip(tracks, number, strict=True)])
-    if len(set(ids)) < len(ids):
-        twice = pd.Series(ids)[pd.Series(ids).duplicated()].iloc[0]
-        raise ValueError(f"{name}: track_id {twice!r} occurs more than once")
-    labels = {}
+    labels, sentences = {}, list(provenance.pop("sentences", []))
+    words = [c for c in table if c not in ("track_id", "genre", "start_s", *GROUPS, *numbers)
+             and not pd.api.types.is_numeric_dtype(table[c])]  # fmt: skip
     for label in ["genre"] * ("genre" in table) + words:
         if table[label].isna().any():
             row = int(table[label].isna().to_numpy().argmax())
             raise ValueError(
-                f"{name}: row {row + 1} ({tracks[row]}) has no {label}; give each row one or drop the column"
+                f"{name}: row {keep[row] + 1} ({tracks[row]}) has no {label}; give each row one or drop the column"
             )
-        if table[label].nunique() > 1:  # a label with one value says nothing
-            labels[label] = table[label].to_numpy(str)
+        values, others = schema.one_spelling(table[label].astype(str))
+        sentences += [f"Other spellings of {label}: {', '.join(others)}."] * bool(others)
+        if values.nunique() > 1:  # a label with one value says nothing
+            labels[label] = values.to_numpy(str)
     groups = next((table[c].fillna(table["track_id"]).to_numpy(str) for c in GROUPS if c in table), tracks)
     index = pd.Index(ids, name="id")
-    blocks = {"audio": features.set_axis(index)} | ({} if text is None else {"text": text.set_axis(index)})
-    return Tracks(name, ids, groups, blocks, labels, None, start, {"n": len(ids), **provenance})
+    blocks = {"audio": table[numbers].set_axis(index)}
+    if text is not None:
+        blocks["text"] = text.iloc[keep].set_axis(index)
+    said: dict = {"faults": [list(fault) for fault in (*provenance.pop("faults", ()), *faults)]}
+    if said["faults"] and "paths" not in provenance:
+        said |= {"found": n_given + len(said["faults"]) - len(faults)}
+    return Tracks(name, ids, groups, blocks, labels, None, start,
+                  {"n": len(ids), **provenance, **said, "sentences": sentences})  # fmt: skip

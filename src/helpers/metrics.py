@@ -286,11 +286,15 @@ def _interval(
     found = sum(sign * column for sign, column in zip(signs, one, strict=True))
     point = sum(sign * whole.mean() for sign, (whole, _) in zip(signs, sides, strict=True))
     low, high = np.nanquantile(found - np.nanmean(found), [(1 - level) / 2, (1 + level) / 2])
-    spread = [(whole.var(ddof=1) / len(whole), len(whole) - 1) for whole, _ in sides if len(whole) > 1]
-    error = sum(part for part, _ in spread)
-    if of == "mean" and error > 0:  # Welch 1947: the seeds are a sample, too
-        wide = stats.t.ppf((1 + level) / 2, error**2 / sum(part**2 / df for part, df in spread)) * np.sqrt(error)
-        low, high = -np.hypot(low, wide), np.hypot(high, wide)
+    within, rough, z = 0.0, 0.0, stats.norm.ppf((1 + level) / 2)
+    for whole, drawn in sides if of == "mean" else ():
+        if (n := len(whole)) > 1:  # the seeds are a sample, too; the luck of single tracks is in the resamples already
+            luck = (np.nanvar(drawn, 0).mean() - np.nanvar(drawn.mean(1))) / (n - 1)
+            within += max(whole.var(ddof=1) / n - luck, 0.0)
+            rough += (whole.var(ddof=1) / n) ** 2 / (n - 1)
+    if rough > 0:  # Satterthwaite 1946: few seeds tell their spread roughly, which widens the whole
+        wide = stats.t.ppf((1 + level) / 2, (np.nanvar(found) + within) ** 2 / rough) / z
+        low, high = -wide * np.hypot(low, z * np.sqrt(within)), wide * np.hypot(high, z * np.sqrt(within))
     return float(point), float(point + low), float(point + high)
 
 
@@ -302,9 +306,10 @@ def bootstrap(
 
     `labels`: one labelling (n,) per seed, noise (-1) left out; `groups` (n,) names the unit that is drawn (default:
     each row on its own). `of` says what the interval is of: the "mean" over seeds, that is the method, where the t
-    interval of the seeds' mean joins that of the tracks (with one seed, the tracks alone); or one "run", whose seed is
-    drawn with the tracks. NMI of a resample is biased upwards a little, so the interval is shifted by the difference
-    between the score and the resamples' mean. bench/intervals.py measures its coverage."""
+    interval of the seeds' mean joins that of the tracks (with one seed, the tracks alone), and what both hold, the
+    luck of single tracks, counts once; or one "run", whose seed is drawn with the tracks. NMI of a resample is biased
+    upwards a little, so the interval is shifted by the difference between the score and the resamples' mean.
+    bench/intervals.py measures its coverage."""
     return _interval([_resampled(genres, labels, groups, metric, n_resamples, seed)], of, seed, level)[1:]
 
 

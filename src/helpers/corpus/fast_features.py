@@ -10,19 +10,22 @@ Used for every table of tracks (page "Data"), and live on page "From sound to nu
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache, partial
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import cache
+from ..escape import printable
 from ..features import BLOCKS, FEATURES, HOP, N_FFT, SR
-from .audio import SECONDS, load_audio, resample
-from .long_jobs import printable, run
+from . import doubles
+from .audio import SECONDS, decoders, read_sound, resample
+from .long_jobs import run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +41,11 @@ def extract(y: np.ndarray, sr: int = SR) -> np.ndarray:
     Source: Karim (2026), section 3; definitions of librosa 0.11 (McFee et al. 2015).
     Used on page "From sound to numbers".
     """
+    return _extract(y, sr)[0]
+
+
+def _extract(y: np.ndarray, sr: int = SR) -> tuple[np.ndarray, np.ndarray]:
+    """The 68 features of a clip, and its fingerprint (`doubles.fingerprint`)."""
     y = np.asarray(y)
     if y.ndim != 1:
         raise ValueError(f"audio must be mono, of shape (n_samples,), not {y.shape}")
@@ -48,7 +56,7 @@ def extract(y: np.ndarray, sr: int = SR) -> np.ndarray:
         raise ValueError(f"the audio lasts {len(y) / SR:.3f} s, shorter than one frame of {N_FFT / SR:.3f} s")
 
     power, mel, shape, peaks, valleys, pitch, height = _analyse(y)
-    log_mel = _decibel(mel)
+    printed, log_mel = doubles.fingerprint(mel), _decibel(mel)
     mfcc = log_mel @ _dct_basis()
     chroma = power @ _chroma_filters(_tuning(pitch, height)).T
     chroma /= np.maximum(chroma.max(axis=1, keepdims=True), np.finfo(np.float32).tiny)
@@ -62,7 +70,7 @@ def extract(y: np.ndarray, sr: int = SR) -> np.ndarray:
         else:
             out[BLOCKS[block]] = np.stack([mean, values.std(axis=0, dtype=np.float64)], axis=1).ravel()
     out[BLOCKS["tempo"]] = _tempo(_onset_envelope(log_mel))
-    return out
+    return out, printed
 
 
 def _analyse(y: np.ndarray):
@@ -210,21 +218,44 @@ def _tempo(envelope: np.ndarray) -> float:
     return float(bpm[np.argmax(np.log1p(1e6 * tempogram) + prior)])
 
 
+@dataclass(frozen=True)
+class Extracted:
+    """What `extract_all` found: `table` and `faults` (see `extract_table`); `remarks`, (track_id, phrase) of each file
+    that is used though something is odd; `tags` {track_id: {tag: text}}; `doubles`, groups of tracks that are one
+    recording."""
+
+    table: pd.DataFrame
+    faults: pd.DataFrame
+    remarks: list[tuple[str, str]]
+    tags: dict[str, dict[str, str]]
+    doubles: list[list[str]]
+
+
 def extract_file(path: str | Path, segment: float | None = None, duration: float | None = SECONDS) -> np.ndarray:
     """Features of a file: one row, or one for each `segment` seconds, led by its start.
 
     Returns rows (n, 69) float64, `[start_s, 68 values]`.  A last segment shorter than half of `segment` is left out.
+    Raises ValueError, naming the file, for one that cannot be used.
     """
-    y, sr = load_audio(path, duration)
-    if segment is None:
-        return np.array([[0.0, *extract(y, sr)]])
-    step = round(segment * sr)
+    return _examine(path, segment, duration)["rows"]
+
+
+def _examine(path: str | Path, segment: float | None, duration: float | None) -> dict[str, np.ndarray]:
+    """All that is kept of a file: rows (n, 69), fingerprint (m,), remarks and tags (JSON)."""
+    sound = read_sound(path, duration)
+    y, step = sound.y, len(sound.y) if segment is None else round(segment * SR)
     count = max(1, int(len(y) / step + 0.5))
-    return np.array([[i * segment, *extract(y[i * step : (i + 1) * step], sr)] for i in range(count)])
+    try:
+        parts = [_extract(y[i * step : (i + 1) * step]) for i in range(count)]
+    except ValueError as error:
+        raise ValueError(f"{printable(Path(path).name)}: {error}") from None
+    rows = [[i * (segment or 0.0), *values] for i, (values, _) in enumerate(parts)]
+    told = json.dumps({"remarks": sound.remarks, "tags": sound.tags})
+    return {"rows": np.array(rows), "print": np.concatenate([bits for _, bits in parts]), "told": np.array(told)}
 
 
 def extract_table(
-    paths: Mapping[str, str | Path],
+    paths: Mapping[str, str | Path] | Iterable[str | Path],
     *,
     segment: float | None = None,
     duration: float | None = SECONDS,
@@ -234,38 +265,60 @@ def extract_table(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Features of many files, in parallel, resumable.
 
-    `paths` maps track ids to files.  Every finished file is stored under its path, size and time of change: an
-    interrupted run goes on from there, a changed sound file is computed again.  `segment` and `duration` are in
-    seconds.  `n_jobs` processes (joblib), or a dask.distributed `client`, whose workers must see the same files.
+    `paths` maps track ids to files, or is a list of files, which are called by their path.  Every finished file is
+    stored under its path, size and time of change: an interrupted run goes on from there, a changed sound file is
+    computed again.  `segment` and `duration` are in seconds.  `n_jobs` processes (joblib), or a dask.distributed
+    `client`, whose workers must see the same files.
     Returns `(table, faults)`: `track_id`, `start_s` when there are segments, the 68 columns, in the order of `paths`;
     and `track_id`, `path`, `reason` of each file that was left out.  The bytes do not depend on who computed what.
     Raises ValueError when no file could be used, OSError when the store is full.
     """
-    import pandas as pd
-    import soundfile as sf
+    found = extract_all(paths, segment=segment, duration=duration, n_jobs=n_jobs, client=client, quiet=quiet)
+    return found.table, found.faults
 
-    if not paths:
+
+def extract_all(
+    paths: Mapping[str, str | Path] | Iterable[str | Path],
+    *,
+    segment: float | None = None,
+    duration: float | None = SECONDS,
+    n_jobs: int = 1,
+    client=None,
+    quiet: bool = False,
+) -> Extracted:
+    """`extract_table`, and what else the files told: remarks, tags, doubles."""
+    import pandas as pd
+
+    files: Mapping[str, str | Path] = paths if isinstance(paths, Mapping) else {printable(p): p for p in paths}
+    if not files:
         raise ValueError("no audio files to extract features from")
-    decoders = (sf.__libsndfile_version__, metadata.version("soxr"), metadata.version("librosa"))
+    versions = decoders()
     done, failed = run(
         partial(_extract_files, segment=segment, duration=duration),
-        {track: str(path) for track, path in paths.items()},
-        {track: cache.key(extract_file, _stamp(path), segment, duration, decoders) for track, path in paths.items()},
+        {track: str(path) for track, path in files.items()},
+        {track: cache.key(_examine, _stamp(path), segment, duration, versions) for track, path in files.items()},
         n_jobs=n_jobs, client=client, title="features", unit="track", quiet=quiet,
     )  # fmt: skip
     rows = [[track, *row] for track in done for row in done[track]["rows"]]
     table = pd.DataFrame(rows, columns=["track_id", "start_s", *FEATURES])
     faults = pd.DataFrame(
-        [[track, printable(paths[track]), reason] for track, reason in failed.items()],
+        [[track, printable(files[track]), reason] for track, reason in failed.items()],
         columns=["track_id", "path", "reason"],
     )
     if table.empty:
-        raise ValueError(f"none of the {len(paths)} files could be used; the first: {faults['reason'].iloc[0]}")
-    return (table if segment else table.drop(columns="start_s")), faults
+        raise ValueError(f"none of the {len(files)} files could be used; the first: {faults['reason'].iloc[0]}")
+    told = {track: json.loads(str(kept["told"])) for track, kept in done.items()}
+    return Extracted(
+        table if segment else table.drop(columns="start_s"),
+        faults,
+        [(track, remark) for track, kept in told.items() for remark in kept["remarks"]],
+        {track: kept["tags"] for track, kept in told.items()},
+        doubles.find({track: kept["print"] for track, kept in done.items()}),
+    )
 
 
 def _extract_files(paths: list[str], segment: float | None, duration: float | None) -> list[dict[str, np.ndarray]]:
-    return [{"rows": extract_file(path, segment, duration)} for path in paths]
+    return [_examine(path, segment, duration) for path in paths]
 
 
 def _stamp(path: str | Path) -> tuple[Any, ...]:

@@ -1,6 +1,6 @@
-"""Folders of audio: finding tracks, the reader's own music as a data set, and playlists of the clusters found in it.
+"""Folders of audio: finding every file, labels and groups for them, and the reader's own music as a data set.
 
-Used by `datasets.load("path/to/music")`, and by page "Audio baseline" for playlists; page "Run it yourself" says how.
+Used by `datasets.load("path/to/music")`; page "Run it yourself" says how.
 """
 
 from __future__ import annotations
@@ -8,187 +8,368 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping
-from functools import partial
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
-from ..cache import write_atomically
-from .long_jobs import printable
+from ..escape import printable
+from .audio import NEEDED
 
 if TYPE_CHECKING:
     from ..datasets import Tracks
+    from .fast_features import Extracted
 
 log = logging.getLogger("helpers")
 
 AUDIO = (".wav", ".au", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff")
-FOREIGN = (".m4a", ".aac", ".wma", ".mp4", ".ape", ".wv")  # audio that libsndfile does not read: named, not passed over
-LYRICS_TABLES = ("lyrics.csv", "lyrics.tsv")
+SOUND = frozenset(AUDIO) | frozenset(
+    ".wave .snd .fla .spx .mp2 .mp1 .mpga .aifc .caf .w64 .rf64 .m4a .m4b .m4p .m4r .mp4 .m4v .aac .adts .wma .asf "
+    ".webm .weba .mka .ape .wv .mpc .mpp .tta .ac3 .eac3 .dts .amr .3gp .3g2 .ra .rm .dsf .dff .shn .tak .voc .8svx"
+    "".split()
+)
+UNFINISHED = (".part", ".crdownload", ".download", ".partial", ".opdownload", ".!ut")  # half a download
+HEADS = (b"fLaC", b"OggS", b"ID3", b"caff", b"MAC ", b"wvpk", b"MPCK", b"MP+", b"TTA1", b".snd", b"#!AMR", b"\xff\xfb",
+         b"\xff\xf3", b"\xff\xfa")  # fmt: skip
+DISORDER = {"compilations", "various artists", "unknown artist", "itunes", "itunes media", "downloads", "music"}
+TAGGED = 0.9  # share of the tracks that must have a genre tag for tags to be taken unasked
+ARTISTS = 10  # fewer artists than that leave no intervals: tracks are drawn one by one then
 
 
-def find_audio(folder: str | Path) -> dict[str, Path]:
-    """Every sound file below a folder, hidden ones aside: `{path below the folder, without ending: path}`, sorted.
+@dataclass
+class Found:
+    """What lies in a folder: `paths` {track id: sound file}; `faults`, (name, reason) of what cannot be opened;
+    `passed`, how many files of which ending are no sound."""
 
-    Two files that differ only in their ending keep it in their name.  Formats that cannot be decoded here are listed
-    too, so that a fault report names them.  Raises FileNotFoundError, PermissionError, or ValueError without any file.
+    paths: dict[str, Path] = field(default_factory=dict)
+    faults: list[tuple[str, str]] = field(default_factory=list)
+    passed: Counter[str] = field(default_factory=Counter)
+
+
+def survey(folder: str | Path) -> Found:
+    """Every sound file below a folder, known by its ending or its first bytes, and what is there beside them.
+
+    A track's id is its path below the folder, without ending; they are sorted.
+    Links to folders are followed, each folder once.  Files whose ids would be equal keep their ending in it, or get a
+    number.  Raises FileNotFoundError, PermissionError for the folder itself, or ValueError without any sound.
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: no such folder")
+        raise FileNotFoundError(f"{printable(folder)}: no such folder")
+    found = Found()
+    sounds: list[Path] = []
+    seen: set[str] = set()
+    linked: list[Path] = []
+    waiting = [folder]  # links come last, so that a folder is found at its own place
+    while waiting or linked:
+        here = (waiting or linked).pop()
+        real = os.path.realpath(here)
+        if real in seen:
+            continue
+        seen.add(real)
+        try:
+            entries = list(os.scandir(here))
+        except OSError as error:
+            if here == folder:
+                raise
+            found.faults.append((printable(here.relative_to(folder)), f"the folder cannot be read ({error.strerror})"))
+            continue
+        for entry in entries:
+            path = here / entry.name
+            ending = path.suffix.lower().strip()
+            if entry.name.startswith(".") and not entry.name.startswith(".."):  # "...And So On" is a title
+                found.passed["hidden"] += 1
+            elif path.is_dir():
+                (linked if entry.is_symlink() else waiting).append(path)
+            elif not path.is_file():
+                why = "a link to nothing" if entry.is_symlink() else "not a file"
+                found.faults.append((printable(path.relative_to(folder)), why))
+            elif ending in UNFINISHED:
+                found.faults.append((printable(path.relative_to(folder)), "an unfinished download"))
+            elif ending in SOUND or _sounds(path):
+                sounds.append(path)
+            else:
+                found.passed[ending or "no ending"] += 1
+    if not sounds:
+        others = ", ".join(f"{n} {printable(ending)}" for ending, n in found.passed.most_common(5))
+        raise ValueError(
+            f"{printable(folder)}: no audio in this folder ({', '.join(AUDIO)}, …)"
+            + f"; it has {others}" * bool(others)
+        )
+    found.paths = _named(sorted(sounds), folder)
+    found.faults.sort()
+    return found
 
-    def refuse(error: OSError) -> None:  # a folder that must not be read: the walk alone would pass over it
-        raise error
 
-    found = sorted(
-        Path(root, name)
-        for root, _, names in os.walk(folder, onerror=refuse)
-        for name in names
-        if name.lower().endswith(AUDIO + FOREIGN)
-        and not any(p[0] == "." for p in Path(root, name).relative_to(folder).parts)
+def find_audio(folder: str | Path) -> dict[str, Path]:
+    """The sound files of `survey`."""
+    return survey(folder).paths
+
+
+def _sounds(path: Path) -> bool:
+    """Whether a file with another ending, or none, begins as sound does."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(12)
+    except OSError:
+        return False
+    kind = head[8:12] if head[:4] in (b"RIFF", b"FORM") or head[4:8] == b"ftyp" else b""
+    return head.startswith(HEADS) or kind in (b"WAVE", b"AIFF", b"AIFC", b"M4A ", b"M4B ")
+
+
+def _named(sounds: list[Path], folder: Path) -> dict[str, Path]:
+    whole = [printable(path.relative_to(folder).as_posix()) for path in sounds]
+    stems = [printable(path.relative_to(folder).with_suffix("").as_posix()) for path in sounds]
+    count = Counter(stems)
+    count.update(set(whole) - set(stems))
+    paths: dict[str, Path] = {}
+    for stem, name, path in zip(stems, whole, sounds, strict=True):
+        wanted = stem if count[stem] == 1 else name
+        number, track = 1, wanted
+        while track in paths:  # names that differ only in bytes that no text can show
+            number += 1
+            track = f"{wanted} ({number})"
+        paths[track] = path
+    return paths
+
+
+def from_folders(paths: Mapping[str, Path], folder: Path) -> dict[str, str]:
+    """The first sub-folder that tells tracks apart, {track: its name}; "" for a track outside of any."""
+    parts = {track: path.relative_to(folder).parts[:-1] for track, path in paths.items()}
+    while all(parts.values()) and len({p[0] for p in parts.values()}) == 1:
+        parts = {track: p[1:] for track, p in parts.items()}
+    return {track: printable(p[0]) if p else "" for track, p in parts.items()}
+
+
+def choose_labels(
+    paths: Mapping[str, Path], folder: Path, tags: Mapping[str, Mapping[str, str]], how: str | None = None
+) -> tuple[dict[str, str], str]:
+    """The genre of each track, {track: genre} (empty: no labels), and a sentence that says where it comes from.
+
+    `how` is "folder", "tags", "none", or a table with `genre` and `file`. Unasked, sub-folders are genres unless they
+    look like something else: numbers, artists, or folders that hold folders themselves; then genre tags are taken,
+    where nearly all tracks have one, or nothing. Raises ValueError for tags that are not there, OSError for a table
+    that cannot be opened."""
+    by_folder = from_folders(paths, folder)
+    tagged = {track: tags.get(track, {}).get("genre", "").strip() for track in paths}
+    if how == "none":
+        return {}, "No labels, as asked."
+    if how == "folder":
+        return _filled(by_folder, "outside"), "Labels: the names of the sub-folders, as asked."
+    if how == "tags":
+        if not any(tagged.values()):
+            raise ValueError(
+                f"{printable(folder)}: no file has a genre tag" + ("" if any(tags.values()) else f" ({NEEDED})")
+            )
+        return _filled(
+            tagged, "untagged"
+        ), f"Labels: the genre tags in the files, as asked; {_missing(tagged)} have none."
+    if how:
+        from .joined import read_labels
+
+        given, rows = read_labels(paths, how, tags)
+        said = f"Labels: from {printable(Path(how).name)}; {len(paths) - len(given)} tracks have none"
+        if rows.faults:
+            line, why = rows.faults[0]
+            said += f"; {len(rows.faults)} of its rows could not be used, the first: line {line}, {why}"
+        return _filled({track: given.get(track, "") for track in paths}, "unlabelled"), f"{said}."
+    doubt = _doubt(by_folder, paths, folder, tags)
+    if not doubt:
+        return by_folder, "Labels: the names of the sub-folders."
+    if _missing(tagged) <= (1 - TAGGED) * len(paths) and len(set(tagged.values())) > 1:
+        return _filled(
+            tagged, "untagged"
+        ), f"Labels: the genre tags in the files, since {doubt}; {_missing(tagged)} have none."
+    return (
+        {},
+        f"No labels: {doubt}. Labels can be chosen: folder, tags, or a table (`--labels`, or `make book LABELS=`).",
     )
-    if not found:
-        raise ValueError(f"{folder}: no audio in this folder ({', '.join(AUDIO)})")
-    stems = [printable(p.relative_to(folder).with_suffix("").as_posix()) for p in found]
-    shared = {stem for stem, n in Counter(stems).items() if n > 1}
-    return {
-        (printable(p.relative_to(folder).as_posix()) if s in shared else s): p
-        for s, p in zip(stems, found, strict=True)
-    }
 
 
-def genres_from_folders(paths: Mapping[str, Path], folder: Path) -> dict[str, str] | None:
-    """The genre of each track: the name of its sub-folder, when every track is in one and there are several, not each
-    with a single track."""
-    genres = {track: printable(path.relative_to(folder).parts[0]) for track, path in paths.items()}
-    nested = all(len(path.relative_to(folder).parts) > 1 for path in paths.values())
-    sizes = Counter(genres.values())
-    return genres if nested and len(sizes) > 1 and max(sizes.values()) > 1 else None
+def _missing(labels: Mapping[str, str]) -> int:
+    return sum(not label for label in labels.values())
 
 
-def load_folder(folder: str | Path, *, n_jobs: int | None = None, client=None, quiet: bool = False) -> Tracks:
-    """A folder of audio as a data set: features of every file that decodes, genres from sub-folders when there are any.
+def _filled(labels: dict[str, str], word: str) -> dict[str, str]:
+    return {track: label or word for track, label in labels.items()}
 
-    Finished tracks are stored, so that the second call only reads what is new or changed.  A `lyrics.csv` in
-    the folder is joined (see `join_lyrics`).  The provenance lists the files that were left out and why.
+
+def _doubt(
+    names: Mapping[str, str], paths: Mapping[str, Path], folder: Path, tags: Mapping[str, Mapping[str, str]]
+) -> str:
+    """Why sub-folders are not taken for genres; "" where they may be."""
+    sizes = Counter(names.values())
+    if not all(names.values()):
+        return f"{sizes['']} of {len(names)} files lie in no sub-folder"
+    if len(sizes) < 2 or max(sizes.values()) < 2:
+        return "there are no sub-folders that hold several tracks" if len(sizes) > 1 else "there is one sub-folder"
+    if all(name.strip().isdigit() for name in sizes):
+        return "the sub-folders are numbers"
+    if odd := sorted(name for name in sizes if name.casefold() in DISORDER):
+        return f"a sub-folder is called {odd[0]}"
+    same = agree = known = 0
+    for track, name in names.items():
+        own = {tag: text.casefold() for tag, text in tags.get(track, {}).items()}
+        artists = {own[tag] for tag in ("artist", "album_artist") if own.get(tag)}
+        known += bool(artists)
+        same += any(name.casefold().startswith(artist) for artist in artists)
+        agree += bool(own.get("genre")) and own["genre"] == name.casefold()
+    if known and same > known / 2:
+        return "the sub-folders are called like the artists"
+    deep = sum(len(path.relative_to(folder).parts) for path in paths.values()) / len(paths)
+    shallow = min(len(path.relative_to(folder).parts) for path in paths.values())
+    if deep >= shallow + 0.5 or _below(names, paths, folder) > len(paths) / 2:
+        return "" if agree > len(paths) / 2 else "the sub-folders hold folders themselves, as artists hold albums"
+    return ""
+
+
+def _below(names: Mapping[str, str], paths: Mapping[str, Path], folder: Path) -> int:
+    """How many tracks lie in a folder inside of the one that names them."""
+    return sum(printable(path.parent.name) != names[track] for track, path in paths.items())
+
+
+def load_folder(
+    folder: str | Path, *, labels: str | None = None, lyrics: str | None = None, n_jobs: int | None = None, client=None,
+    quiet: bool = False,
+) -> Tracks:  # fmt: skip
+    """A folder of audio as a data set: features of every file that decodes, labels, lyrics where there are any.
+
+    Finished tracks are stored, so that the second call only reads what is new or changed.  `labels` is that of
+    `choose_labels` (default: $HELPERS_LABELS); `lyrics`, "first", "windows" or "none", says how a `lyrics.csv` in the
+    folder is read (`joined.read_lyrics`; default: $HELPERS_LYRICS, else "first").  Tracks of one artist share a group
+    where tags name ten artists or more, and so do doubles.  The provenance holds what `report` and `read_report` say.
     Raises ValueError when there is no audio or none that decodes.
     """
     from ..datasets import from_table
-    from .fast_features import extract_table
+    from .fast_features import extract_all
+    from .joined import read_lyrics
 
     folder = Path(folder).expanduser().resolve()
-    paths = find_audio(folder)
-    n_jobs = n_jobs or max(1, min(os.cpu_count() or 1, len(paths) // 50))  # starting a process costs 3 s
-    table, faults = extract_table(paths, n_jobs=n_jobs, client=client, quiet=quiet)
-    kept = {t: paths[t] for t in table["track_id"]}
-    genres = genres_from_folders(kept, folder)
+    found = survey(folder)
+    n_jobs = n_jobs or max(1, min(os.cpu_count() or 1, len(found.paths) // 50))  # starting a process costs 3 s
+    made = extract_all(found.paths, n_jobs=n_jobs, client=client, quiet=quiet)
+    table, kept = made.table, {t: found.paths[t] for t in made.table["track_id"]}
+    genres, said = choose_labels(kept, folder, made.tags, labels or os.environ.get("HELPERS_LABELS") or None)
     if genres:
         table.insert(1, "genre", table["track_id"].map(genres))
-    text, note = None, f"{len(faults)} of {len(paths)} files left out" if len(faults) else ""
-    words = next((folder / name for name in LYRICS_TABLES if (folder / name).is_file()), None)
-    if words is not None:
-        text = join_lyrics(kept, words)
-        known = int(text.notna().all(axis=1).sum())
-        text = text.fillna(text.mean())  # a track without lyrics sits in the middle: its text says nothing
-        note += f"; lyrics for {known} of {len(text)} tracks, the mean vector for the rest"
+    text, note, sentences = (
+        None,
+        f"{len(made.faults)} of {len(found.paths)} files left out" if len(made.faults) else "",
+        [said],
+    )
+    how = lyrics or os.environ.get("HELPERS_LYRICS") or "first"
+    if how not in ("first", "windows", "none"):
+        raise ValueError(f"lyrics={how!r}: choose first, windows or none")
+    words = next((folder / name for name in ("lyrics.csv", "lyrics.tsv") if (folder / name).is_file()), None)
+    told: dict[str, Any] = {}
+    if words is not None and how != "none":
+        own = read_lyrics(kept, words, made.tags, windows=how == "windows", quiet=quiet)
+        text = own.vectors.fillna(
+            own.vectors.mean()
+        )  # a track without lyrics sits in the middle: its text says nothing
+        text = text if text.notna().all(axis=None) else None
+        note += "; " + "; ".join(own.said)
+        sentences += [f"Words: {'; '.join(own.said)}."]
+        spoken = Counter(filter(None, own.language.values()))
+        if spoken:
+            sentences.append(
+                "Languages of the words: " + ", ".join(f"{code} {n}" for code, n in spoken.most_common()) + "."
+            )
+        told = {"language": own.language, "rows": [[f"{words.name}, line {line}", why] for line, why in own.faults]}
     digest = hashlib.sha256(pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes()).hexdigest()
-    return from_table(
-        table, folder.name, text=text, source=folder.name, sha256=digest, note=note.strip("; "),
-        faults=faults[["track_id", "reason"]].values.tolist(), paths={t: str(p) for t, p in kept.items()},
+    tracks = from_table(
+        table, printable(folder.name), text=text, source=printable(folder.name), sha256=digest, note=note.strip("; "),
+        paths={t: str(p) for t, p in kept.items()}, **summary(found, made), sentences=sentences, **told,
     )  # fmt: skip
+    tracks = replace(tracks, groups=_groups(made))
+    if told and len(set(told["language"].values())) > 1 and tracks.labels:
+        language = np.array([told["language"].get(i) or "none" for i in tracks.ids])
+        tracks = replace(tracks, labels=tracks.labels | {"language": language})
+    return tracks
 
 
-def join_lyrics(paths: Mapping[str, Path], table: str | Path) -> pd.DataFrame:
-    """Embed the lyrics of tracks from a table with `lyrics` and either `file`, or `title` and `artist`.
-
-    `file` is compared with the track's path or file name, with or without ending; title and artist with the tags in the
-    file, or with a file name "Artist - Title".  Case, punctuation and white space do not count.
-    Returns (n, 384) float64 indexed like `paths`, rows of NaN where there are no lyrics.
-    Raises ValueError for a table that cannot be read, without the columns, or that matches no track.
-    """
-    from .embedding import DIMS, embed
-
-    table = Path(table)
-    try:
-        rows = pd.read_csv(table, sep="\t" if table.suffix == ".tsv" else ",", dtype=str, keep_default_na=False)
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise ValueError(f"{table}: not a readable UTF-8 table ({error})") from None
-    by_file = "file" in rows
-    missing = [c for c in ("lyrics", *(() if by_file else ("title", "artist"))) if c not in rows]
-    if missing:
-        raise ValueError(f"{table}: column {missing[0]!r} is missing; lyrics, and file or title and artist, are needed")
-    texts: dict[str, str] = {}
-    for row in rows.to_dict("records"):
-        if row["lyrics"].strip():
-            texts[_plain(Path(row["file"]).name if by_file else f"{row['artist']} - {row['title']}")] = row["lyrics"]
-            if by_file:
-                texts[_plain(row["file"])] = row["lyrics"]
-    found: dict[str, str] = {}
-    alike = Counter(_plain(path.stem) for path in paths.values())
-    for track, path in paths.items():
-        if by_file:  # the path below the folder first; a bare name only where no other track has it
-            names = [f"{track}{path.suffix}", track] + [path.name, path.stem] * (alike[_plain(path.stem)] == 1)
-        else:
-            names = [_tags(path) or path.stem, path.stem]
-        hit = next((texts[_plain(n)] for n in names if _plain(n) in texts), None)
-        if hit is not None:
-            found[track] = hit.strip()
-    if not found:
-        raise ValueError(f"{table}: none of its {len(rows)} rows belongs to a track of this folder")
-    out = pd.DataFrame(np.nan, index=pd.Index(list(paths), name="id"), columns=[f"text_{i:03d}" for i in range(DIMS)])
-    out.loc[list(found)] = embed(list(found.values()), quiet=True)
-    return out
+def _groups(made: Extracted) -> np.ndarray:
+    """(n,) the artist of each track where tags name enough of them, else the track; doubles are one."""
+    ids = made.table["track_id"].tolist()
+    artists = {track: own["artist"] for track, own in made.tags.items() if own.get("artist")}
+    groups = {i: artists.get(i, i) if len(set(artists.values())) >= ARTISTS else i for i in ids}
+    for group in made.doubles:
+        merged = {groups[i] for i in group}
+        groups = {i: groups[group[0]] if g in merged else g for i, g in groups.items()}
+    return np.array([groups[i] for i in ids])
 
 
-def _plain(name: str) -> str:
-    return re.sub(r"[\W_]+", " ", unicodedata.normalize("NFKC", name).casefold()).strip()
+def summary(found: Found, made: Extracted) -> dict[str, Any]:
+    """What a report is made of, for the provenance of a data set."""
+    faults = made.faults[["track_id", "reason"]].values.tolist() + [list(fault) for fault in found.faults]
+    return {
+        "found": len(found.paths) + len(found.faults), "faults": faults, "remarks": [list(r) for r in made.remarks],
+        "doubles": made.doubles, "passed": dict(found.passed), "tags": made.tags,
+    }  # fmt: skip
 
 
-def _tags(path: Path) -> str | None:
-    import soundfile as sf
+def report(provenance: Mapping[str, Any], paths: Mapping[str, str | Path] | Mapping[str, Path]) -> pd.DataFrame:
+    """One row for every file: track_id, path, used, what is said of it, the first of the recordings that are the same,
+    artist, title and genre tag."""
+    remarks: dict[str, list[str]] = {}
+    for track, said in provenance.get("remarks", []):
+        remarks.setdefault(track, []).append(said)
+    same = {track: group[0] for group in provenance.get("doubles", []) for track in group[1:]}
+    left = dict(map(tuple, provenance.get("faults", [])))
+    rows = [
+        {"track_id": track, "path": printable(paths.get(track, "")), "used": track not in left,
+         "said": left.get(track) or "; ".join(remarks.get(track, [])), "same_as": same.get(track, ""),
+         **{tag: provenance.get("tags", {}).get(track, {}).get(tag, "") for tag in ("artist", "title", "genre")}}
+        for track in [*paths, *(name for name in left if name not in paths)]
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
 
-    try:
-        with sf.SoundFile(os.fsencode(path) if os.name == "posix" else str(path)) as sound:
-            tags = sound.copy_metadata()
-    except sf.LibsndfileError:
-        return None
-    return f"{tags['artist']} - {tags['title']}" if {"artist", "title"} <= set(tags) else None
+
+def read_report(provenance: Mapping[str, Any], most: int = 20) -> list[str]:
+    """What was found in a folder or a table, in sentences: used, left out and why, odd, doubles, labels, words. Of long
+    lists `most` are named. The sentences hold names as they are: escape them where they go."""
+
+    def some(items: list[str]) -> str:
+        return "; ".join(items[:most]) + (f"; and {len(items) - most} more" if len(items) > most else "")
+
+    faults, remarks = provenance.get("faults", []), provenance.get("remarks", [])
+    doubles, rows, passed = provenance.get("doubles", []), provenance.get("rows", []), provenance.get("passed", {})
+    said = []
+    if "found" in provenance:
+        what = "files" if "paths" in provenance else "rows"
+        said.append(
+            f"Found {provenance['found']} {what}, used {provenance['found'] - len(faults)}, left out {len(faults)}."
+        )
+    if passed:
+        said.append(
+            "Not sound, by their ending: " + ", ".join(f"{printable(e)} {n}" for e, n in sorted(passed.items())) + "."
+        )
+    if faults:
+        said.append(f"Left out: {some([f'{name} ({reason})' for name, reason in faults])}.")
+    if missing := sum(NEEDED in reason for _, reason in faults):
+        said.append(f"{missing} of them need a decoder that is not here; {NEEDED}.")
+    if remarks:
+        said.append(f"Used, though odd: {some([f'{name} ({remark})' for name, remark in remarks])}.")
+    if doubles:
+        alike = some([" = ".join(group) for group in doubles])
+        said.append(f"{len(doubles)} recordings are there more than once and are drawn together in intervals: {alike}.")
+    if rows:
+        said.append(f"Rows that could not be used: {some([f'{place}: {reason}' for place, reason in rows])}.")
+    return said + list(provenance.get("sentences", []))
 
 
-def write_playlists(
-    labels: ArrayLike, ids: ArrayLike, paths: Mapping[str, str | Path], folder: str | Path
-) -> list[Path]:
-    """One .m3u8 playlist (extended M3U, UTF-8) per cluster, largest cluster first, noise (-1) last, and a table.
-
-    `labels` (n,) and `ids` (n,) belong together; `paths` maps ids to sound files.  Writes `cluster_<label>.m3u8`,
-    `noise.m3u8` and `tracks.csv` (track_id, cluster, path) into `folder`; returns the playlists.
-    Raises ValueError when a track has no path or lengths differ.
-    """
-    labels, ids = np.asarray(labels), np.asarray(ids, dtype=str)
-    if labels.shape != ids.shape:
-        raise ValueError(f"{len(labels)} labels for {len(ids)} tracks")
-    lost = [i for i in ids if i not in paths]
-    if lost:
-        raise ValueError(f"no sound file is known for {lost[0]!r}: playlists need a data set loaded from a folder")
-    folder = Path(folder)
-    values, counts = np.unique(labels, return_counts=True)
-    order = sorted(zip(values, counts, strict=True), key=lambda vc: (vc[0] < 0, -vc[1], vc[0]))
-    written = []
-    for value, _ in order:
-        name = "noise" if value < 0 else f"cluster_{value:02d}"
-        lines = ["#EXTM3U", f"#PLAYLIST:{name}"]
-        for i in ids[labels == value]:
-            lines += [f"#EXTINF:-1,{i}", os.path.abspath(paths[i])]
-        text = ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape")
-        written.append(write_atomically(folder / f"{name}.m3u8", partial(Path.write_bytes, data=text)))
-    for old in {*folder.glob("cluster_*.m3u8"), folder / "noise.m3u8"} - set(written):  # of an earlier clustering
-        old.unlink(missing_ok=True)
-    table = pd.DataFrame({"track_id": ids, "cluster": labels, "path": [printable(paths[i]) for i in ids]})
-    write_atomically(folder / "tracks.csv", lambda p: table.to_csv(p, index=False))
-    return written
+def read_clusters(labels: np.ndarray, ids: np.ndarray, provenance: Mapping[str, Any]) -> list[str]:
+    """A sentence for each cluster that says little: of one track, or of tracks that are all odd. labels, ids (n,)."""
+    odd = dict(map(tuple, provenance.get("remarks", [])))
+    said = []
+    for label in sorted(set(labels[labels >= 0].tolist())):
+        members = ids[labels == label].tolist()
+        if len(members) == 1 or all(i in odd for i in members):
+            why = f" ({odd[members[0]]})" if members[0] in odd else ""
+            more = f" and {len(members) - 1} more that are odd" * (len(members) > 1)
+            said.append(f"Cluster {label} says little: it holds {members[0]}{why}{more}.")
+    return said

@@ -40,24 +40,71 @@ def scan(
     A row's place in the draw is a hash of its id and `seed`, so the sample does not depend on order or chunk size, and
     a larger `per_tag` extends it.  Memory holds the sample and a few chunks, whatever the size of the file.
     Returns (n, 6) `COLUMNS`, sorted by tag and place in the draw.
-    Raises FileNotFoundError, or ValueError for a missing column, a tag that does not occur, text that is not UTF-8 or
-    broken quotes.  Sampling: the k smallest of uniform random keys (Vitter 1985, section 1).
+    Rows of a .csv that are no UTF-8, or have too many or too few fields, are left out and named in a warning, and as
+    (line, reason) in the result's `attrs["faults"]`.
+    Raises FileNotFoundError, or ValueError for a missing column or a tag that does not occur.
+    Sampling: the k smallest of uniform random keys (Vitter 1985, section 1).
     """
     import polars as pl
-    from tqdm import tqdm
 
     if per_tag < 1:
         raise ValueError(f"per_tag={per_tag}: take at least 1 text of each tag")
     path = Path(path)
     table = _open(path)
+    faults: list[tuple[int, str]] = []
+    try:
+        every_column = pl.QueryOptFlags(projection_pushdown=False)  # or a row with too many fields is shifted unseen
+        chunks = _wanted(table, tags, language).collect_batches(
+            engine="streaming", maintain_order=False, chunk_size=CHUNK, optimizations=every_column
+        )
+        drawn = _draw(chunks, per_tag, seed, quiet)
+    except pl.exceptions.PolarsError as error:
+        if path.suffix.lower() != ".csv":
+            raise ValueError(f"{path}: cannot be read to the end ({_first_line(error)})") from None
+        log.warning("%s: some rows are not well formed; it is read again, row by row", path)
+        well = (_wanted(chunk.lazy(), tags, language).collect() for chunk in _row_by_row(path, faults))
+        drawn = _draw(well, per_tag, seed, quiet)
+    if faults:
+        first = "; ".join(f"line {line}: {why}" for line, why in faults[:5])
+        log.warning("%s: %d rows are left out: %s%s", path, len(faults), first, " …" * (len(faults) > 5))
+    missing = [t for t in tags or () if t not in drawn]
+    if missing or not drawn:
+        seen = _tags(table) if not faults else []
+        what = f"no texts of the tag {missing[0]!r}" if missing else "no texts are left"
+        where = f" in language {language!r}" if language is not None else ""
+        known = f"; the tags of the table are {', '.join(seen[:20])}" if seen else ""
+        if faults:
+            known += f"; {len(faults)} rows could not be read, the first: line {faults[0][0]}, {faults[0][1]}"
+        raise ValueError(f"{path}: {what}{where}{known}")
+    found = pd.DataFrame([row[1:] for tag in sorted(drawn) for row in drawn[tag]], columns=list(COLUMNS))
+    found.attrs["faults"] = faults
+    return found
+
+
+def _wanted(table: pl.LazyFrame, tags: Sequence[str] | None, language: str | None) -> pl.LazyFrame:
+    import polars as pl
+
     wanted = table.filter(pl.col("tag").is_not_null())
     if tags is not None:
         wanted = wanted.filter(pl.col("tag").is_in(list(tags)))
     if language is not None:
         wanted = wanted.filter(pl.col("language") == language)
-    drawn: dict[str, list[tuple]] = {}  # tag: [(place, id, title, ...)], sorted, at most per_tag
+    return wanted
+
+
+def _tags(table: pl.LazyFrame) -> list[str]:
+    found = table.select("tag").unique().collect(engine="streaming")["tag"].drop_nulls().sort().to_list()
+    return list(map(str, found))
+
+
+def _draw(chunks: Iterator[pl.DataFrame], per_tag: int, seed: int, quiet: bool) -> dict[str, list[tuple]]:
+    """{tag: [(place, id, title, ...)]}, sorted, at most `per_tag` of each."""
+    import polars as pl
+    from tqdm import tqdm
+
+    drawn: dict[str, list[tuple]] = {}
     with tqdm(desc="lyrics", unit="row", unit_scale=True, disable=hidden(quiet)) as bar:
-        for chunk in _chunks(wanted, path):
+        for chunk in chunks:
             bar.update(len(chunk))
             places = _places(chunk["id"], seed)
             last = {tag: found[-1][0] for tag, found in drawn.items() if len(found) == per_tag}
@@ -70,13 +117,7 @@ def scan(
                     fresh.setdefault(row[COLUMNS.index("tag")], []).append((place, *row))
             for tag, found in fresh.items():
                 drawn[tag] = sorted(drawn.get(tag, []) + found)[:per_tag]
-    missing = [t for t in tags or () if t not in drawn]
-    if missing or not drawn:
-        seen = table.select("tag").unique().collect(engine="streaming")["tag"].drop_nulls().sort().to_list()
-        what = f"no texts of the tag {missing[0]!r}" if missing else "no texts are left"
-        where = f" in language {language!r}" if language is not None else ""
-        raise ValueError(f"{path}: {what}{where}; the tags of the table are {', '.join(map(str, seen[:20]))}")
-    return pd.DataFrame([row[1:] for tag in sorted(drawn) for row in drawn[tag]], columns=list(COLUMNS))
+    return drawn
 
 
 def _open(path: Path) -> pl.LazyFrame:
@@ -103,15 +144,26 @@ def _open(path: Path) -> pl.LazyFrame:
     return table.select(pl.col(c).cast(pl.String) for c in COLUMNS)
 
 
-def _chunks(table: pl.LazyFrame, path: Path) -> Iterator[pl.DataFrame]:
+def _row_by_row(path: Path, faults: list[tuple[int, str]]) -> Iterator[pl.DataFrame]:
+    """The well-formed rows of a .csv, in chunks; (line, what is wrong) of the others goes to `faults`."""
     import polars as pl
 
-    try:
-        yield from table.collect_batches(engine="streaming", maintain_order=False, chunk_size=CHUNK)
-    except pl.exceptions.PolarsError as error:
-        raise ValueError(
-            f"{path}: cannot be read to the end ({_first_line(error)}); it must be UTF-8 with balanced quotes"
-        ) from None
+    from .joined import each_row
+
+    names: list[str] = []
+    rows: list[dict[str, str]] = []
+    with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        for line, row, why in each_row(file, ","):
+            if not names:
+                names = row
+            elif why or len(row) != len(names):
+                faults.append((line, why or f"{len(row)} fields instead of {len(names)}"))
+            else:
+                rows.append({c: v for c, v in zip(names, row, strict=True) if c in COLUMNS})
+            if len(rows) == CHUNK:
+                yield pl.DataFrame(rows, schema=dict.fromkeys(COLUMNS, pl.String))
+                rows = []
+    yield pl.DataFrame(rows, schema=dict.fromkeys(COLUMNS, pl.String))
 
 
 def _first_line(error: Exception) -> str:

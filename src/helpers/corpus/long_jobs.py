@@ -10,12 +10,12 @@ import hashlib
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .. import cache
+from ..escape import printable
 
 log = logging.getLogger("helpers")
 
@@ -62,7 +62,7 @@ def run(
                 if fault is not None and not leave_out:
                     raise RuntimeError(f"{title} failed: {fault}; what was finished is kept, run it again")
                 if fault is not None:
-                    log.warning("left out %s", fault)
+                    log.info("left out %s", fault)
                     results = [{"fault": np.array(fault)}] * len(names)
                 made = {keys[name]: result for name, result in zip(names, results, strict=True)}
                 found.update(made)
@@ -79,11 +79,6 @@ def hidden(quiet: bool) -> bool:
     """Whether a progress bar stays away: asked for, or by the environment variable TQDM_DISABLE, which tqdm itself only
     reads where nothing is asked for."""
     return quiet or bool(os.environ.get("TQDM_DISABLE"))
-
-
-def printable(name: str | Path) -> str:
-    """A file name as text: bytes that are no UTF-8 (old discs, Latin-1) become escapes, which every table can hold."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _guarded(function: Callable, names: list[str], items: list) -> tuple[list[str], Any, str | None, bool]:

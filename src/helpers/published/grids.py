@@ -157,9 +157,8 @@ def run(
     """Compute what is missing of the grid of `dataset`, merge it into its folder (`store.folder_of`), and return that.
 
     `filtered` is a folder with the fault-filtered lists of Kereliuk, Sturm & Larsen 2015, if you have them; `only`
-    takes the runs whose name begins so, "collapse" and "multiverse" among them; with `compute` False only what the
-    store holds is merged.
-    """
+    takes the runs whose name begins so, "collapse", "multiverse" and, of songs with words, "own_words" among them; with
+    `compute` False only what the store holds is merged. """
     tracks = load(dataset)
     folder = store.folder_of(tracks)
     wanted = units(tracks, range(seeds), filtered, only)
@@ -176,6 +175,8 @@ def run(
         if title.startswith(tuple(only or [""])):
             grid = import_module(".multiverse" if title == "multiverse" else "..collapse.grids", __package__)
             tabulate(grid, title, tracks, folder, seeds, n_jobs)
+    if compute and tracks.text is not None and "own_words".startswith(tuple(only or [""])):
+        import_module("..pairing.grids", __package__).publish(replace(tracks, provenance={}), folder, seeds, n_jobs)
     return folder
 
 

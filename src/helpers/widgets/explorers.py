@@ -56,7 +56,12 @@ def _legend(genres: np.ndarray | None) -> str:
 
 def _neighbours(points: np.ndarray, ids: np.ndarray, k: int = 3) -> list[str]:
     near = NearestNeighbors(n_neighbors=min(k + 1, len(points))).fit(points).kneighbors(return_distance=False)
-    return [", ".join(ids[row[row != i][:k]]) for i, row in enumerate(near)]
+    return [html.escape(", ".join(ids[row[row != i][:k]])) for i, row in enumerate(near)]
+
+
+def _hover(ids: np.ndarray, genres: np.ndarray | None) -> list[str]:
+    shown = genres if genres is not None else [""] * len(ids)
+    return [f"{html.escape(str(i))}<br>genre {html.escape(str(g))}" for i, g in zip(ids, shown, strict=True)]
 
 
 def _colour_numbers(labels: np.ndarray) -> list[float]:
@@ -103,7 +108,7 @@ def latent_explorer(
     near = _neighbours(points, ids)
     shown = genres if genres is not None else np.full(len(ids), "–")
     text = [
-        f"{i}<br>genre {g}<br>cluster {'noise' if c == -1 else c}<br>near {n}"
+        f"{html.escape(str(i))}<br>genre {html.escape(str(g))}<br>cluster {'noise' if c == -1 else c}<br>near {n}"
         for i, g, c, n in zip(ids, shown, labels, near, strict=True)
     ]
     choices = {
@@ -139,7 +144,7 @@ def eps_explorer(
         words = f"{title}<br>eps {value:.2f}: k = {k}, noise {1 - kept.mean():.0%}{score}"
         moved = {"marker.color": [_colour_numbers(found)]}
         steps.append({"label": f"{value:.2f}", "method": "update", "args": [moved, {"title.text": words}]})
-    text = [f"{i}<br>genre {g}" for i, g in zip(ids, genres if genres is not None else [""] * len(ids), strict=True)]
+    text = _hover(ids, genres)
     figure = go.Figure(_points(points, text, _colour_numbers(labels[start])))
     figure.update_traces(marker=_scale([NOISE, *CLUSTER_COLOURS]))
     slider = {"active": start, "steps": steps, "currentvalue": {"prefix": "eps "}, "pad": {"t": 30}}
@@ -161,7 +166,7 @@ def beta_explorer(
         codes, palette = _genre_colours(genres)
         choices = {"genre": (lambda at: codes, palette)} | choices
     figure = go.Figure()
-    text = [f"{i}<br>genre {g}" for i, g in zip(ids, genres if genres is not None else [""] * len(ids), strict=True)]
+    text = _hover(ids, genres)
     for number, (colours, palette) in enumerate(choices.values()):
         trace = _points(maps[start], text, colours(start))
         figure.add_trace(trace.update(visible=number == 0, marker=_scale(palette)))

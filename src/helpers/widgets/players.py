@@ -173,6 +173,9 @@ def _track(tracks: Tracks, position: int, paths: Mapping[str, Path]) -> str:
     said = html.escape(name if tracks.genres is None else f"{name} ({tracks.genres[position]})")
     if name not in paths:
         return said
-    y, sr = load_audio(paths[name])
+    try:
+        y, sr = load_audio(paths[name])
+    except (OSError, ValueError):  # a file that has gone since its features were taken
+        return said
     start = max(0, (len(y) - round(SECONDS * sr)) // 2)
     return f"{said}<br>{player(y[start : start + round(SECONDS * sr)], name, sr)}"

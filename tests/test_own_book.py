@@ -1,0 +1,115 @@
+"""Pages of the book on a folder of hostile names, typeset as the book is: the names are seen, and nothing runs."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import jupytext
+import matplotlib
+import nbformat
+import pytest
+import yaml
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+
+from helpers import escape, plots
+from helpers.protocols import PROTOCOLS
+from tests import own_collection
+from tests.conftest import ROOT
+from tools import pages, run_notebooks
+
+PAGES = ("01_audio_baseline", "02_hybrid_features", "03_advanced_vaes", "05_leakage", "08_sound")
+MUSIC = "<img src=x onerror=alert(3)> | {{ title }} $x$"
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory):
+    """{page: its HTML}: the cells of the pages run in this process, with small networks, then typeset by Sphinx."""
+    place = tmp_path_factory.mktemp("book")
+    music = own_collection.Collection(place / MUSIC)
+    own_collection.hostile(music, seconds=1.0)
+    music.raw("=cmd/<b>broken.wav", b"no sound")
+    small = {name: recipe.but(hidden=(8,), latent=3, epochs=2, anneal="none") for name, recipe in
+             PROTOCOLS["controlled"].recipes.items()}  # fmt: skip
+    (place / "pages").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"HELPERS_CACHE": "cache", "HELPERS_PLAYLISTS": "playlists"}.items():
+            patch.setenv(name, str(place / value))
+        patch.setenv("HELPERS_LABELS", "folder")
+        patch.setenv("LOKY_MAX_CPU_COUNT", "1")
+        patch.setattr(plots, "use_style", lambda: matplotlib.use("Agg"))
+        patch.setitem(PROTOCOLS, "controlled", replace(PROTOCOLS["controlled"], recipes=small))
+        for page in PAGES:
+            nbformat.write(executed(page, str(place / MUSIC)), place / "pages" / f"{page}.ipynb")
+    run = run_notebooks.Run(
+        PAGES[0], "", {"dataset": str(place / MUSIC), "protocol": "controlled", "seeds": 1}, 1.0, "", True
+    )
+    (place / "pages" / "status.md").write_text("# Status\n\n" + pages.status(ROOT, [run]))
+    (place / "pages" / "index.md").write_text("# Book\n\n```{toctree}\n" + "\n".join([*PAGES, "status"]) + "\n```\n")
+    parse = yaml.safe_load((ROOT / "_config.yml").read_text()).get("parse", {})
+    (place / "pages" / "conf.py").write_text(
+        f"extensions = ['myst_nb']\nnb_execution_mode = 'off'\nmyst_substitutions = {{'title': 'SUBSTITUTED'}}\n"
+        f"myst_enable_extensions = {parse.get('myst_enable_extensions', ['dollarmath', 'substitution', 'linkify'])!r}\n"
+        "suppress_warnings = ['myst', 'mystnb', 'image', 'ref', 'toc']\n"
+    )
+    command = [sys.executable, "-m", "sphinx", "-q", "-b", "html", str(place / "pages"), str(place / "html")]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return {page: (place / "html" / f"{page}.html").read_text() for page in [*PAGES, "status"]}
+
+
+def executed(page: str, dataset: str) -> nbformat.NotebookNode:
+    """The notebook with what its cells give, run in this process."""
+    notebook = jupytext.read(ROOT / "notebooks" / f"{page}.py")
+    shell = InteractiveShell()
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags", ())
+        if cell.cell_type != "code" or "colab" in tags:
+            continue
+        with capture_output():
+            found = shell.run_cell(cell.source)
+        found.raise_error()
+        if found.result is not None:
+            data, _ = shell.display_formatter.format(found.result)
+            cell.outputs = [nbformat.v4.new_output("display_data", data=data)]
+        if "parameters" in tags:
+            shell.push({"dataset": dataset, "seeds": 1})
+    return notebook
+
+
+class Elements(HTMLParser):
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.text, self.wrong, self.inside = [], [], ""
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        self.inside = tag
+        self.wrong += [f"<{tag} {n}={v}>" for n, v in attributes if n.startswith("on") or "javascript:" in (v or "")]
+        self.wrong += [f"<{tag}>" for n, v in attributes if n == "src" and v == "x"] + [tag] * (tag in ("b", "svg"))
+
+    def handle_data(self, data):
+        self.text.append(data)
+        self.wrong += [data] * (self.inside == "script" and "alert(" in data)
+
+    def handle_endtag(self, tag):
+        self.inside = ""
+
+
+@pytest.mark.parametrize("page", [*PAGES, "status"])
+def test_names_are_seen_and_nothing_runs(book, page):
+    found = Elements(book[page])
+    text = " ".join("".join(found.text).split())
+    assert not found.wrong
+    assert "SUBSTITUTED" not in text
+    if page != "05_leakage":
+        assert escape.printable(MUSIC) in text or page == "08_sound"
+
+
+def test_the_first_page_reports_what_was_found(book):
+    text = " ".join("".join(Elements(book["01_audio_baseline"]).text).split())
+    n = len(own_collection.HOSTILE) + 1
+    assert f"Found {n + 1} files, used {n}, left out 1." in text
+    assert "Left out: =cmd/<b>broken" in text and "Labels: the names of the sub-folders, as asked." in text
