@@ -38,7 +38,7 @@ from helpers import (
     datasets, escape, inputs, metrics, phases, plots, protocols, tables,
 )
 from helpers.collapse import figures
-from helpers.published import leakage, store, verdicts
+from helpers.published import figures as plots_of, leakage, store, verdicts
 
 plots.use_style()
 
@@ -200,6 +200,25 @@ none = "These tracks have no genre labels to agree with."
 title = escape.label(f"On {tracks.name}")
 drawn = plots.agreement(live, title) if len(live) else None
 drawn or figures.missing(none)
+
+# %% [markdown]
+# ### How much is a leak?
+# Leaks come in doses. Below, four of them are planted beside the sound of these tracks: each reaches a share of the tracks, the others are told any
+# genre. What the guard measures is an *effect*, the accuracy of a cross-validated probe on a scale from chance (0) to one (1), as if that share of the
+# tracks carried the genre; from the dotted line on it calls the input LEAKY. A guard that waits for a probe without one error would be silent
+# everywhere but at the right edge. What was measured on the tracks, sound and a song's own lyrics, it does not judge: [the audit](11_audit.ipynb) does.
+
+# %%
+curve = leakage.by_dose(tracks)
+
+# %% mystnb={"figure": {"caption": "Leaks by the share of tracks that they reach, on the data of this build. Left: the guard's effect, full marks where it calls the input LEAKY, dotted line where that begins. Right: K-Means on sound and leak, equally weighted.", "name": "fig-dose"}, "image": {"alt": "Two panels of four rising curves against the share of tracks a leak reaches: the guard's effect, and NMI of K-Means."}}
+figure = plots_of.doses(curve) if len(curve) else None
+figure or figures.missing(none)
+
+# %% tags=["remove-input"]
+first = curve[curve.leaky].groupby("kind", sort=False).dose.min()
+Markdown("Called LEAKY from this share of tracks on: " + "; ".join(f"{kind} {dose:.0%}" for kind, dose in first.items()) + ". "
+         f"With no leak, the largest effect is {curve[curve.dose == 0].share.max():.2f}." if len(curve) else none)
 
 # %% [markdown]
 # ## Summary

@@ -1,4 +1,4 @@
-"""Command line for the long jobs: `python -m helpers features|lyrics|cluster|map|data|embedded --help`.
+"""Command line for the long jobs: `python -m helpers features|lyrics|cluster|map|audit|data|embedded --help`.
 
 What is finished is kept in the store (HELPERS_CACHE names its folder): an interrupted job goes on where it was. Exit
 codes: 0 done, 1 an input cannot be used (one sentence says why), 2 wrong usage, 3 done, but something was left out.
@@ -246,6 +246,31 @@ def map_(
     page = collection.write_page(collection.survey(datasets.load(source), protocol, seeds, clusters), out)
     if not quiet:
         typer.echo(f"{page}: open it in a browser")
+
+
+@app.command(epilog="Example: python -m helpers audit songs.csv --labels genre --groups artist --html audit.html")
+def audit(
+    table: Annotated[Path, typer.Argument(help="Table (.csv): one row a song or segment.")],
+    labels: Annotated[str | None, typer.Option(help="Column of the labels; without it, rows alone are judged.")] = None,
+    groups: Annotated[str | None, typer.Option(help="Column of what must stay together: track, artist.")] = None,
+    measured: Annotated[list[str] | None, typer.Option(help="Block known to be measured (repeat it).")] = None,
+    leave_out: Annotated[list[str] | None, typer.Option(help="Column that no model sees (repeat it).")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of folds and permutations.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    to_html: Annotated[Path | None, typer.Option("--html", help="Page to write.")] = None,
+) -> None:
+    """Look for the label in a table of features, and for rows that are no independent observations.
+
+    Exit codes: 0 clean, 4 something was found, 5 cannot be told, 1 the table cannot be used."""
+    import json
+
+    from .audit import examination
+
+    report = examination.of_csv(table, labels, groups, measured or (), leave_out or (), seed)
+    if to_html:
+        report.to_html(to_html)
+    typer.echo(json.dumps(report.to_dict(), indent=1) if as_json else str(report))
+    raise typer.Exit({"clean": 0, "findings": 4, "cannot tell": 5}[report.verdict])
 
 
 @app.command(epilog="Example: python -m helpers data --gtzan ~/Downloads/gtzan.zip")

@@ -1,8 +1,8 @@
 """From features and lyrics to the table a model sees, and guards on that table.
 
-`prepare` makes the input of one phase under one protocol, or one of its control variants. `leak_guard` looks for the
-label in that table, `scale_guard` for a channel whose signal the scaling loses, `weights_survive` for a modality weight
-that changes nothing. Pages "Hybrid features", "Leakage"."""
+`prepare` makes the input of one phase under one protocol, or one of its control variants. `leak_guard` looks for blocks
+that say too much of the label, `scale_guard` for a channel whose signal the scaling loses, `weights_survive` for a
+modality weight that changes nothing. Pages "Hybrid features", "Leakage"."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 from sklearn.decomposition import PCA
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.metrics import normalized_mutual_info_score
-from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.preprocessing import StandardScaler
 
-from . import lyrics
+from . import leaks, lyrics
 from .clustering import cluster
 from .datasets import Tracks
 from .protocols import Protocol, get
 
+DRAWS = 19  # permutations of the leak guard, which looks at every input of every run
+WORDS = {"audio": "sound", "text": "text", "label": "one-hot genre"}
 SHARE = 0.3  # of a channel's variance: what the scale guard plants into it
 VARIANTS = {  # control runs: what is fed instead of the protocol's own channels
     "full": "as the protocol has it",
@@ -39,7 +39,8 @@ class ModelInput:
     """What a model sees: `X` (n, d); `blocks` maps "audio", "text", "label" to their columns; `c` (n,) genre codes or
     None; `leaks` one sentence per leak found (empty: clean), `lost` one per channel whose signal the scaling loses;
     `lyrics_report` where each genre's texts came from, or None; `text_variance` the share of the text's variance that
-    its columns keep."""
+    its columns keep; `judged` how much of the genre each block says that the leak guard looked at, in [0, 1], None
+    where it did not run."""
 
     X: np.ndarray
     blocks: dict[str, slice]
@@ -48,6 +49,7 @@ class ModelInput:
     lost: tuple[str, ...] = ()
     lyrics_report: pd.DataFrame | None = None
     text_variance: float | None = None
+    judged: dict[str, float] | None = None
 
     @property
     def leaky(self) -> bool:
@@ -186,7 +188,8 @@ def prepare(
     if guard and phase > 1:
         made = replace(made, lost=tuple(scale_guard(raw, protocol, phase)))
     if guard and tracks.genres is not None:
-        made = replace(made, leaks=tuple(leak_guard(_by_genre(made, tracks), tracks.genres, tracks.groups)))
+        effects = said(_by_genre(made, tracks), tracks.genres, tracks.groups)
+        made = replace(made, leaks=tuple(leak_guard(effects)), judged={name: e.share for name, e in effects.items()})
     if protocol.strict and variant != "one-hot alone" and (found := made.leaks + made.lost):
         raise ValueError(f"The guards refuse the input of phase {phase}: {found[0]}")
     return made
@@ -235,57 +238,34 @@ def scale_guard(raw: dict[str, np.ndarray], protocol: Protocol, phase: int, seed
 
 
 def _by_genre(made: ModelInput, tracks: Tracks) -> ModelInput:
-    """The input with what was measured on the tracks blanked out, sound and the reader's own lyrics: where these tell
-    genres apart, in a small collection even without error, it is no leak."""
-    X, blocks = made.X.copy(), dict(made.blocks)
-    for name in ("audio", "text") if tracks.text is not None else ("audio",):
-        if name in blocks:
-            X[:, blocks.pop(name)] = 0.0
-    return replace(made, X=X, blocks=blocks)
+    """The input without the blocks that were measured on the tracks, sound and the reader's own lyrics: where these
+    tell genres apart, in a small collection even without error, it is no leak."""
+    measured = ("audio", "text") if tracks.text is not None else ("audio",)
+    return replace(made, blocks={name: block for name, block in made.blocks.items() if name not in measured})
 
 
-def leak_guard(made: ModelInput, genres: np.ndarray, groups: np.ndarray | None = None, seed: int = 0) -> list[str]:
-    """Sentences about input columns that carry the genre itself; an empty list for a clean table.
+def said(
+    made: ModelInput, genres: np.ndarray, groups: np.ndarray | None = None, seed: int = 0
+) -> dict[str, leaks.Effect]:  # fmt: skip
+    """What each block of the input says of the genre; a constant one is left out. genres (n,); groups (n,) names the
+    track of each row: segments of one track share its text and stay in one fold."""
+    found = {name: leaks.effect(made.X[:, columns], genres, groups, DRAWS, seed)
+             for name, columns in made.blocks.items()}  # fmt: skip
+    return {name: effect for name, effect in found.items() if effect is not None}
 
-    Four tests: a column that is constant within every genre; a column whose order sorts the tracks by genre; a text
-    block with fewer distinct vectors in a genre than tracks; a text block from which a cross-validated linear
-    discriminant finds whole genres without one error (counted from 20 tracks on, since a few may be found by luck).
-    genres (n,); groups (n,) names the track of each row: segments of one track share its text and stay in one fold."""
-    X, found = made.X, []  # type: ignore[var-annotated]
-    names, codes = np.unique(genres, return_inverse=True)
-    if len(names) < 2:
-        return found
-    spread = X.std(axis=0)
-    within = np.array([X[codes == g].std(axis=0) for g in range(len(names))]).max(axis=0)
-    fixed = np.flatnonzero((spread > 0) & (within < 1e-9 * np.maximum(spread, 1e-300)))
-    if len(fixed):
-        found.append(f"{len(fixed)} input columns are constant within every genre (the first is column {fixed[0]}).")
-    if len(X) >= 4 * len(names):
-        runs = 1 + (np.diff(codes[np.argsort(X, axis=0, kind="stable")], axis=0) != 0).sum(axis=0)
-        distinct = np.array([len(np.unique(column)) for column in X.T])
-        ordered = np.flatnonzero((runs == len(names)) & (distinct == len(X)))
-        if len(ordered):
-            found.append(f"{len(ordered)} input columns sort the tracks by genre (the first is column {ordered[0]}).")
-    if "text" in made.blocks:
-        text, groups = X[:, made.blocks["text"]], np.arange(len(X)) if groups is None else groups
-        n_tracks = [len(np.unique(groups[codes == g])) for g in range(len(names))]
-        n_texts = [len(np.unique(text[codes == g].round(6), axis=0)) for g in range(len(names))]
-        repeated = [
-            f"{name} ({texts} for {tracks} tracks)"
-            for name, texts, tracks in zip(names, n_texts, n_tracks, strict=True)
-            if texts < tracks
-        ]
-        if repeated:
-            found.append(f"The text repeats itself within a genre, distinct vectors: {', '.join(repeated)}.")
-        if min(n_tracks) >= 2:
-            probe = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
-            folds = StratifiedGroupKFold(min(5, min(n_tracks)), shuffle=True, random_state=seed)
-            guess = cross_val_predict(probe, text, codes, groups=groups, cv=folds)
-            perfect = [g for g in range(len(names)) if ((guess == g) == (codes == g)).all()]
-            if sum(n_tracks[g] for g in perfect) >= 20:
-                found.append(
-                    f"A probe reads these genres from the text without one error: {', '.join(names[perfect])}."
-                )
+
+def leak_guard(effects: dict[str, leaks.Effect]) -> list[str]:
+    """Sentences about the blocks of `said` that say too much of the genre; an empty list for a clean input.
+
+    Too much is, beyond chance, `leaks.LEAKY` of the genre or more, or a whole genre named nearly without error. Pages
+    "Hybrid features", "Leakage"."""
+    found = []
+    for name, effect in effects.items():
+        if effect.leaky:
+            read = effect.read(leaks.SURE)
+            which = "all genres" if len(read) == len(effect.named) else ", ".join(read)
+            found.append(f"The {WORDS.get(name, name)} says {effect.share:.2f} of the genre (0: chance, 1: all)"
+                         + (f" and names {which} nearly without error." if read else "."))  # fmt: skip
     return found
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from . import escape, metrics
+from . import escape, inputs, metrics
 from .datasets import data_dir
 from .inputs import ModelInput
 from .lyrics import CONSTANTS
@@ -218,11 +218,14 @@ def lyrics_table(report: pd.DataFrame) -> pd.DataFrame:
 
 
 def read_guard(made: ModelInput) -> str:
-    """A sentence with what the leak guard found in an input (`inputs.prepare`)."""
-    if made.c is None:
+    """Sentences with what the leak guard found in an input (`inputs.prepare`), and what it did not judge."""
+    if made.judged is None:
         return "Leak guard: not run, there are no genres to leak."
-    found = escape.markup(" ".join(made.leaks))
-    return f"Leak guard: {found or 'none of its four tests found the genre in the input.'}"
+    heard = [f"The {inputs.WORDS[name]} says {share:.2f} of the genre, too little for a leak."
+             for name, share in made.judged.items()]  # fmt: skip
+    spared = [inputs.WORDS[name] for name in made.blocks if name not in made.judged]
+    rest = [f"Not judged, since measured on the tracks: {' and '.join(spared)}."] if spared else []
+    return " ".join(["Leak guard:", *map(escape.markup, made.leaks or heard or ["nothing to judge."]), *rest])
 
 
 def read_weights(made: ModelInput, survive: bool) -> str:

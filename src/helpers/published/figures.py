@@ -8,6 +8,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from ..leaks import LEAKY
 from ..metrics import METRICS, label_of
 from ..plots import OURS, PAPER, WIDTH
 from .multiverse import CHOICES
@@ -43,6 +44,25 @@ def dots(values: pd.DataFrame) -> Figure:
     marks += [plt.Line2D([], [], color=c, marker=m, ms=5, label=name) for name, (c, m) in zip(protocols, LOOKS)]
     marks.append(plt.Line2D([], [], ls="", marker="o", color="black", mfc="white", label="LEAKY input"))
     figure.legend(handles=marks, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+    plt.close(figure)
+    return figure
+
+
+def doses(table: pd.DataFrame) -> Figure:
+    """How loud a leak is, and K-Means' agreement with genre, by the share of tracks that it reaches
+    (`leakage.by_dose`); full marks are called LEAKY, the dotted line is where that begins."""
+    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.6))
+    for (kind, part), (colour, marker) in zip(table.groupby("kind", sort=False), LOOKS):
+        for axis, name in zip(axes, ("share", "nmi")):
+            axis.plot(part.dose, part[name], color=colour, lw=1.2, label=kind)
+            axis.scatter(part.dose, part[name], marker=marker, s=26, edgecolor=colour, zorder=3,
+                         facecolor=[colour if leaky else "white" for leaky in part.leaky])  # fmt: skip
+    axes[0].axhline(LEAKY, color="#555555", ls=":", lw=1)
+    axes[0].set(title="what the guard measures", ylabel="effect", ylim=(-0.03, 1.03))
+    axes[1].set(title="what K-Means gets", ylabel="NMI", ylim=(0, 1.03))
+    for axis in axes:
+        axis.set_xlabel("share of tracks")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False, fontsize=9)
     plt.close(figure)
     return figure
 

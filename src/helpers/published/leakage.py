@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from .. import inputs, metrics, phases, tables
+from .. import clustering, inputs, leaks, metrics, phases, tables
+from ..audit import specimens
 from ..datasets import Tracks, data_dir
 from .store import Published
 
@@ -88,6 +89,37 @@ def by_input_live(tracks: Tracks, seeds: int) -> pd.DataFrame:
         nmi, chance = (scores[scores.metric == metric].value for metric in ("nmi", "nmi_chance"))
         rows.append((name, INPUT, nmi.mean(), nmi.min(), nmi.max(), bool(scores.leaky.any()), chance.mean()))
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+DOSES = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0)
+
+
+def by_dose(tracks: Tracks, seed: int = 0) -> pd.DataFrame:
+    """How loud a leak of each dose is, and what it does: kind, dose (the share of tracks that the leak reaches, the
+    others are told any genre), share, p and leaky (`leaks.effect`), and NMI with genre of K-Means on the sound and the
+    leak, equally weighted; empty without genres. Page "Leakage"."""
+    if tracks.genres is None:
+        return pd.DataFrame(columns=["kind", "dose", "share", "p", "leaky", "nmi"])
+    _, first, track = np.unique(tracks.groups, return_index=True, return_inverse=True)
+    codes, sound = tracks.genre_codes[first], tracks.features.to_numpy(dtype=float)
+    kinds = {
+        "one-hot genre": lambda rng, told: np.eye(told.max() + 1)[told],
+        "three sentences a genre": specimens.sentences_of,
+        "year of the genre": lambda rng, told: 1950 + 5 * told[:, None] + rng.normal(size=(len(told), 1)),
+        "noise as loud as the genre": lambda rng, told: rng.normal(size=(len(told), 48)) * 1.5 ** told[:, None],
+    }
+    rows = []
+    for kind, make in kinds.items():
+        for dose in DOSES:
+            rng = np.random.default_rng([seed, 5])
+            block = make(rng, specimens.told(rng, codes, dose))[track]
+            effect = leaks.effect(block, tracks.genres, tracks.groups, inputs.DRAWS, seed)
+            X, _ = inputs.fuse({"audio": sound, "text": block}, {"audio": 1.0, "text": 1.0}, "blocks")
+            found = clustering.cluster(X, "kmeans", codes.max() + 1, seed, n_init=3)
+            if effect is not None:
+                nmi = metrics.external(tracks.genres, found)["nmi"]
+                rows.append((kind, dose, effect.share, effect.p, effect.leaky, nmi))
+    return pd.DataFrame(rows, columns=["kind", "dose", "share", "p", "leaky", "nmi"])
 
 
 def shares(data: Published, method: str = INPUT) -> pd.DataFrame:
