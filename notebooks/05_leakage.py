@@ -206,7 +206,7 @@ drawn or figures.missing(none)
 # Leaks come in doses. Below, four of them are planted beside the sound of these tracks: each reaches a share of the tracks, the others are told any
 # genre. What the guard measures is an *effect*, the accuracy of a cross-validated probe on a scale from chance (0) to one (1), as if that share of the
 # tracks carried the genre; from the dotted line on it calls the input LEAKY. A guard that waits for a probe without one error would be silent
-# everywhere but at the right edge. What was measured on the tracks, sound and a song's own lyrics, it does not judge: [the audit](11_audit.ipynb) does.
+# everywhere but at the right edge. What was measured on the tracks, sound and a song's own lyrics, it does not judge: [the audit](12_audit.ipynb) does.
 
 # %%
 curve = leakage.by_dose(tracks)
