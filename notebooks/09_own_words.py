@@ -61,7 +61,7 @@ protocols.check(dataset, protocol, seeds)
 tracks, note = fusions.songs(dataset)
 
 # %% tags=["remove-input"]
-asked = "; ".join(f"*{sentences.name_of(name)}* ({codes.max() + 1} classes, {(codes >= 0).sum()} songs)" for name, codes in study.targets(tracks).items())
+asked = "; ".join(f"*{sentences.shown(name)}* ({codes.max() + 1} classes, {(codes >= 0).sum()} songs)" for name, codes in study.targets(tracks).items())
 Markdown(f"{note} Scored: {asked or 'nothing, these songs have no labels'}.")
 
 # %% [markdown]
@@ -164,7 +164,7 @@ Markdown(sentences.clusters(ways, within=True))
 # %% tags=["remove-input"]
 others = grids.stored("texts")
 Markdown("" if others is None else "Other texts, the book's bank of Genius lyrics, words alone: " + "; ".join(
-    f"K-Means with {row.k} clusters agrees with the {sentences.name_of(row.target)} at NMI {row.mean:.3f} ± {row.sd:.3f} ({row.texts} texts, chance {row.chance:.3f})"
+    f"K-Means with {row.k} clusters agrees with the {sentences.shown(row.target)} at NMI {row.mean:.3f} ± {row.sd:.3f} ({row.texts} texts, chance {row.chance:.3f})"
     for row in others.itertuples()) + ". The first thing that a mixture of languages offers is the language.")
 
 # %% tags=["remove-input", "answer"]

@@ -80,6 +80,11 @@ def test_a_stray_index_is_no_feature(table, tmp_path):
     assert list(load(own, tmp_path, index=True, index_label="index").features) == ["tempo", "rms_mean"]
 
 
+def test_other_numbers_beside_the_68_are_no_labels(table, tmp_path):
+    tracks = load(table.assign(year=range(8), mood=["calm", "wild"] * 4), tmp_path)
+    assert tracks.features.shape[1] == 68 and list(tracks.labels) == ["genre", "mood"]
+
+
 def test_spellings_of_one_genre(table, tmp_path):
     tracks = load(table.assign(genre=["Rock", "rock ", "Rock", "ROCK", "pop", "pop", "hip  hop", "hip hop"]), tmp_path)
     assert tracks.genre_names == ["Rock", "hip hop", "pop"] or tracks.genre_names == ["Rock", "hip  hop", "pop"]

@@ -216,7 +216,8 @@ def from_table(table: pd.DataFrame, name: str, *, text: pd.DataFrame | None = No
         number = table.groupby("track_id")["start_s"].rank(method="first").astype(int) - 1
         ids = np.array([f"{g}.s{i:02d}" for g, i in zip(tracks, number, strict=True)])
     labels, sentences = {}, list(provenance.pop("sentences", []))
-    words = [c for c in table if c not in ("track_id", "genre", "start_s", *GROUPS, *numbers)]
+    words = [c for c in table if c not in ("track_id", "genre", "start_s", *GROUPS, *numbers)
+             and not pd.api.types.is_numeric_dtype(table[c])]  # fmt: skip
     for label in ["genre"] * ("genre" in table) + words:
         if table[label].isna().any():
             row = int(table[label].isna().to_numpy().argmax())

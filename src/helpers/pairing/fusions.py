@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .. import clustering, inputs, models, training
+from .. import clustering, escape, inputs, models, training
 from ..datasets import Tracks, load
 from ..protocols import Recipe
 
@@ -32,9 +32,11 @@ def songs(dataset: str) -> tuple[Tracks, str]:
     """The songs of `dataset` that have words of their own, and a sentence on which these are; the book's thousand where
     none of its tracks has any. ValueError for fewer than FEWEST, and for words that are all the same."""
     tracks, note = load(dataset), ""
+    name = escape.markup(tracks.name)
     if tracks.text is None:
-        note = f"The tracks of {tracks.name} have no words of their own, so this page shows the book's paired songs. "
+        note = f"The tracks of {name} have no words of their own, so this page shows the book's paired songs. "
         tracks = load("paired")
+        name = tracks.name
     words = tracks.text.to_numpy()  # type: ignore[union-attr]
     if not np.ptp(words, axis=0).max() > 1e-9:
         raise ValueError(f"{tracks.name}: all songs have the same words, from which nothing can be learnt.")
@@ -42,7 +44,7 @@ def songs(dataset: str) -> tuple[Tracks, str]:
     if there.sum() < FEWEST:
         raise ValueError(f"{tracks.name}: {there.sum()} songs have words of their own; this page needs {FEWEST}.")
     left = f", {tracks.n - there.sum()} without words left out" if not there.all() else ""
-    note += f"**{tracks.name}**: {there.sum()} songs of {len(set(tracks.groups[there]))} artists{left}."
+    note += f"**{name}**: {there.sum()} songs of {len(set(tracks.groups[there]))} artists{left}."
     return (tracks if there.all() else tracks.rows(there)), note
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from .. import escape
 from ..metrics import told
 from ..tables import range_cell
 from .fusions import OVER, OWN, SOUND, WITHIN, WORDS
@@ -21,6 +22,11 @@ def name_of(target: str) -> str:
     """What a reader calls a target: "genius_tag, de only" -> "Genius tag, de only"."""
     label, _, rest = target.partition(",")
     return NAMES.get(label, label) + (f",{rest}" if rest else "")
+
+
+def shown(target: str) -> str:
+    """`name_of`, for a page: a label may be called anything in a reader's own table."""
+    return escape.markup(name_of(target))
 
 
 def headline(targets: Iterable[str]) -> str | None:
@@ -79,7 +85,7 @@ def _counted(scores: pd.DataFrame, target: str) -> str:
     kinds = [told(row.gain_low, row.gain_high) for row in rows.itertuples()]
     better, less = (kinds.count(kind) or "none" for kind in ("higher", "lower"))
     return (f"Of {len(rows)} ways to group songs by sound *and* their own words, {better} can be told to agree better "
-            f"with the {name_of(target)} than sound alone, {less} to agree less")  # fmt: skip
+            f"with the {shown(target)} than sound alone, {less} to agree less")  # fmt: skip
 
 
 def clusters(scores: pd.DataFrame, within: bool = False) -> str:
@@ -105,7 +111,7 @@ def by_weight(table: pd.DataFrame) -> str:
     turned = language.index[language > label]
     when = f"the groups follow it from a weight of {min(turned):g} on" if len(turned) else "the groups never follow it"
     return (f"Agreement with the language goes from {language.iloc[0]:.3f} by sound alone to {language.iloc[-1]:.3f} "
-            f"by words alone, and {when}. With the {name_of(target)} it is {label.iloc[0]:.3f} by sound alone, "
+            f"by words alone, and {when}. With the {shown(target)} it is {label.iloc[0]:.3f} by sound alone, "
             f"{label.max():.3f} at best (a weight of {label.idxmax():g}) and {label.iloc[-1]:.3f} "
             "by words alone.")  # fmt: skip
 
@@ -114,7 +120,7 @@ def directions(table: pd.DataFrame) -> str:
     """What each block's variance is about: the share between the classes of a label, and what K-Means finds."""
     whole = table[table.component == 0] if len(table) else table
     parts = [f"of the variance of the {row.block}, {row.explained:.1%} lies between the classes of "
-             f"*{name_of(row.target)}*, and {row.by_kmeans:.1%} between as many K-Means clusters"
+             f"*{shown(row.target)}*, and {row.by_kmeans:.1%} between as many K-Means clusters"
              for row in whole.itertuples()]  # fmt: skip
     return f"In numbers: {'; '.join(parts)}." if parts else NO_LABELS
 
