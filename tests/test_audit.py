@@ -47,7 +47,8 @@ def test_what_is_found_explains_what_the_table_scores():
                         ("what was found alone", "without what was found", "columns dealt out anew"))  # fmt: skip
     assert alone["K-Means NMI"] > 0.99 > rest["K-Means NMI"] + 0.2 and alone.probe == 1 > rest.probe + 0.1
     assert lot["K-Means NMI"] < 0.15 and lot.probe < 0.2
-    assert [finding["where"] for finding in audited(specimens.three_sentences(2)).findings] == ["text"]  # and not the sound
+    (found,) = audited(specimens.three_sentences(2)).findings
+    assert found["where"] == "text"  # and not the sound, which it is compared with
 
 
 def test_the_null_is_kept_for_rows_that_belong_together():
