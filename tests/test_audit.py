@@ -13,7 +13,7 @@ from helpers.audit import columns, examination, examine, rows, specimens
 COPY, SAYS, ROWS = "copy of the label", "says the label", "repeated rows"
 KIND = {
     "one hot": COPY, "one hot and noise": COPY, "one hot with errors": COPY, "year": COPY, "track order": COPY,
-    "loudness of noise": "spread by class", "sentences": SAYS, "sentences with errors": COPY,
+    "loudness of noise": "spread by class", "three sentences": SAYS, "sentences with errors": COPY,
     "constant for half": SAYS, "hidden in a block": SAYS, "gaps": "missing by class", "copies": ROWS,
     "segments": "row order", "segments named": "groups",
 }  # fmt: skip
@@ -47,7 +47,8 @@ def test_what_is_found_explains_what_the_table_scores():
                         ("what was found alone", "without what was found", "columns dealt out anew"))  # fmt: skip
     assert alone["K-Means NMI"] > 0.99 > rest["K-Means NMI"] + 0.2 and alone.probe == 1 > rest.probe + 0.1
     assert lot["K-Means NMI"] < 0.15 and lot.probe < 0.2
-    assert [finding["where"] for finding in audited(specimens.sentences(2)).findings] == ["text"]  # and not the sound
+    (found,) = audited(specimens.three_sentences(2)).findings
+    assert found["where"] == "text"  # and not the sound, which it is compared with
 
 
 def test_the_null_is_kept_for_rows_that_belong_together():

@@ -5,6 +5,6 @@ accuses nothing, since measured columns may tell classes apart without error: wh
 within a class, it varies together with other measurements. Page "Audit"."""
 
 from .examination import examine
-from .report import Report
+from .findings import Report
 
 __all__ = ["Report", "examine"]

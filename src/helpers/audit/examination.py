@@ -11,7 +11,7 @@ import pandas as pd
 
 from .. import clustering, leaks, metrics
 from . import columns, rows
-from .report import COPY, Report
+from .findings import COPY, Report
 
 FEWEST = 10  # rows
 ENOUGH = 50  # groups from which on nothing in common with other columns says something

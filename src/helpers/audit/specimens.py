@@ -103,7 +103,7 @@ def loudness_of_noise(seed: int, dose: float = 1.0) -> Specimen:
     return Specimen(pd.concat([table, named("text", values)], axis=1), codes)
 
 
-def sentences(seed: int, dose: float = 1.0) -> Specimen:
+def three_sentences(seed: int, dose: float = 1.0) -> Specimen:
     """Text vectors of three sentences a genre, with noise."""
     rng, codes, table = _songs(seed)
     return Specimen(pd.concat([table, named("text", sentences_of(rng, told(rng, codes, dose)))], axis=1), codes)
@@ -172,7 +172,7 @@ def segments_named(seed: int, dose: float = 1.0) -> Specimen:
 
 
 LEAKS: dict[str, Callable[..., Specimen]] = {f.__name__.replace("_", " "): f for f in (
-    one_hot, one_hot_and_noise, one_hot_with_errors, year, track_order, loudness_of_noise, sentences,
+    one_hot, one_hot_and_noise, one_hot_with_errors, year, track_order, loudness_of_noise, three_sentences,
     sentences_with_errors, constant_for_half, hidden_in_a_block, gaps, copies, segments, segments_named,
 )}  # fmt: skip
 
