@@ -187,11 +187,13 @@ def test_the_published_grid_is_whole():
 
 
 def test_the_published_order_is_that_of_the_protocol():
-    """The waveform is not learnt; a log-mel target teaches something; nothing trained here beats the 68 features."""
+    """The waveform is hardly learnt, and what is learnt hurts; a log-mel target teaches something; nothing trained here
+    beats the 68 features."""
     real = waveforms.Stored()
     mean = real.scores.groupby(["row", "level"]).mean(numeric_only=True)
-    assert mean.loc[("ConvVAE to the waveform", "segments"), "unexplained"] >= 0.95
+    assert mean.loc[("ConvVAE to the waveform", "segments"), "unexplained"] >= 0.9
     ari = mean.xs("segments", level="level").ari
+    assert ari["ConvVAE to the waveform"] < ari[waveforms.UNTRAINED]
     assert ari[waveforms.MEL] >= ari[waveforms.UNTRAINED] + 0.03
     for row in (*waveforms.MODELS, waveforms.UNTRAINED, waveforms.LOG_MEL, "PCA of waveforms"):
         assert ari[row] < ari[waveforms.FEATURES], row
