@@ -104,8 +104,8 @@ def load(name: str, embedding: str | None = None, **options) -> Tracks:
 
     `name` is "gtzan-mini" (1000 three-second segments of 100 real tracks), "gtzan-mini-tracks" (those 100 tracks),
     "paired" (1000 songs with their own words), "gtzan" (the user's full collection: `data/gtzan.csv` or
-    `$GTZAN_FEATURES`), "demo" (synthetic), the path of a feature table (.csv, .parquet), or of a folder of audio. `embedding`
-    ("musicnn", "musicnn-mtt") puts a pretrained network's numbers in the place of the features
+    `$GTZAN_FEATURES`), "demo" (synthetic), the path of a feature table (.csv, .parquet), or of a folder of audio.
+    `embedding` ("musicnn", "musicnn-mtt") puts a pretrained network's numbers in the place of the features
     (`corpus.pretrained.embedded`). Raises FileNotFoundError for a missing name or table, ValueError for a table that
     cannot be used."""
     name = str(name)
