@@ -125,7 +125,8 @@ def test_a_picture_turned_into_sound_has_that_picture(crops):
     for y in crops[:6:3]:
         back = waves.from_picture(waves.picture(y))
         assert len(back) == len(y)
-        assert np.corrcoef(waves.picture(y).ravel(), waves.picture(back).ravel())[0, 1] > 0.93
+        assert np.corrcoef(waves.picture(y).ravel(), waves.picture(back).ravel())[0, 1] > 0.9
+        assert np.abs(waves.picture(y) - waves.picture(back)).mean() < 0.35  # log10 of power: as loud, too
 
 
 def test_filters_are_ordered_and_a_pure_tone_is_narrow():
