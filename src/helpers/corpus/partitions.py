@@ -26,7 +26,7 @@ def parts(path: str | Path) -> list[tuple[str, int]]:
     return [(str(path), i) for i in range(pq.read_metadata(path).num_row_groups)]
 
 
-def columns(path: str | Path) -> list[str]:
+def numeric_columns(path: str | Path) -> list[str]:
     """The feature columns of a table: numbers, but for text vectors and what `datasets.from_table` sets apart."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -47,7 +47,7 @@ def read(part: tuple[str, int], names: list[str]) -> np.ndarray:
 def statistics(path: str | Path, client=None) -> tuple[int, np.ndarray, np.ndarray]:
     """Rows, and mean and standard deviation (d,) of every feature column, in one pass; a group's sums of squares are
     about its own mean (Chan, Golub & LeVeque 1983), so that nothing is lost to rounding."""
-    names = columns(path)
+    names = numeric_columns(path)
     n, mean, squares = 0, np.zeros(len(names)), np.zeros(len(names))
     for m, one, about in _each(_moments, [(part, names) for part in parts(path)], client):
         gap = one - mean
@@ -72,7 +72,7 @@ def kmeans(path: str | Path, k: int, seed: int = 0, net: models.AE | None = None
     n, mean, sd = statistics(path, client)
     if n < k:
         raise ValueError(f"{path} has {n} rows, fewer than the {k} clusters asked for")
-    told = columns(path), mean, np.where(sd > 0, sd, 1.0), net
+    told = numeric_columns(path), mean, np.where(sd > 0, sd, 1.0), net
     groups = parts(path)
     if client is not None:
         (shared,) = client.scatter([told], broadcast=True)

@@ -262,7 +262,7 @@ def _hear_files(paths: list[str], model: str) -> list[dict[str, np.ndarray]]:
 
 def embed(
     paths: Mapping[str, str | Path], model: str = "MSD", *, n_jobs: int = 1, quiet: bool = False
-) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, str]]:
+) -> tuple[Mapping[str, dict[str, np.ndarray]], dict[str, str]]:
     """`hear` for the first 30 s of many files, {track: file}, each once and then from the store: {track: arrays}, and
     {track: reason} of files that were left out. Raises FileNotFoundError without weights."""
     find_wheel()
