@@ -1,5 +1,5 @@
-"""The grids of the page "Songs with their own words", which take longer than a page may: `make results DATASET=paired
-ONLY=own_words` writes own_words_<grid>.csv into `data/results/paired`."""
+"""The grids of the page "Songs with their own words", which take longer than a page may:
+`make results DATASET=paired ONLY=own_words` writes own_words_<grid>.csv into `data/results/paired`."""
 
 from __future__ import annotations
 
