@@ -26,6 +26,24 @@ if os.environ.get("COLAB_RELEASE_TAG"):  # in Colab only: add the book's package
     if done.returncode:
         sys.exit(f"{done.stderr[-800:]}\n{SOURCE} cannot be installed: run this cell again, or open the page from its book anew")
 
+# %% [markdown]
+# ## Overview
+# **You will learn** by which marks a label that has got into the input is known, and how to look for it in a table of your own.
+#
+# A *leak* is a way by which the label gets into the data that are then scored against the label. It is found in student projects and in papers, and it is
+# easy to make: a column too many, texts written for each genre, segments of one song in training and in test. The score goes up, and nothing
+# is learned. `helpers.audit` looks for such ways in any table of numbers. It cannot read minds, so each check asks for something that honest,
+# measured columns do not do.
+#
+# - **Strength.** A *probe* is a small classifier that is tested on rows it was not shown. *Balanced accuracy* is the share of rows that it names
+#   rightly, averaged over classes. Its *effect* is that accuracy on a scale from 0 (chance) to 1: as if that share of the rows carried the label and
+#   the others were guessed. There is a linear probe, one for curved borders, and one that sees only how far out a row lies. Chance comes from labels
+#   that were dealt out anew, whole groups together.
+# - **Life within a class.** Strength alone proves nothing: good measurements are strong as well. But take the songs of one genre only. Measured columns
+#   still vary there, and vary *together*: a louder song is also a brighter one. A copy of the label, with noise or without, has nothing left to
+#   share. Only strong columns without such life are called a copy.
+# - **Rows.** Rows that are copies of each other, or like the row below, or alike within a group, are no independent observations.
+
 # %%
 import numpy as np
 import pandas as pd
@@ -47,21 +65,7 @@ from helpers import protocols
 protocols.check(dataset, protocol, seeds)
 
 # %% [markdown]
-# ## Overview
-# A *leak* is a way by which the label gets into the data that are then scored against the label. It is found in student projects and in papers, and it is
-# easy to make: a column too many, texts written for each genre, segments of one song in training and in test. The score goes up, and nothing
-# is learned. `helpers.audit` looks for such ways in any table of numbers. It cannot read minds, so each check asks for something that honest,
-# measured columns do not do.
-#
-# - **Strength.** A *probe* is a small classifier that is tested on rows it was not shown. *Balanced accuracy* is the share of rows that it names
-#   rightly, averaged over classes. Its *effect* is that accuracy on a scale from 0 (chance) to 1: as if that share of the rows carried the label and
-#   the others were guessed. There is a linear probe, one for curved borders, and one that sees only how far out a row lies. Chance comes from labels
-#   that were dealt out anew, whole groups together.
-# - **Life within a class.** Strength alone proves nothing: good measurements are strong as well. But take the songs of one genre only. Measured columns
-#   still vary there, and vary *together*: a louder song is also a brighter one. A copy of the label, with noise or without, has nothing left to
-#   share. Only strong columns without such life are called a copy.
-# - **Rows.** Rows that are copies of each other, or like the row below, or alike within a group, are no independent observations.
-#
+# ## A table without a leak
 # The songs of this page are made up with a fixed seed, so that we know what is in them: 10 genres, 40 songs each, 24 columns of "sound" with a few hidden causes
 # (`helpers.audit.specimens`). Without a leak the audit says:
 

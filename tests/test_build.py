@@ -7,6 +7,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.material import kill_once, limit_file_size
+from tools import build_book
 
 PAGES = 30
 
@@ -22,7 +23,8 @@ def place(tmp_path):
         (folder / "_config.yml").write_text(config)
         (folder / "_toc.yml").write_text(toc)
     (tmp_path / "tools").mkdir()
-    (tmp_path / "tools" / "book_extension.py").write_text("")
+    for name in build_book.EXTENSION:
+        (tmp_path / "tools" / name).write_text("")
     (stage / "book" / "index.md").write_text("# A book\n")
     for i in range(PAGES):
         (stage / "book" / f"p{i}.md").write_text(f"# Page {i}\n\n" + "word " * 3000)

@@ -90,6 +90,7 @@ def test_kmeans_over_partitions(cluster, tmp_path, monkeypatch, encoded):
     rng = np.random.default_rng(0)
     X = 1e3 + rng.normal(size=(5000, 12)) * np.arange(1, 13) + 6 * rng.normal(size=(4, 12))[rng.integers(4, size=5000)]
     path = table_of(X, tmp_path / "table.parquet")
+    cluster[1].wait_for_workers(2)  # another test may have killed one
     monkeypatch.setattr(partitions, "SAMPLE", 100)  # a poor start, from which several passes lead
     n, mean, sd = partitions.statistics(path, cluster[1])
     assert n == 5000 and len(partitions.parts(path)) == 8 and partitions.numeric_columns(path) == [f"f{j}" for j in range(12)]

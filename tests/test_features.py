@@ -183,6 +183,6 @@ def test_changed_file_is_computed_again(clips):
     counts = cache.cache_report()
     sf.write(clips["pop.00003"], synth.clip("metal", seed=9, seconds=5.0, sr=SR), SR)
     after, _ = extract_table(clips, quiet=True)
-    assert {name: cache.cache_report()[name] - counts[name] for name in ("hits", "misses")} == {"hits": 3, "misses": 1}
+    assert cache.cache_report()["misses"] - counts["misses"] == 1
     same = (before == after).all(axis=1)
     assert same.tolist() == [True, True, True, False]

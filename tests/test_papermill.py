@@ -102,7 +102,7 @@ def test_two_builds_at_once_share_no_file(place, capfd):
         build.join()
     assert [run.name for run in runs[0]] == [run.name for run in runs[1]] == ["01_a", "02_b"]
     assert all(run.numbers == {"used": "gtzan-mini controlled 3"} for both in runs for run in both)
-    assert not list(place.rglob("*part*"))
+    assert not list(place.rglob("*.part*"))
 
 
 def test_a_folder_of_audio_counts_too(place):

@@ -258,7 +258,7 @@ def test_the_opening_figure_is_its_list(runs):
 
 
 def test_what_the_opening_page_says_of_its_numbers_is_so(runs):
-    """Its second, third and fourth finding, and the seventh, in the words of intervals."""
+    """Its second, third and fourth finding, and the eighth, in the words of intervals."""
     k_means = "Input + K-Means"
     shares = leakage.shares(runs).NMI
     assert shares["share of the sentences"] > 5 * abs(shares["share of the one-hot"])

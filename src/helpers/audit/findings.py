@@ -72,7 +72,7 @@ class Report:
         said = [f"- {one['kind']}, {one['where']} (effect {one['effect']:.2f}): {one['says']} {one['mend']}"
                 for one in self.findings]  # fmt: skip
         told = [*said, *(f"- cannot be told: {one}" for one in self.open), *(f"- note: {one}" for one in self.notes)]
-        lines = [textwrap.fill(one, 88, subsequent_indent="  ", break_on_hyphens=False) for one in told]
+        lines = [textwrap.fill(one, 72, subsequent_indent="  ", break_on_hyphens=False) for one in told]
         return "\n".join([f"{self.verdict} ({self.n} rows)", *lines])
 
     def to_dict(self) -> dict[str, Any]:

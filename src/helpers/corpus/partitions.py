@@ -75,7 +75,7 @@ def kmeans(path: str | Path, k: int, seed: int = 0, net: models.AE | None = None
     told = numeric_columns(path), mean, np.where(sd > 0, sd, 1.0), net
     groups = parts(path)
     if client is not None:
-        (shared,) = client.scatter([told], broadcast=True)
+        shared = client.submit(tuple, told, pure=False)  # a task can be made again where its worker died
         held = [client.submit(_space, part, shared, pure=False) for part in groups]
     else:
         held = [(part, told) for part in groups]
