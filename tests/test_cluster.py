@@ -93,7 +93,8 @@ def test_kmeans_over_partitions(cluster, tmp_path, monkeypatch, encoded):
     cluster[1].wait_for_workers(2)  # another test may have killed one
     monkeypatch.setattr(partitions, "SAMPLE", 100)  # a poor start, from which several passes lead
     n, mean, sd = partitions.statistics(path, cluster[1])
-    assert n == 5000 and len(partitions.parts(path)) == 8 and partitions.numeric_columns(path) == [f"f{j}" for j in range(12)]
+    assert n == 5000 and len(partitions.parts(path)) == 8
+    assert partitions.numeric_columns(path) == [f"f{j}" for j in range(12)]
     np.testing.assert_allclose([mean, sd], [X.mean(0), X.std(0)], rtol=1e-12)
     space = (X - X.mean(0)) / X.std(0)
     fit = training.fit(space, Recipe(hidden=(16,), latent=4, epochs=2), 0, use_cache=False)
