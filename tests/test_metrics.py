@@ -168,7 +168,7 @@ def test_the_bootstrap_by_counts_equals_the_one_by_rows(name, score):
     rng = np.random.default_rng(0)
     groups, genres = np.repeat(np.arange(30), 5), np.repeat(np.arange(30) % 4, 5)
     labels = [np.where(rng.random(150) < 0.5, genres, rng.integers(-1, 6, 150)) for _ in range(3)]
-    _, drawn = metrics._resampled(genres, labels, groups, name, 40, seed=3)
+    _, drawn = metrics.resampled(genres, labels, groups, name, 40, seed=3)
     np.testing.assert_allclose(drawn, plain_bootstrap(genres, labels, score, groups, 40, 3), atol=1e-12)
 
 

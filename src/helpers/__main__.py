@@ -173,6 +173,7 @@ def cluster(
     workers of a dask cluster extract the features of a folder, or encode and cluster a .parquet table (K-Means).
     With --embedding the numbers of a pretrained network, at length 1, are clustered as they are."""
     import pandas as pd
+    from sklearn.preprocessing import normalize
 
     from . import clustering, inputs, protocols, training
     from .corpus import folders, partitions, playlists
@@ -194,9 +195,7 @@ def cluster(
         raise ValueError(f"{tracks.name} has {distinct} different rows, fewer than the {clusters} clusters asked for; "
                          f"ask for fewer: --clusters {max(2, distinct // 3)}")  # fmt: skip
     if embedding is not None:
-        from .corpus.pretrained import unit
-
-        latent = unit(tracks.features.to_numpy())
+        latent = normalize(tracks.features.to_numpy())
     else:
         phase, name = (1, "basic_vae") if tracks.text is None or lyrics == "none" else (2, "enhanced_vae")
         X = inputs.zscore(tracks.features.to_numpy()) if apart else inputs.prepare(tracks, chosen, phase, seed).X

@@ -15,9 +15,10 @@ import pandas as pd
 from . import schema
 from .features import FEATURES
 
-EMBEDDED = {"gtzan-mini": "gtzan_mini_segments.csv", "gtzan-mini-tracks": "gtzan_mini_tracks.csv"}
-PAIRED, FACTS = "paired.npz", ("year", "danceability", "energy", "valence")
-NAMES = (*EMBEDDED, "paired", "gtzan", "demo")
+EMBEDDED = {"gtzan-mini": "gtzan_mini_segments.csv", "gtzan-mini-tracks": "gtzan_mini_tracks.csv",
+            "paired": "paired.npz"}  # fmt: skip
+FACTS = ("year", "danceability", "energy", "valence")
+NAMES = (*EMBEDDED, "gtzan", "demo")
 
 
 @dataclass(frozen=True)
@@ -117,9 +118,7 @@ def load(name: str, embedding: str | None = None, **options) -> Tracks:
         path = data_dir() / EMBEDDED[name]
         if not path.exists():
             raise FileNotFoundError(f"{path}: the embedded table is missing; reinstall the package or set HELPERS_DATA")
-        return read_table(path, name)
-    if name == "paired":
-        return _paired(data_dir() / PAIRED)
+        return _paired(path) if name == "paired" else read_table(path, name)
     if name == "gtzan":
         path = Path(os.environ.get("GTZAN_FEATURES") or data_dir() / "gtzan.csv")
         if not path.exists():
@@ -150,8 +149,6 @@ def load(name: str, embedding: str | None = None, **options) -> Tracks:
 def _paired(path: Path) -> Tracks:
     """The songs with their own words: blocks audio (68) and text (384, MiniLM), and "facts", numbers that describe a
     song (year; danceability, energy and valence in [0, 1], by Spotify); artists are the groups."""
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: the embedded table is missing; reinstall the package or set HELPERS_DATA")
     with np.load(path) as stored:
         found = {name: values.astype(str) if values.dtype.kind == "S" else values for name, values in stored.items()}
     index = pd.Index(found["track_id"], name="id")
@@ -159,9 +156,8 @@ def _paired(path: Path) -> Tracks:
               "text": pd.DataFrame(found["vectors"].astype(float), index).add_prefix("text_"),
               "facts": pd.DataFrame({name: found[name].astype(float) for name in FACTS}, index)}  # fmt: skip
     labels = {name: found[name] for name in ("genius_tag", "msd_genre", "language")}
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     return Tracks("paired", found["track_id"], found["artist"], blocks, labels, provenance={
-        "n": len(index), "source": path.name, "sha256": sha256})  # fmt: skip
+        "n": len(index), "source": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()})  # fmt: skip
 
 
 def _of_your_own(tracks: Tracks) -> Tracks:

@@ -242,10 +242,10 @@ def scores(
 # ---- intervals ------------------------------------------------------------------------------------------------------
 
 
-def _resampled(
+def resampled(
     genres: np.ndarray, labels: Sequence[np.ndarray] | np.ndarray, groups: np.ndarray | None, metric: str,
-    n_resamples: int, seed: int,
-) -> tuple[np.ndarray, np.ndarray]:
+    n_resamples: int = 500, seed: int = 0,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Scores of each labelling (S, n) on all rows, (S,), and on resamples of whole groups, (n_resamples, S).
 
     A resample is how often each group was drawn, so that its tables of counts are those weights times the counts of
@@ -273,10 +273,10 @@ def _resampled(
     return np.array(whole, dtype=float), np.concatenate(drawn)
 
 
-def _interval(
-    sides: Sequence[tuple[np.ndarray, np.ndarray]], of: str, seed: int, level: float
+def interval(
+    sides: Sequence[tuple[np.ndarray, np.ndarray]], of: str = "mean", seed: int = 0, level: float = 0.95
 ) -> tuple[float, float, float]:
-    """Point and interval of a score, or of the first side's minus the second's; sides as `_resampled` gives them."""
+    """Point and interval of a score, or of the first side's minus the second's; sides as `resampled` gives them."""
     if of not in ("mean", "run"):
         raise ValueError(f"of is {of!r}; choose mean (over the seeds) or run (of one seed, drawn anew).")
     rng, signs = np.random.default_rng([seed, 1]), (1, -1)[: len(sides)]
@@ -311,7 +311,7 @@ def bootstrap(
     luck of single tracks, counts once; or one "run", whose seed is drawn with the tracks. NMI of a resample is biased
     upwards a little, so the interval is shifted by the difference between the score and the resamples' mean.
     bench/intervals.py measures its coverage."""
-    return _interval([_resampled(genres, labels, groups, metric, n_resamples, seed)], of, seed, level)[1:]
+    return interval([resampled(genres, labels, groups, metric, n_resamples, seed)], of, seed, level)[1:]
 
 
 def paired_bootstrap(
@@ -323,8 +323,8 @@ def paired_bootstrap(
 
     `labels_a`, `labels_b`: one labelling (n,) per seed; `of` as in `bootstrap`: a verdict on a method takes the "mean",
     what one more run may show the "run", which draws one seed of either side with the tracks."""
-    sides = [_resampled(genres, side, groups, metric, n_resamples, seed) for side in (labels_a, labels_b)]
-    return _interval(sides, of, seed, level)
+    sides = [resampled(genres, side, groups, metric, n_resamples, seed) for side in (labels_a, labels_b)]
+    return interval(sides, of, seed, level)
 
 
 def told(low: float, high: float) -> str:

@@ -54,6 +54,11 @@ def range_cell(low: float, high: float, digits: int = 3) -> str:
     return f"[{low:.{digits}f},\u00a0{high:.{digits}f}]"
 
 
+def with_interval(value: float, low: float, high: float, sign: str = "") -> str:
+    """A value and its interval in a sentence, `0.110 [0.100, 0.120]`; with `sign` "+", as differences have it."""
+    return f"{value:{sign}.3f} [{low:{sign}.3f}, {high:{sign}.3f}]"
+
+
 def interval_cell(low: float, high: float) -> str:
     """A 95 % interval behind a score in a table, on the next line where the cell is narrow."""
     return " " + range_cell(low, high, 2)
@@ -171,7 +176,7 @@ def read_difference(
         point, low, high = metrics.paired_bootstrap(genres, one, other, name, groups, "mean", n_resamples)
         word = metrics.told(low, high)
         said = "level" if word == "level" else f"*{a if word == 'higher' else b}* is better"
-        parts.append(f"{label_of(name)} {point:+.3f} [{low:+.3f}, {high:+.3f}], {said}")
+        parts.append(f"{label_of(name)} {with_interval(point, low, high, sign='+')}, {said}")
     _, low, high = metrics.paired_bootstrap(genres, one, other, names[0], groups, "run", n_resamples)
     return (
         f"*{a}* minus *{b}*, means over {len(one)} seeds, 95 % intervals over {len(set(groups))} tracks or "

@@ -135,11 +135,13 @@ def embed(texts: Sequence[str], *, windows: bool = False, client=None, quiet: bo
             what = "empty" if isinstance(text, str) else type(text).__name__
             raise ValueError(f"text {i} is {what}: nothing to embed")
     if windows:
+        from sklearn.preprocessing import normalize
+
         pieces = [_pieces(text) or [text] for text in texts]
         vectors = embed([piece for parts in pieces for piece in parts], client=client, quiet=quiet)
         starts = np.cumsum([0, *map(len, pieces)])[:-1]
         means = np.add.reduceat(vectors, starts, axis=0) if len(pieces) else vectors
-        return means / np.linalg.norm(means, axis=1, keepdims=True)
+        return normalize(means)
     names = [sha256(text).hex() for text in texts]
     distinct = dict(zip(names, texts, strict=True))
     items = {name: distinct[name] for name in sorted(distinct, key=lambda name: (-len(distinct[name]), name))}

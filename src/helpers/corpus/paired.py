@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..cache import write_atomically
-from ..datasets import FACTS, PAIRED, data_dir
+from ..datasets import EMBEDDED, FACTS, data_dir
 from ..features import BLOCKS, FEATURES
 from . import embedding
 from .fast_features import extract_table
@@ -40,7 +40,7 @@ def build(folder: Path) -> Path:
         with open(temporary, "wb") as handle:
             np.savez_compressed(handle, **arrays)  # type: ignore[arg-type]
 
-    return write_atomically(data_dir() / PAIRED, write)
+    return write_atomically(data_dir() / EMBEDDED["paired"], write)
 
 
 def agreement(folder: Path) -> pd.DataFrame:

@@ -42,6 +42,11 @@ def content(members: list[str], words: Mapping[str, str]) -> str:
     return ", ".join(common) or f"like {Path(members[0]).name}"
 
 
+def typical_first(space: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The positions `rows` of a cluster's members in `space` (n, d), nearest to their mean first."""
+    return rows[np.argsort(np.linalg.norm(space[rows] - space[rows].mean(axis=0), axis=1), kind="stable")]
+
+
 def write(
     labels: ArrayLike, ids: ArrayLike, paths: Mapping[str, str | Path], folder: str | Path,
     *, space: np.ndarray | None = None, words: Mapping[str, str] | None = None,
@@ -67,7 +72,7 @@ def write(
     for value, _ in order:
         rows = np.flatnonzero(labels == value)
         if space is not None:
-            rows = rows[np.argsort(np.linalg.norm(space[rows] - space[rows].mean(axis=0), axis=1), kind="stable")]
+            rows = typical_first(space, rows)
         place[rows] = np.arange(1, len(rows) + 1)
         said = "" if value < 0 or words is None else content(list(ids[rows]), words)
         name = "noise" if value < 0 else f"cluster_{value:02d}"

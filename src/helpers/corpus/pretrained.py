@@ -273,11 +273,6 @@ def embed(
     )  # fmt: skip
 
 
-def unit(X: np.ndarray) -> np.ndarray:
-    """Rows (n, d) of length 1 (L2); a row of zeros stays."""
-    return X / np.maximum(np.linalg.norm(X, axis=1, keepdims=True), 1e-12)
-
-
 def build_committed(paths: Mapping[str, Path], n_jobs: int = 1) -> Path:
     """Write COMMITTED (float16) from the audio of GTZAN mini; equal vectors give equal bytes. ValueError names a file
     that cannot be heard."""

@@ -8,7 +8,7 @@ import pandas as pd
 
 from .. import escape
 from ..metrics import told
-from ..tables import range_cell
+from ..tables import range_cell, with_interval
 from .fusions import OVER, OWN, SOUND, WITHIN, WORDS
 from .study import NEAREST
 
@@ -37,7 +37,7 @@ def headline(targets: Iterable[str]) -> str | None:
 
 def signed(row: pd.Series) -> str:
     """A gain and its interval: "+0.013 [-0.025, +0.051]"."""
-    return f"{row.gain:+.3f} [{row.gain_low:+.3f}, {row.gain_high:+.3f}]"
+    return with_interval(row.gain, row.gain_low, row.gain_high, sign="+")
 
 
 def _rows(table: pd.DataFrame, **columns: str) -> pd.DataFrame:

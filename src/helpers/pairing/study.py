@@ -15,7 +15,7 @@ from scipy import sparse
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import StandardScaler, normalize
 
 from .. import cache, clustering, inputs, metrics
 from ..datasets import Tracks
@@ -94,14 +94,13 @@ def scores(
     for key, one in found.items():
         here = labels[key[2]] >= 0
         for metric in names:
-            drawn[key, metric] = metrics._resampled(
-                labels[key[2]][here], one, tracks.groups[here], metric, RESAMPLES, 0)  # fmt: skip
+            drawn[key, metric] = metrics.resampled(labels[key[2]][here], one, tracks.groups[here], metric)
     for (name, control, target), one in found.items():
         beaten = ("concatenation", SOUND, target) if control == OWN else (name, control, target)
         for metric in names:
             sides = [drawn[key, metric] for key in ((name, control, target), (name, OWN, target), beaten)]
-            mean, low, high = metrics._interval(sides[:1], "mean", 0, 0.95)
-            gain = metrics._interval(sides[1:], "mean", 0, 0.95)
+            mean, low, high = metrics.interval(sides[:1])
+            gain = metrics.interval(sides[1:])
             rows.append({"fusion": name, "control": control, "target": target, "metric": metric,
                          "k": int(labels[target].max()) + 1, "songs": one.shape[1], "seeds": len(one),
                          "mean": mean, "low": low, "high": high, "gain": gain[0], "gain_low": gain[1],
@@ -145,7 +144,7 @@ def probed(X: np.ndarray, y: np.ndarray, artists: np.ndarray, classes: bool, see
 
     Classes by logistic regression with balanced weights, numbers by ridge regression; FOLDS folds, fewer where a class
     has fewer artists."""
-    folds = min(FOLDS, min(len(np.unique(artists[y == one])) for one in np.unique(y)) if classes else FOLDS)
+    folds = min(FOLDS, _fewest(y, artists)) if classes else FOLDS
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.05, class_weight="balanced", max_iter=300) if classes
                           else RidgeCV(np.logspace(0, 4, 9)))  # fmt: skip
     if classes:
@@ -186,8 +185,8 @@ def probe_scores(tracks: Tracks, seeds: int, n_jobs: int | None = None) -> pd.Da
         sides = {what: _probe_sums(y[here], np.stack(made[target, what]), tracks.groups[here], target in labels)
                  for what in seen}  # fmt: skip
         for what in seen:
-            mean, low, high = metrics._interval([sides[what]], "mean", 0, 0.95)
-            gain = metrics._interval([sides[OWN], sides[SOUND if what == OWN else what]], "mean", 0, 0.95)
+            mean, low, high = metrics.interval([sides[what]])
+            gain = metrics.interval([sides[OWN], sides[SOUND if what == OWN else what]])
             rows.append({"input": what, "target": target, "kind": "balanced accuracy" if target in labels else "R²",
                          "chance": 1 / (y.max() + 1) if target in labels else 0.0, "songs": int(here.sum()),
                          "seeds": seeds, "mean": mean, "low": low, "high": high, "gain": gain[0], "gain_low": gain[1],
@@ -202,7 +201,7 @@ def _fewest(codes: np.ndarray, artists: np.ndarray) -> int:
 
 def shares(top: np.ndarray, bottom: np.ndarray, artists: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean over c of the ratio of two sums over songs, of each seed, (S,), and on resamples of whole artists,
-    (RESAMPLES, S), as `metrics._interval` takes them. top (S, n, c), bottom (n, c)."""
+    (RESAMPLES, S), as `metrics.interval` takes them. top (S, n, c), bottom (n, c)."""
     which = np.unique(artists, return_inverse=True)[1]
     pool = sparse.csr_matrix((np.ones(len(which)), (which, np.arange(len(which)))))
     above, below = np.stack([pool @ one for one in top]), pool @ bottom  # (S, artists, c), (artists, c)
@@ -246,7 +245,7 @@ def found_again(pair: Pair, artists: np.ndarray, method: str, shuffled: bool, se
             net, _ = fusions.fit_multimodal((data[0][train], data[1][order[train]]), seed)
             with torch.no_grad():
                 found = [net.encode(data[0], None)[0].double().numpy(), net.encode(None, data[1])[0].double().numpy()]
-        one, other = (z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), 1e-12) for z in found)
+        one, other = map(normalize, found)
         alike = one @ other.T
         ranks = (alike > np.diag(alike)[:, None]).sum(axis=1)
         rank[test], seen[train] = ranks[test], ranks[train]
@@ -266,7 +265,7 @@ def retrieval(tracks: Tracks, seeds: int, methods: Sequence[str] = ("CCA", "mixt
     for i, (method, shuffled) in enumerate(todo):
         ranks = np.stack([part["rank"] for part in made[i * seeds : (i + 1) * seeds]])
         sides = shares((ranks < NEAREST)[:, :, None].astype(float), np.ones((tracks.n, 1)), tracks.groups)
-        mean, low, high = metrics._interval([sides], "mean", 0, 0.95)
+        mean, low, high = metrics.interval([sides])
         rows.append({"method": method, "pairs": OVER if shuffled else OWN, "recall": mean, "low": low, "high": high,
                      "recall_seen": np.mean([part["seen"] < NEAREST for part in made[i * seeds : (i + 1) * seeds]]),
                      "chance": NEAREST / tracks.n, "songs": tracks.n, "seeds": seeds,

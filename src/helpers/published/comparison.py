@@ -11,16 +11,17 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from sklearn.preprocessing import normalize
 
-from .. import clustering, inputs, metrics, plots, protocols, training
+from .. import clustering, inputs, metrics, plots, protocols, tables, training
 from ..corpus import pretrained
-from ..corpus.pretrained import GENRE_TAGS, unit
+from ..corpus.pretrained import GENRE_TAGS
 from ..datasets import Tracks, load
 from . import waveforms
 
 FEATURES, MTT, MSD, NO_GENRE, BOTH = "68 features", "MTT", "MSD", "MSD tags, no genre named", "68 + MSD"
 WAYS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "as it is": np.asarray, "z-scored": inputs.zscore, "length 1": unit,
+    "as it is": np.asarray, "z-scored": inputs.zscore, "length 1": normalize,
 }  # fmt: skip
 BETA_VAE = "Beta-VAE"
 
@@ -58,7 +59,7 @@ def spaces(tracks: Tracks) -> dict[str, np.ndarray]:
     found[MTT], found[MSD] = (pretrained.embedded(tracks, name).features.to_numpy()
                               for name in ("musicnn-mtt", "musicnn"))  # fmt: skip
     found[NO_GENRE] = tags[[tag for tag in tags if tag not in GENRE_TAGS]].to_numpy(dtype=float)
-    both = {"audio": found[FEATURES], "MSD": unit(found[MSD])}
+    both = {"audio": found[FEATURES], "MSD": normalize(found[MSD])}
     return found | {BOTH: inputs.fuse(both, {"audio": 0.5, "MSD": 0.5}, "blocks")[0]}
 
 
@@ -87,16 +88,15 @@ def scores(labels: Labels, tracks: Tracks) -> pd.DataFrame:
     for key, made in labels.items():
         line = dict[str, float]()
         for metric in ("nmi", "ami", "ari"):
-            mean = np.mean([metrics.METRICS[metric].of_table(metrics.counts(genres, one)) for one in made])  # type: ignore[misc]
-            low, high = metrics.bootstrap(genres, made, metric, tracks.groups)
-            line |= {metric: float(mean), f"{metric}_low": low, f"{metric}_high": high}
+            mean, low, high = metrics.interval([metrics.resampled(genres, made, tracks.groups, metric)])
+            line |= {metric: mean, f"{metric}_low": low, f"{metric}_high": high}
         lines[key] = line
     return pd.DataFrame(lines).T.rename_axis(["space", "way"])
 
 
 def shown(table: pd.DataFrame, metric: str) -> pd.DataFrame:
     """`scores` of one metric as a table to read, spaces by ways: mean and interval."""
-    cells = {key: f"{row[metric]:.3f} [{row[f'{metric}_low']:.3f}, {row[f'{metric}_high']:.3f}]"
+    cells = {key: tables.with_interval(row[metric], row[f"{metric}_low"], row[f"{metric}_high"])
              for key, row in table.iterrows()}  # fmt: skip
     found = pd.Series(cells).unstack()
     order = [way for way in (*WAYS, BETA_VAE) if way in found]
@@ -107,7 +107,7 @@ def difference(labels: Labels, one: tuple[str, str], other: tuple[str, str], tra
     """What `one` scores above `other` in NMI on the same tracks, as words: the difference, its 95 % interval, and what
     that says."""
     found = metrics.paired_bootstrap(tracks.genre_codes, labels[one], labels[other], "nmi", tracks.groups)
-    return "{:+.3f} [{:+.3f}, {:+.3f}], {said}".format(*found, said=metrics.told(*found[1:]))
+    return f"{tables.with_interval(*found, sign='+')}, {metrics.told(*found[1:])}"
 
 
 def figure(table: pd.DataFrame) -> Figure:
@@ -146,7 +146,7 @@ def read(labels: Labels, tracks: Tracks) -> str:
 
 def answer(table: pd.DataFrame, tracks: Tracks) -> str:
     """Two sentences for the top of the page."""
-    said = {key: "{:.3f} [{:.3f}, {:.3f}]".format(*(table.loc[key, part] for part in ("nmi", "nmi_low", "nmi_high")))
+    said = {key: tables.with_interval(*(table.loc[key, part] for part in ("nmi", "nmi_low", "nmi_high")))
             for key in ((FEATURES, "z-scored"), (MTT, "length 1"), (MSD, "length 1"))}  # fmt: skip
     helps = ""
     if (MSD, BETA_VAE) in table.index:

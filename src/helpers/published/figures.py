@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..leaks import LEAKY
@@ -67,13 +68,19 @@ def doses(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def genres(table: pd.DataFrame) -> Figure:
-    """How well each genre (columns) is found by each method (rows), 0 to 1 (`verdicts.genre_table`)."""
-    figure, axis = plt.subplots(figsize=(WIDTH, 1.6 + 0.27 * len(table)))
-    sns.heatmap(table.astype(float), annot=True, fmt=".1f", cmap="Blues", vmin=0, vmax=1, cbar=False, ax=axis,
+def _heat_map(table: pd.DataFrame, height: float, digits: str) -> tuple[Figure, Axes]:
+    """Values from 0 to 1 as a picture of `height` inches, each printed in its cell."""
+    figure, axis = plt.subplots(figsize=(WIDTH, height))
+    sns.heatmap(table.astype(float), annot=True, fmt=digits, cmap="Blues", vmin=0, vmax=1, cbar=False, ax=axis,
                 linewidths=0.3, annot_kws={"size": 8})  # fmt: skip
     axis.set(xlabel="", ylabel="")
     axis.set_yticks(np.arange(len(table)) + 0.5, table.index, fontsize=8.5)
+    return figure, axis
+
+
+def genres(table: pd.DataFrame) -> Figure:
+    """How well each genre (columns) is found by each method (rows), 0 to 1 (`verdicts.genre_table`)."""
+    figure, axis = _heat_map(table, 1.6 + 0.27 * len(table), ".1f")
     axis.tick_params(axis="x", rotation=60)
     plt.close(figure)
     return figure
@@ -81,11 +88,7 @@ def genres(table: pd.DataFrame) -> Figure:
 
 def by_input(table: pd.DataFrame) -> Figure:
     """NMI of methods (rows) on inputs (columns), 0 to 1, blank where it was not run (`verdicts.input_table`)."""
-    figure, axis = plt.subplots(figsize=(WIDTH, 2.0 + 0.32 * len(table)))
-    sns.heatmap(table.astype(float), annot=True, fmt=".2f", cmap="Blues", vmin=0, vmax=1, cbar=False, ax=axis,
-                linewidths=0.3, annot_kws={"size": 8})  # fmt: skip
-    axis.set(xlabel="", ylabel="")
-    axis.set_yticks(np.arange(len(table)) + 0.5, table.index, fontsize=8.5)
+    figure, axis = _heat_map(table, 2.0 + 0.32 * len(table), ".2f")
     axis.set_xticks(np.arange(table.shape[1]) + 0.5, table.columns, rotation=60, ha="right", fontsize=8.5)
     axis.grid(False)
     plt.close(figure)

@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 from sklearn.decomposition import PCA
 
-from .. import cache, clustering, datasets, inputs, metrics, models, training
+from .. import cache, clustering, datasets, inputs, metrics, models, tables, training
 from ..corpus import pretrained
 from ..corpus.audio import load_audio
 from ..datasets import Tracks
@@ -255,9 +255,7 @@ class Stored:
     def interval(self, row: str, metric: str, level: str = "segments") -> tuple[float, float, float]:
         """Mean over the seeds of a score and its 95 % interval, tracks drawn anew."""
         genres, groups = self._level(level)
-        labels = self.arrays[f"{row}/{level}"]
-        mean = float(np.mean([metrics.METRICS[metric].of_table(metrics.counts(genres, one)) for one in labels]))  # type: ignore[misc]
-        return mean, *metrics.bootstrap(genres, labels, metric, groups)
+        return metrics.interval([metrics.resampled(genres, self.arrays[f"{row}/{level}"], groups, metric)])
 
     def difference(self, row: str, other: str, metric: str, level: str = "segments") -> tuple[float, float, float]:
         """`row` minus `other` on the same tracks, and the 95 % interval of that."""
@@ -274,7 +272,7 @@ class Stored:
             line = {}
             for part in ("segments", "tracks"):
                 for metric in ("nmi", "ari"):
-                    line[f"{metrics.label_of(metric)}, {part}"] = "{:.3f} [{:.3f}, {:.3f}]".format(
+                    line[f"{metrics.label_of(metric)}, {part}"] = tables.with_interval(
                         *self.interval(row, metric, part))  # fmt: skip
                 line[f"AMI, {part}"] = f"{mean.loc[(row, part), 'ami']:.3f}"
             for name, said, digits in (("unexplained", "variance left", 2), ("kl", "KL (nats)", 1)):
@@ -294,8 +292,8 @@ def read(real: Stored) -> str:
     }
     lines = []
     for said, (one, other) in questions.items():
-        difference, low, high = real.difference(one, other, "ari")
-        lines.append(f"- {said}: {difference:+.3f} [{low:+.3f}, {high:+.3f}], {metrics.told(low, high)}.")
+        found = real.difference(one, other, "ari")
+        lines.append(f"- {said}: {tables.with_interval(*found, sign='+')}, {metrics.told(*found[1:])}.")
     return (f"Trained to give back the waveform, the network leaves {_missed(real):.1%} of its variance. Differences "
             "in ARI on segments, on the same tracks:\n\n" + "\n".join(lines))  # fmt: skip
 
@@ -307,7 +305,7 @@ def _missed(real: Stored) -> float:
 def answer(real: Stored) -> str:
     """Two sentences for the top of the page."""
     found = {row: real.interval(row, "nmi") for row in ROWS}
-    said = {row: "{:.3f} [{:.3f}, {:.3f}]".format(*values) for row, values in found.items()}
+    said = {row: tables.with_interval(*values) for row, values in found.items()}
     best = max(MODELS, key=lambda row: found[row][0])
     word = "Hardly, from a hundred tracks" if found[best][0] < found[FEATURES][0] else "Yes"
     return (f"**{word}**: on real music the best of our networks on raw sound ({best}) agrees with the genres to NMI "

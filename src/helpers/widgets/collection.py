@@ -120,9 +120,7 @@ def clusters(found: Collection) -> pd.DataFrame:
     profiles, ids, rows = scales(found.tracks.features), found.tracks.ids, {}
     for cluster in sorted(set(found.labels.tolist()), key=lambda c: (-int((found.labels == c).sum()), c)):
         here = np.flatnonzero(found.labels == cluster)
-        order = here[
-            np.argsort(np.linalg.norm(found.space[here] - found.space[here].mean(axis=0), axis=1), kind="stable")
-        ]
+        order = playlists.typical_first(found.space, here)
         rows[cluster] = {
             "Tracks": len(here), "In words": in_words(profiles.iloc[here].mean()),
             "Comes again": mark(found.steadiness[cluster]), "Most typical": "; ".join(ids[order[:3]]),
