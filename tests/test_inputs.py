@@ -147,6 +147,21 @@ def test_variants_feed_what_they_say():
     assert not np.allclose(full.X[:, full.blocks["text"]], shuffled.X[:, full.blocks["text"]])
 
 
+def test_songs_of_one_artist_have_texts_of_their_own():
+    """Groups keep an artist's songs together in intervals and folds; words belong to a song, whatever its genre."""
+    mini = datasets.load("gtzan-mini-tracks")
+    artists = np.array([f"artist {i % 7}" for i in range(mini.n)])  # each plays several genres
+    tracks = dataclasses.replace(mini, groups=artists)
+    for variant in ("full", "lyrics shuffled"):
+        text, _ = inputs.channels(tracks, protocols.get("controlled"), 2, 0, variant)
+        alone, _ = inputs.channels(mini, protocols.get("controlled"), 2, 0, variant)
+        assert np.array_equal(text["text"], alone["text"]) and len(np.unique(text["text"], axis=0)) == mini.n
+    segments = datasets.load("gtzan-mini")
+    segments = dataclasses.replace(segments, groups=np.repeat(artists, 10))
+    text, _ = inputs.channels(segments, protocols.get("controlled"), 2, 0)
+    assert len(np.unique(text["text"], axis=0)) == 100  # segments of a track share its words
+
+
 def test_a_leak_is_refused_under_controlled(monkeypatch):
     tracks = datasets.load("gtzan-mini-tracks")
     template = lyrics.template(tracks.genres, seed=0, noise=0.0)

@@ -45,6 +45,11 @@ class Tracks:
         return len(self.ids)
 
     @property
+    def track_ids(self) -> np.ndarray:
+        """(n,) str, the track of each row: a segment's, whatever it shares a group with, else the row itself."""
+        return self.ids if self.start_s is None else np.array([name.rpartition(".s")[0] for name in self.ids])
+
+    @property
     def features(self) -> pd.DataFrame:
         """The audio block."""
         return self.blocks["audio"]

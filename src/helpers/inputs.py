@@ -112,7 +112,7 @@ def _text(tracks: Tracks, channel: str, seed: int) -> tuple[np.ndarray | None, p
             return tracks.text.to_numpy(dtype=np.float32), None
         if tracks.genres is None or not set(tracks.genres) <= set(lyrics.TEMPLATES):
             return None, None
-        return lyrics.matched(tracks.genres, seed, groups=tracks.groups)
+        return lyrics.matched(tracks.genres, seed, groups=tracks.track_ids)
     if tracks.genres is None:
         raise ValueError(
             f"{tracks.name!r} has no genres, from which text channel {channel!r} is made; use 'controlled'."
@@ -122,9 +122,9 @@ def _text(tracks: Tracks, channel: str, seed: int) -> tuple[np.ndarray | None, p
     return lyrics.constant(tracks.genres, seed)
 
 
-def _shuffle(text: np.ndarray, groups: np.ndarray, seed: int) -> np.ndarray:
+def _shuffle(text: np.ndarray, tracks: np.ndarray, seed: int) -> np.ndarray:
     """Texts permuted across tracks: every row of a track gets the text of the same other track."""
-    _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
+    _, first, inverse = np.unique(tracks, return_index=True, return_inverse=True)
     return lyrics.shuffled(text[first], seed)[inverse]
 
 
@@ -141,7 +141,7 @@ def channels(
                 f"{tracks.name!r} has no lyrics and no genre to match them by; variant {variant!r} needs them."
             )
         if text is not None:
-            blocks["text"] = _shuffle(text, tracks.groups, seed) if variant == "lyrics shuffled" else text
+            blocks["text"] = _shuffle(text, tracks.track_ids, seed) if variant == "lyrics shuffled" else text
     if (phase == 3 and protocol.label_in_input) or variant == "one-hot alone":
         if tracks.genres is None:
             raise ValueError(
