@@ -89,7 +89,7 @@ shares.round(3)
 paper = tables.paper_tables().set_index(["method", "metric"]).value
 steps = leakage.ladder(runs, "Beta-VAE")
 title = "Beta-VAE: what its score stands on"
-plots.waterfall(steps, "nmi", title, paper["Beta-VAE", "nmi"])
+plots_of.waterfall(steps, "nmi", title, paper["Beta-VAE", "nmi"])
 
 # %% tags=["remove-input"]
 Markdown("; ".join(f"{step.step} {step.mean:.3f} [{step.low:.3f}, {step.high:.3f}]" for step in steps.itertuples()) + ".")
@@ -138,7 +138,7 @@ Markdown(f"The formula gives **{metrics.equal_pure_clusters(10, 3):.4f}**, the p
 # %% mystnb={"figure": {"caption": "DBSCAN's NMI on full GTZAN as channels are taken away; marks as in the figure before.", "name": "fig-ladder-dbscan"}, "image": {"alt": "Horizontal bars of DBSCAN's NMI for five inputs, high with template sentences and near zero without."}}
 steps = leakage.ladder(runs, "DBSCAN")
 title = "DBSCAN: what its score stands on"
-plots.waterfall(steps, "nmi", title, paper["DBSCAN", "nmi"])
+plots_of.waterfall(steps, "nmi", title, paper["DBSCAN", "nmi"])
 
 # %% tags=["remove-input"]
 Markdown("; ".join(f"{s.step} {s.mean:.3f} ({s.k:.1f} clusters, {s.noise_share:.0%} noise)" for s in steps.itertuples()) + ".")

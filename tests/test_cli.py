@@ -15,7 +15,8 @@ import soundfile as sf
 from sklearn.metrics import adjusted_rand_score
 
 from helpers import datasets, training
-from helpers.__main__ import LEFT_OUT, app, main
+from helpers.__main__ import app, main
+from helpers.commands.music import LEFT_OUT
 from helpers.corpus import synth
 from helpers.features import FEATURES, SR
 from tests.conftest import ROOT

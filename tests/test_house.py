@@ -13,13 +13,13 @@ from helpers import datasets, phases
 from helpers.protocols import PROTOCOLS
 
 PACKAGE = Path(datasets.__file__).parent
-WINGS = {"audit", "collapse", "published", "pairing", "corpus", "widgets"}
+WINGS = {"audit", "collapse", "published", "pairing", "corpus", "widgets", "commands"}
 MAY = {  # wing -> wings it may import; the core imports none of them
     "": set(), "audit": set(), "collapse": set(), "pairing": set(), "corpus": set(),
     "published": {"audit", "collapse", "pairing", "corpus"},
-    "widgets": {"corpus"},
+    "widgets": {"corpus"}, "commands": {"audit", "corpus", "widgets"},
 }  # fmt: skip
-LAZY = ("datasets", "corpus.")  # the one place where the core reaches into a wing: reading a folder, the synthetic set
+LAZY = ("datasets", "corpus.")  # the one place where the core reaches into a wing: files of a reader, the synthetic set
 
 
 def modules() -> dict[str, ast.Module]:
@@ -84,7 +84,7 @@ def test_no_module_class_and_function_share_a_name():
 def test_the_core_stays_small():
     """What a newcomer has to read; the aim is 3,000 lines for the core. Lower these numbers."""
     lines = {path: len(path.read_text().splitlines()) for path in PACKAGE.rglob("*.py")}
-    assert sum(n for path, n in lines.items() if path.parent == PACKAGE) <= 4380
+    assert sum(n for path, n in lines.items() if path.parent == PACKAGE) <= 3894
     assert not [path.name for path, n in lines.items() if n > 420], "cut these modules in two"
 
 

@@ -10,7 +10,8 @@ import pytest
 import soundfile as sf
 
 from helpers import cache
-from helpers.__main__ import _save_csv, main
+from helpers.__main__ import main
+from helpers.commands.music import save_csv
 from helpers.corpus import long_jobs, synth
 from helpers.corpus.embedding import embed
 from helpers.corpus.fast_features import extract, extract_table
@@ -154,9 +155,9 @@ def test_disk_fills_while_the_table_is_written(tmp_path):
     code = f"""
 import numpy as np, pandas as pd
 from pathlib import Path
-from helpers.__main__ import _save_csv
+from helpers.commands.music import save_csv
 try:
-    _save_csv(pd.DataFrame(np.ones((100, 10))), Path({str(tmp_path / "out.csv")!r}))
+    save_csv(pd.DataFrame(np.ones((100, 10))), Path({str(tmp_path / "out.csv")!r}))
 except OSError as error:
     print(error)
 """
@@ -164,7 +165,7 @@ except OSError as error:
     assert "cannot write" in out.stdout and "out.csv" in out.stdout, out.stderr
     assert (tmp_path / "out.csv").read_text() == "an older table"
     assert [p.name for p in tmp_path.iterdir()] == ["out.csv"]
-    _save_csv(pd.DataFrame({"a": [1]}), tmp_path / "out.csv")
+    save_csv(pd.DataFrame({"a": [1]}), tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_text() == "a\n1\n"
 
 

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from helpers import cache, datasets, inputs
-from helpers.__main__ import LEFT_OUT, main
+from helpers.__main__ import main
+from helpers.commands.music import LEFT_OUT
 from helpers.corpus import msd, per_track
 from tests.material import kill_once
 

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from . import schema
 from .features import FEATURES
 
 EMBEDDED = {"gtzan-mini": "gtzan_mini_segments.csv", "gtzan-mini-tracks": "gtzan_mini_tracks.csv",
@@ -188,6 +187,8 @@ def read_table(path: str | Path, name: str | None = None) -> Tracks:
     Rows that cannot be used (no track_id, a value that is no finite number, a repeated row) are left out, and named in
     the provenance. Raises ValueError, naming the file and the column or row, for a table without track_id or without
     numbers, for only a part of the 68, for ids that occur twice, for more bad rows than good ones, or no rows."""
+    from .corpus import schema
+
     path, text, faults = Path(path), None, []  # type: ignore[var-annotated]
     if path.suffix.lower() == ".parquet":
         table, text = schema.read_parquet(path)
@@ -203,6 +204,8 @@ GROUPS = ("group", "artist")  # columns that say which rows belong together
 
 def from_table(table: pd.DataFrame, name: str, *, text: pd.DataFrame | None = None, **provenance) -> Tracks:
     """Check a feature table (see `read_table`) and make it `Tracks`; `text` (n, any) has the rows of the table."""
+    from .corpus import schema
+
     if {"filename", "chroma_stft_mean", "mfcc20_var"} <= set(table):
         raise ValueError(f"{name}: this is the table of GTZAN that Kaggle has: means and variances (no standard "
                          "deviations), one pooled chroma instead of 12, 20 MFCC, no spectral contrast, so that our 68 "

@@ -1,6 +1,9 @@
-"""The figures of the page "Results": all values beside the paper's, genres, stability, the multiverse."""
+"""The figures of the pages "Leakage" and "Results": a score as channels are taken away, all values beside the paper's,
+genres, stability, the multiverse."""
 
 from __future__ import annotations
+
+import textwrap
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,10 +14,39 @@ from matplotlib.figure import Figure
 
 from ..leaks import LEAKY
 from ..metrics import METRICS, label_of
-from ..plots import OURS, PAPER, WIDTH
+from ..plots import OURS, PAPER, WIDTH, _close
 from .multiverse import CHOICES
 
 LOOKS = [("#d55e00", "s"), ("#029e73", "^"), (OURS, "o"), ("#cc78bc", "v"), ("#949494", "X"), ("#56b4e9", "P")]
+
+
+def waterfall(steps: pd.DataFrame, metric: str, title: str, paper: float | None = None) -> Figure:
+    """A headline score as channels are taken away: `steps` has step, mean, low, high, leaky and maybe chance.
+
+    The bar's end is the mean, the whisker its interval, the grey tick the chance level, the diamond the paper's value.
+    """
+    figure, axis = plt.subplots(figsize=(WIDTH, 1.2 + 0.55 * len(steps)))
+    y = np.arange(len(steps))
+    colours = [OURS if not leaky else "#d55e00" for leaky in steps.leaky]
+    bars = axis.barh(y, steps["mean"], color=colours, alpha=0.85, height=0.6)
+    for bar, leaky in zip(bars, steps.leaky, strict=True):
+        bar.set_hatch("///" if leaky else None)
+    whisker = np.abs(np.vstack([steps["mean"] - steps.low, steps.high - steps["mean"]]))
+    axis.errorbar(steps["mean"], y, xerr=whisker, fmt="none", ecolor="#333333", capsize=3, lw=1.2)
+    for i, row in enumerate(steps.itertuples()):
+        right = max(row.high, row.mean, paper + 0.02 if paper is not None and i == 0 else 0)
+        axis.text(right + 0.015, i, f"{row.mean:.3f}", va="center", fontsize=9)
+    if "chance" in steps:
+        axis.plot(steps.chance, y, ls="", marker="|", ms=22, mew=2, color="#555555")
+    if paper is not None:
+        axis.scatter([paper], [0], marker="D", s=50, color=PAPER, edgecolor="black", zorder=6)
+    names = [f"{step} (LEAKY)" if leaky else step for step, leaky in zip(steps.step, steps.leaky, strict=True)]
+    axis.set_yticks(y, [textwrap.fill(name, 26) for name in names], fontsize=9.5)
+    axis.invert_yaxis()
+    edge = max(1.0 if metric != "silhouette" else 0.7, float(steps.high.max()) + 0.1)
+    axis.set(xlabel=label_of(metric), title=title, xlim=(0, edge))
+    axis.grid(axis="y", visible=False)
+    return _close(figure)
 
 
 def dots(values: pd.DataFrame) -> Figure:

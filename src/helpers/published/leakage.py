@@ -60,7 +60,7 @@ def _bar(data: Published, protocol: str, phase: int, method: str, variant: str) 
 
 
 def ladder(data: Published, headline: str) -> pd.DataFrame:
-    """The steps of a headline score (LADDERS) as plots.waterfall wants them: step, mean, sd, low, high, chance, k,
+    """The steps of a headline score (LADDERS) as figures.waterfall wants them: step, mean, sd, low, high, chance, k,
     noise_share, leaky; NMI, its interval over tracks that of the mean over seeds."""
     phase, method, steps = LADDERS[headline]
     there = [step for step in steps if data.has(step[1], phase, method, step[2])]
