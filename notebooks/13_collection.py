@@ -55,7 +55,8 @@ protocols.check(dataset, protocol, seeds)
 
 # %%
 tracks = datasets.load(dataset)
-found = collection.survey(tracks, protocol, seeds)
+embedding = collection.at_hand(tracks)  # of a folder, where musicnn's weights are
+found = collection.survey(tracks, protocol, seeds, embedding=embedding)
 table = collection.clusters(found)
 
 # %% tags=["remove-input", "answer"]
@@ -66,8 +67,12 @@ Markdown(f"The {tracks.n} tracks of *{tracks.name}* fall into {len(table)} group
 
 # %% [markdown]
 # ## The map
-# The VAE of [page 1](01_audio_baseline.ipynb) on these tracks, and K-Means on its latent means. Press a point to hear the track and to see which
-# tracks are nearest to it in the latent space.
+# Groups are K-Means clusters in a space: the latent means of [page 1](01_audio_baseline.ipynb)'s VAE, trained on these tracks, or, for a folder of
+# yours where the weights of musicnn are, the numbers of that [pretrained network](11_pretrained.ipynb). Press a point to hear the track and to
+# see which tracks are nearest to it in that space.
+
+# %% tags=["remove-input"]
+Markdown(f"Here it is the space of **{found.by.strip(',')}**.")
 
 # %%
 collection.show_map(found, players.addresses(tracks))
@@ -94,7 +99,7 @@ collection.neighbours(found)
 
 # %% [markdown]
 # ## From one song to another
-# A latent space is full of places where no track is. This is the straight way between the most typical tracks of the two clusters that are
+# The latent space of the VAE is full of places where no track is. This is the straight way between the most typical tracks of the two clusters that are
 # farthest apart: what the network decodes at each step, and the real track nearest to it.
 
 # %%

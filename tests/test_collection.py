@@ -4,15 +4,16 @@ import html
 import json
 import re
 import urllib.parse
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile as sf
 
-from helpers import datasets
+from helpers import datasets, metrics
 from helpers.__main__ import main
-from helpers.corpus import synth
+from helpers.corpus import pretrained, synth
 from helpers.features import FEATURES, SR
 from helpers.widgets import collection, players
 
@@ -67,7 +68,8 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def page(folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("map") / "page"
-    assert main(["map", str(folder), "--out", str(out), "--clusters", "4", "--seeds", "2", "--quiet"]) in (0, None)
+    assert main(["map", str(folder), "--out", str(out), "--clusters", "4", "--seeds", "2", "--embedding", "none",
+                 "--quiet"]) in (0, None)  # fmt: skip
     return out
 
 
@@ -142,6 +144,29 @@ def test_neighbours_are_those_of_the_latent_space(found):
     assert (
         table["Most like it"].iloc[7].split("; ") == found.tracks.ids[np.argsort(distance, kind="stable")[1:6]].tolist()
     )
+
+
+def test_a_pretrained_network_makes_the_groups_and_the_vae_the_ways(found):
+    tracks = datasets.load("gtzan-mini-tracks")
+    heard = collection.survey(tracks, seeds=2, n_jobs=1, embedding="musicnn")
+    numbers = datasets.load("gtzan-mini-tracks", "musicnn").features.to_numpy()
+    assert np.allclose(heard.space, numbers / np.linalg.norm(numbers, axis=1, keepdims=True))
+    by_sound, by_features = (metrics.external(tracks.genres, of.labels)["nmi"] for of in (heard, found))
+    assert by_sound > by_features + 0.1  # page 11: it was trained on tags that name genres
+    assert np.array_equal(heard.fit.mu, found.fit.mu) and heard.tracks.features.equals(tracks.features)
+    one, other = collection.farthest(heard)
+    assert collection.between(heard, one, other)["Nearest track"].iloc[[0, -1]].tolist() == [one, other]
+    assert "musicnn" in heard.by and "VAE" in found.by
+
+
+def test_musicnn_is_taken_for_a_folder_where_its_weights_are(tmp_path, monkeypatch):
+    mini = datasets.load("gtzan-mini-tracks")
+    folder = replace(mini, provenance=mini.provenance | {"paths": {mini.ids[0]: "a.flac"}})
+    monkeypatch.setenv("HELPERS_CACHE", str(tmp_path))
+    monkeypatch.delenv("HELPERS_MUSICNN", raising=False)
+    assert collection.at_hand(folder) is None
+    (tmp_path / pretrained.WHEEL).touch()
+    assert collection.at_hand(folder) == "musicnn" and collection.at_hand(mini) is None
 
 
 def test_clips_are_of_the_demo_and_of_files_only(tmp_path):

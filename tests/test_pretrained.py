@@ -10,9 +10,10 @@ import soundfile as sf
 import torch
 from sklearn.preprocessing import normalize
 
-from helpers import __main__ as command
 from helpers import datasets, metrics, phases
+from helpers.__main__ import main
 from helpers.clustering import cluster
+from helpers.commands.music import LEFT_OUT
 from helpers.corpus import pretrained, synth
 from helpers.corpus.acquire import find_gtzan
 from helpers.corpus.audio import load_audio
@@ -138,7 +139,7 @@ def test_a_folder_is_heard_once_and_what_is_too_short_is_left_out(heard, tmp_pat
     assert datasets.load(str(folder), embedding="musicnn").features.equals(tracks.features)
     out = tmp_path / "playlists"
     given = ["cluster", str(folder), "--embedding", "musicnn", "--clusters", "2", "--out", str(out), "--quiet"]
-    assert command.main(given) == command.LEFT_OUT
+    assert main(given) == LEFT_OUT
     assert "short" in (out / "report.csv").read_text()
     assert pd.read_csv(out / "tracks.csv").track_id.astype(str).tolist() == tracks.ids.tolist()
 
@@ -148,7 +149,7 @@ def test_a_folder_is_heard_once_and_what_is_too_short_is_left_out(heard, tmp_pat
     ("gtzan-mini", "musicnn", "gtzan-mini: there is no sound here for musicnn; take a folder of audio"),
 ])  # fmt: skip
 def test_what_cannot_be_embedded_ends_in_a_sentence(source, embedding, said, capsys):
-    assert command.main(["cluster", source, "--embedding", embedding]) == 1
+    assert main(["cluster", source, "--embedding", embedding]) == 1
     error = capsys.readouterr().err
     assert said in error and error.count("\n") == 1
 

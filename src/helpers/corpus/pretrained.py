@@ -70,6 +70,11 @@ def find_wheel() -> Path:
     return path
 
 
+def at_hand() -> bool:
+    """Whether the weights are here, without any download."""
+    return Path(os.environ.get("HELPERS_MUSICNN") or cache.cache_dir() / WHEEL).is_file()
+
+
 def _download(path: Path) -> None:
     """musicnn's wheel by pip, without what it depends on (29 MB)."""
     with tempfile.TemporaryDirectory() as folder:

@@ -9,7 +9,7 @@ import html
 import re
 import urllib.parse
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations
 from pathlib import Path
@@ -19,10 +19,11 @@ import pandas as pd
 import torch
 from IPython.display import HTML
 from sklearn.neighbors import NearestNeighbors
+from sklearn.preprocessing import normalize
 
 from .. import clustering, inputs, plots, protocols, training
 from ..cache import write_atomically
-from ..corpus import playlists
+from ..corpus import playlists, pretrained
 from ..datasets import Tracks
 from ..training import Fit
 from . import explorers, players
@@ -44,38 +45,62 @@ DOUBLE = 1 / 3  # of the median distance to a nearest track: closer than that tw
 
 @dataclass(frozen=True)
 class Collection:
-    """What the page tells: `labels` (n,) of the first seed, its `fit` and its latent means, `steadiness` of each
-    cluster over the seeds, 0 to 1, and `near` (n, k), the nearest tracks in the latent space."""
+    """What the page tells: the `space` (n, d) in which tracks are alike, the latent means of `fit` or an `embedding`;
+    `labels` (n,) of the first seed in it, `steadiness` of each cluster over the seeds, 0 to 1, and `near` (n, k), the
+    nearest tracks; and the `fit`, through whose latent space the ways lead."""
 
     tracks: Tracks
     fit: Fit
     labels: np.ndarray
     steadiness: pd.Series
     near: np.ndarray
+    space: np.ndarray
+    embedding: str | None = None
 
     @property
-    def space(self) -> np.ndarray:
-        return self.fit.mu
+    def by(self) -> str:
+        """What found the groups, in words."""
+        if self.embedding is None:
+            return f"the {self.fit.recipe.kind.upper()}"
+        return f"{self.embedding}, a pretrained network,"
+
+
+def at_hand(tracks: Tracks) -> str | None:
+    """The embedding that a folder of music is heard by where nothing else is asked for: "musicnn" where its weights are
+    here already, else None, the VAE."""
+    return "musicnn" if tracks.provenance.get("paths") and pretrained.at_hand() else None
 
 
 def survey(
-    tracks: Tracks, protocol: str = "controlled", seeds: int = 3, clusters: int = 10, n_jobs: int | None = None
-) -> Collection:
+    tracks: Tracks, protocol: str = "controlled", seeds: int = 3, clusters: int = 10, n_jobs: int | None = None,
+    embedding: str | None = None,
+) -> Collection:  # fmt: skip
     """Train the VAE of phase 1 with several seeds (cached fits), K-Means on each, and see which clusters come again.
 
-    Small collections get fewer clusters, one for five tracks at most. Raises ValueError below 10 tracks, and
-    `training.Diverged` where no training came through."""
+    With an `embedding` (`pretrained.EMBEDDINGS`) K-Means takes its numbers, at length 1, with several seeds, and the
+    VAE, trained once, only leads the ways; tracks that it cannot hear are left out. Small collections get fewer
+    clusters, one for five tracks at most. Raises ValueError below 10 tracks, and `training.Diverged` where no training
+    came through."""
+    own = None
+    if embedding is not None:
+        own = pretrained.embedded(tracks, embedding)
+        tracks = replace(tracks.rows(np.isin(tracks.ids, own.ids)), provenance=own.provenance)
     if tracks.n < 10:
         raise ValueError(f"{tracks.name} has {tracks.n} tracks; a map takes 10 at least")
     chosen = protocols.get(protocol)
     X = inputs.prepare(tracks, chosen, 1, 0).X
-    made = training.fit_many([(X, chosen.recipes["basic_vae"], seed, None) for seed in range(seeds)], n_jobs)
+    made = training.fit_many([(X, chosen.recipes["basic_vae"], seed, None)
+                              for seed in range(seeds if own is None else 1)], n_jobs)  # fmt: skip
     fits = [fit for fit in made if isinstance(fit, Fit)]
     if not fits:
         raise training.Diverged(f"No training came through. {made[0]}")
     k = max(2, min(clusters, tracks.n // 5))
-    found = [clustering.cluster(fit.mu, "kmeans", k, fit.seed) for fit in fits]
-    return Collection(tracks, fits[0], found[0], steadiness(found), clustering.nearest(fits[0].mu, 5))
+    spaces = {fit.seed: fit.mu for fit in fits} if own is None else dict.fromkeys(
+        range(seeds), normalize(own.features.to_numpy()))  # fmt: skip
+    found = [clustering.cluster(space, "kmeans", k, seed) for seed, space in spaces.items()]
+    first = next(iter(spaces.values()))
+    return Collection(
+        tracks, fits[0], found[0], steadiness(found), clustering.nearest(first, 5), first, embedding)  # fmt: skip
 
 
 def steadiness(labels: Sequence[np.ndarray]) -> pd.Series:
@@ -146,7 +171,7 @@ def same_recordings(tracks: Tracks) -> pd.DataFrame:
 
 
 def neighbours(found: Collection) -> pd.DataFrame:
-    """Every track with its cluster and the tracks nearest to it in the latent space, nearest first."""
+    """Every track with its cluster and the tracks nearest to it, nearest first."""
     ids = found.tracks.ids
     return pd.DataFrame({"Cluster": found.labels, "Most like it": ["; ".join(ids[row]) for row in found.near]},
                         index=pd.Index(ids, name="Track"))  # fmt: skip
@@ -173,7 +198,7 @@ def heard(found: Collection, path: np.ndarray, names: Sequence[str]) -> pd.DataF
         decoded * features.std(ddof=0).to_numpy() + features.mean().to_numpy(), columns=features.columns
     )
     profiles = scales(pd.concat([features, back], ignore_index=True)).iloc[len(features):]
-    at = NearestNeighbors(n_neighbors=1).fit(found.space).kneighbors(path, return_distance=False)[:, 0]
+    at = NearestNeighbors(n_neighbors=1).fit(found.fit.mu).kneighbors(path, return_distance=False)[:, 0]
     rows = [(in_words(profile), found.tracks.ids[i]) for (_, profile), i in zip(profiles.iterrows(), at)]
     return pd.DataFrame(rows, columns=["Decoded", "Nearest track"], index=pd.Index(names, name="Step"))
 
@@ -181,14 +206,14 @@ def heard(found: Collection, path: np.ndarray, names: Sequence[str]) -> pd.DataF
 def between(found: Collection, one: str, other: str, steps: int = 6) -> pd.DataFrame:
     """The straight way from track `one` to track `other` in the latent space (`heard`)."""
     ids = found.tracks.ids.tolist()
-    a, b = found.space[ids.index(one)], found.space[ids.index(other)]
+    a, b = found.fit.mu[ids.index(one)], found.fit.mu[ids.index(other)]
     share = np.linspace(0, 1, steps)
     return heard(found, a + share[:, None] * (b - a), [f"{s:.0%}" for s in share])
 
 
 def along(found: Collection, unit: int, steps: int = 5) -> pd.DataFrame:
     """A walk along one latent dimension, from -2 to 2 standard deviations of its means, the others at their mean."""
-    mean, spread = found.space.mean(axis=0), found.space.std(axis=0)
+    mean, spread = found.fit.mu.mean(axis=0), found.fit.mu.std(axis=0)
     places = np.linspace(-2, 2, steps)
     path = np.tile(mean, (steps, 1))
     path[:, unit] += places * spread[unit]
@@ -253,7 +278,7 @@ def write_page(found: Collection, out: Path) -> Path:
     faults = tracks.provenance.get("faults", [])
     body = [
         f"<h1>{html.escape(tracks.name)}</h1>",
-        f"<p>{tracks.n} tracks in {len(table)} groups that sound alike, by {found.fit.recipe.kind.upper()} "
+        f"<p>{tracks.n} tracks in {len(table)} groups that sound alike, by {found.by} "
         "and K-Means, without any label. <em>Comes again</em> says whether other random numbers find the same group: "
         "steady, fair or loose (0 to 1).</p>",
         "<h2>Map</h2><p>Press a point, or look for a track, to hear some seconds of it and to see which tracks are "
