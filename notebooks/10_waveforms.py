@@ -71,7 +71,8 @@ protocols.check(dataset, protocol, seeds)
 # a track's segments). Networks were trained on all segments, for twenty epochs unless the row says otherwise; that number was fixed
 # before these runs. (The scale of the log-mel picture and the length of the crops that are trained on, half a segment, were not: we tried
 # two settings, on one seed, and took the better.) Brackets are 95 % intervals of the mean over seeds, tracks drawn anew. *Variance left* is the share
-# of what the decoder should give back that it misses; one that always answers with the mean misses 1.
+# of what the decoder should give back that it misses, in the half of each segment that it was not trained on; *trained on*: in the other half. One
+# that always answers with the mean misses 1.
 
 # %%
 real = waveforms.Stored()
@@ -79,7 +80,7 @@ table = real.table()
 table[["NMI, segments", "ARI, segments", "AMI, segments", "variance left"]]
 
 # %%
-table[["NMI, tracks", "ARI, tracks", "AMI, tracks", "KL (nats)"]]
+table[["NMI, tracks", "ARI, tracks", "AMI, tracks", "variance left, trained on", "KL (nats)"]]
 
 # %% tags=["remove-input"]
 Markdown(waveforms.read(real))
@@ -135,7 +136,7 @@ live.rename_axis("Space").round(3)
 
 # %% tags=["remove-input"]
 seconds = {name: arrays["seconds"] for name, arrays in zip(jobs, made)}
-Markdown(f"Agreement with the style, mean over {seeds} runs of K-Means on one network each. On these clips the decoder to the waveform leaves "
+Markdown(f"Agreement with the style, mean over {seeds} runs of K-Means on one network each. Of these clips, which it was trained on, the decoder to the waveform leaves "
          f"**{left['waveform']:.0%}** of the variance, the one to the log-mel picture {left['mel']:.0%}. Training took "
          f"{seconds['waveform']:.0f} and {seconds['mel']:.0f} CPU seconds.")
 

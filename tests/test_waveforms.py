@@ -188,11 +188,13 @@ def test_the_published_grid_is_whole():
 
 
 def test_the_published_order_is_that_of_the_protocol():
-    """The waveform is hardly learnt, and what is learnt hurts; a log-mel target teaches something; nothing trained here
-    beats the 68 features."""
+    """The waveform is not learnt: of sound that follows what it was trained on nothing is given back, by any seed; what
+    is learnt by heart hurts; a log-mel target teaches something; nothing trained here beats the 68 features."""
     real = waveforms.Stored()
     mean = real.scores.groupby(["row", "level"]).mean(numeric_only=True)
-    assert mean.loc[("ConvVAE to the waveform", "segments"), "unexplained"] >= 0.9
+    left = real.scores[real.scores.row == "ConvVAE to the waveform"]
+    assert (left.unexplained >= 0.95).all() and (left.by_heart < left.unexplained).all()
+    assert mean.loc[(waveforms.MEL, "segments"), "unexplained"] < 0.6
     ari = mean.xs("segments", level="level").ari
     assert ari["ConvVAE to the waveform"] < ari[waveforms.UNTRAINED]
     assert ari[waveforms.MEL] >= ari[waveforms.UNTRAINED] + 0.03
