@@ -45,7 +45,7 @@ if os.environ.get("COLAB_RELEASE_TAG"):  # in Colab only: add the book's package
 import pandas as pd
 from IPython.display import Markdown
 
-from helpers import plots, protocols
+from helpers import escape, plots, protocols
 from helpers.corpus import pretrained
 from helpers.published import comparison
 
@@ -71,7 +71,7 @@ found = comparison.spaces(tracks)
 pd.Series({name: X.shape[1] for name, X in found.items()}, name="numbers")
 
 # %% tags=["remove-input"]
-Markdown(f"{tracks.n} tracks of **{tracks.name}**, {len(tracks.genre_names)} genres, {seeds} seeds. {note} The tags that name genres, and are left out: "
+Markdown(f"{tracks.n} tracks of **{escape.markup(tracks.name)}**, {len(tracks.genre_names)} genres, {seeds} seeds. {note} The tags that name genres, and are left out: "
          + ", ".join(sorted(pretrained.GENRE_TAGS, key=str.lower)) + ".")
 
 # %% [markdown]

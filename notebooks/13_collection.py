@@ -60,10 +60,7 @@ found = collection.survey(tracks, protocol, seeds, embedding=embedding)
 table = collection.clusters(found)
 
 # %% tags=["remove-input", "answer"]
-surest, loosest = found.steadiness.idxmax(), found.steadiness.idxmin()
-Markdown(f"The {tracks.n} tracks of *{tracks.name}* fall into {len(table)} groups; the surest, *{table['In words'][surest]}*, {table['Tracks'][surest]} "
-         f"tracks, comes again with other random numbers to {found.steadiness[surest]:.2f} (1: the same tracks), the loosest, *{table['In words'][loosest]}*, "
-         f"to {found.steadiness[loosest]:.2f}. {len(collection.same_recordings(tracks)) or 'No'} pair(s) of files sound like one recording.")
+Markdown(collection.answer(found))
 
 # %% [markdown]
 # ## The map

@@ -159,14 +159,17 @@ def test_a_pretrained_network_makes_the_groups_and_the_vae_the_ways(found):
     assert "musicnn" in heard.by and "VAE" in found.by
 
 
-def test_musicnn_is_taken_for_a_folder_where_its_weights_are(tmp_path, monkeypatch):
+def test_musicnn_is_taken_for_a_folder_where_its_weights_are(tmp_path, monkeypatch, caplog):
     mini = datasets.load("gtzan-mini-tracks")
-    folder = replace(mini, provenance=mini.provenance | {"paths": {mini.ids[0]: "a.flac"}})
+    folder = replace(mini, provenance=mini.provenance | {"paths": {mini.ids[0]: "a.flac"}})  # its numbers are committed
     monkeypatch.setenv("HELPERS_CACHE", str(tmp_path))
     monkeypatch.delenv("HELPERS_MUSICNN", raising=False)
     assert collection.at_hand(folder) is None
     (tmp_path / pretrained.WHEEL).touch()
     assert collection.at_hand(folder) == "musicnn" and collection.at_hand(mini) is None
+    one_more = replace(folder, ids=np.append(mini.ids[:-1], "unheard"))
+    assert collection.at_hand(one_more) is None and "cannot hear 1 of 100" in caplog.text
+    assert collection.at_hand(replace(folder, name="elsewhere")) is None and "cannot hear 100" in caplog.text
 
 
 def test_clips_are_of_the_demo_and_of_files_only(tmp_path):

@@ -267,6 +267,12 @@ def test_classes_are_told_apart_and_the_legend_is_what_is_shown(driver, base, pa
             assert legend == sizes[:40]
 
 
+def resting(driver) -> bool:
+    """Whether the page has come to rest: a swipe goes on for a while after the finger has left."""
+    script = "const y = scrollY; return new Promise(done => setTimeout(() => done(scrollY === y), 250))"
+    return driver.execute_script(script)
+
+
 @pytest.mark.parametrize("page", EXPLORERS)
 def test_a_swipe_on_a_map_scrolls_the_page_and_a_tap_chooses(driver, base, page):
     visit(driver, base + page, width=390)
@@ -287,8 +293,10 @@ def test_a_swipe_on_a_map_scrolls_the_page_and_a_tap_chooses(driver, base, page)
             WebDriverWait(driver, 10).until(lambda d, b=before: d.execute_script("return scrollY") <= b[0] - 100)
             after = driver.execute_script("return [scrollY, ...arguments[0].layout.xaxis.range]", plot)
             assert after[1:] == before[1:], "the map moved instead"
+            WebDriverWait(driver, 10).until(resting)
             point = explorer.find_elements("css selector", ".scatterlayer .point")[0]
             driver.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", point)
+            WebDriverWait(driver, 10).until(resting)
             box = driver.execute_script("return arguments[0].getBoundingClientRect().toJSON()", point)
             touch = [{"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}]
             for kind, points in (("touchStart", touch), ("touchEnd", [])):

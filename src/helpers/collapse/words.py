@@ -7,6 +7,7 @@ from __future__ import annotations
 import pandas as pd
 from scipy import stats
 
+from ..escape import markup
 from ..tables import cell, range_cell
 from .battery import Thresholds, decide
 from .grids import RAN_AWAY
@@ -68,19 +69,19 @@ def answer(chapter: ChapterRun) -> str:
         return f"{chapter.values(model, *key).mean():.2f} {said}".rstrip()
 
     verdict = counted(pd.Series([one.verdict for one in found]))
-    text = [f"On *{chapter.tracks.name}* the verdict on *{model}* is **{verdict}**: it keeps "
+    text = [f"On *{markup(chapter.tracks.name)}* the verdict on *{model}* is **{verdict}**: it keeps "
             f"{chapter.values(model, 'active units').mean():.1f} active units and {mean('KL')} nats, and its squared "
             f"error goes from {mean('squared error')} to {mean('squared error', '', 'z shuffled')} when z is exchanged "
             "between tracks."]  # fmt: skip
-    probes = [f"{chapter.label if target == 'c' else target} right in {mean('probe', target, 'sampled z')} of cases "
-              f"(chance {row.chance:.2f}, from the data {row.value:.2f})"
+    probes = [f"{markup(chapter.label if target == 'c' else target)} right in {mean('probe', target, 'sampled z')} of "
+              f"cases (chance {row.chance:.2f}, from the data {row.value:.2f})"
               for (measure, target, space), row in found[0].table.iterrows() if (measure, space) == ("probe", "data")]
     if probes:
         text.append(f"A probe of z gets {' and '.join(probes)}; in brackets 95 % intervals over tracks and seeds.")
     if chapter.c is None:
         text.append("These tracks have no labels, hence no condition, and a CVAE needs one: the models shown are "
                     "unconditional, and only collapse itself can be diagnosed.")
-    return " ".join([*text, *(f"There is {note}." for note in found[0].notes), *chapter.left_out])
+    return " ".join([*text, *(f"There is {markup(note)}." for note in found[0].notes), *chapter.left_out])
 
 
 def claim(chapter: ChapterRun) -> str:
@@ -92,7 +93,7 @@ def claim(chapter: ChapterRun) -> str:
     why = (" The score is higher where nothing is left to score: standardising blows up the faint traces of the input "
            "in dead units.") * bool(two > one)
     return (f"K-Means on standardised means, the way the released code scores a CVAE, gives *{dead}* an NMI of "
-            f"{two:.3f} with the {chapter.label}, and *{own}* {one:.3f}.{why}")
+            f"{two:.3f} with the {markup(chapter.label)}, and *{own}* {one:.3f}.{why}")
 
 
 def sensitivity(chapter: ChapterRun) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from .. import clustering, inputs, metrics, plots, protocols, tables, training
 from ..corpus import pretrained
 from ..corpus.pretrained import GENRE_TAGS
 from ..datasets import Tracks, load
+from ..escape import markup
 from . import waveforms
 
 FEATURES, MTT, MSD, NO_GENRE, BOTH = "68 features", "MTT", "MSD", "MSD tags, no genre named", "68 + MSD"
@@ -41,7 +42,7 @@ def tracks_of(dataset: str) -> tuple[Tracks, str]:
         heard = pretrained.embedded(tracks, "musicnn")
         return tracks.rows(np.isin(tracks.ids, heard.ids)), ""
     except (ValueError, OSError) as error:
-        return load("gtzan-mini-tracks"), f"Shown on gtzan-mini instead: {error}."
+        return load("gtzan-mini-tracks"), f"Shown on gtzan-mini instead: {markup(error)}."
 
 
 def spaces(tracks: Tracks) -> dict[str, np.ndarray]:
@@ -152,7 +153,7 @@ def answer(table: pd.DataFrame, tracks: Tracks) -> str:
     if (MSD, BETA_VAE) in table.index:
         vae, plain = table.loc[(MSD, BETA_VAE), "nmi"], table.loc[(MSD, "length 1"), "nmi"]
         helps = (f" A Beta-VAE on top of MSD {'lowers' if vae < plain else 'raises'} its score to {vae:.3f}.")
-    return (f"On the {tracks.n} tracks of **{tracks.name}**, K-Means agrees with genre to NMI "
+    return (f"On the {tracks.n} tracks of **{markup(tracks.name)}**, K-Means agrees with genre to NMI "
             f"{said[FEATURES, 'z-scored']} on the 68 features, {said[MTT, 'length 1']} on a network trained on tags of "
             f"instruments and voices (MTT), and {said[MSD, 'length 1']} on one trained on tags that name most of the "
             f"genres (MSD).{helps}")  # fmt: skip

@@ -6,6 +6,7 @@ folder of your own music.
 from __future__ import annotations
 
 import html
+import logging
 import re
 import urllib.parse
 from collections.abc import Sequence
@@ -21,12 +22,14 @@ from IPython.display import HTML
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import normalize
 
-from .. import clustering, inputs, plots, protocols, training
+from .. import clustering, escape, inputs, plots, protocols, training
 from ..cache import write_atomically
 from ..corpus import playlists, pretrained
 from ..datasets import Tracks
 from ..training import Fit
 from . import explorers, players
+
+log = logging.getLogger("helpers")
 
 WORDS = {  # a feature, or several that are averaged -> what few and what much of it is called
     ("tempo",): ("slow", "fast"),
@@ -67,8 +70,16 @@ class Collection:
 
 def at_hand(tracks: Tracks) -> str | None:
     """The embedding that a folder of music is heard by where nothing else is asked for: "musicnn" where its weights are
-    here already, else None, the VAE."""
-    return "musicnn" if tracks.provenance.get("paths") and pretrained.at_hand() else None
+    here already and it can hear every track, else None, the VAE."""
+    if not tracks.provenance.get("paths") or not pretrained.at_hand():
+        return None
+    try:
+        left_out = tracks.n - pretrained.embedded(tracks, "musicnn").n
+    except ValueError:  # none can be heard
+        left_out = tracks.n
+    if left_out:
+        log.warning("musicnn cannot hear %d of %d tracks, so that the VAE groups them.", left_out, tracks.n)
+    return None if left_out else "musicnn"
 
 
 def survey(
@@ -168,6 +179,21 @@ def same_recordings(tracks: Tracks) -> pd.DataFrame:
     rows = [row for row in rows if not {row[:2], row[1::-1]} & set(known)]
     by_print = [(a, b, "same fingerprint") for a, b in known]
     return pd.DataFrame(by_print + sorted(rows, key=lambda row: row[2]), columns=["File", "Sounds like", "Distance"])
+
+
+def answer(found: Collection) -> str:
+    """Two sentences for the top of the page, as Markdown: how many groups, which come again, how many doubles."""
+    table, same = clusters(found), len(same_recordings(found.tracks))
+    said = {cluster: f"*{escape.markup(words)}*" for cluster, words in table["In words"].items()}
+    again = "whether they come again with other random numbers takes a second seed"
+    if found.steadiness.notna().any():
+        surest, loosest = found.steadiness.idxmax(), found.steadiness.idxmin()
+        again = (f"the surest, {said[surest]}, {table['Tracks'][surest]} tracks, comes again with other random numbers "
+                 f"to {found.steadiness[surest]:.2f} (1: the same tracks), the loosest, {said[loosest]}, to "
+                 f"{found.steadiness[loosest]:.2f}")  # fmt: skip
+    whose = f"The {found.tracks.n} tracks of *{escape.markup(found.tracks.name)}* fall into {len(table)} groups"
+    doubles = f"{same or 'No'} pair{'s' * (same > 1)} of files sound{'s' * (same < 2)} like one recording"
+    return f"{whose}; {again}. {doubles}."
 
 
 def neighbours(found: Collection) -> pd.DataFrame:
