@@ -4,12 +4,15 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import replace
 from html.parser import HTMLParser
 
 import jupytext
 import matplotlib
 import nbformat
+import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from IPython.core.interactiveshell import InteractiveShell
@@ -34,17 +37,12 @@ def book(tmp_path_factory):
     music = own_collection.Collection(place / MUSIC)
     own_collection.hostile(music, seconds=1.0)
     music.raw("=cmd/<b>broken.wav", b"no sound")
-    small = {name: recipe.but(hidden=(8,), latent=3, epochs=2, anneal="none") for name, recipe in
-             PROTOCOLS["controlled"].recipes.items()}  # fmt: skip
     (place / "pages").mkdir()
-    with pytest.MonkeyPatch.context() as patch:
+    with quick() as patch:
         given = {"HELPERS_CACHE": "cache", "HELPERS_PLAYLISTS": "playlists", "HELPERS_MUSICNN": "not here"}
         for name, value in given.items():
             patch.setenv(name, str(place / value))
         patch.setenv("HELPERS_LABELS", "folder")
-        patch.setenv("LOKY_MAX_CPU_COUNT", "1")
-        patch.setattr(plots, "use_style", lambda: matplotlib.use("Agg"))
-        patch.setitem(PROTOCOLS, "controlled", replace(PROTOCOLS["controlled"], recipes=small))
         for page in PAGES:
             nbformat.write(executed(page, str(place / MUSIC)), place / "pages" / f"{page}.ipynb")
     run = run_notebooks.Run(
@@ -62,6 +60,18 @@ def book(tmp_path_factory):
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ)
     assert done.returncode == 0, done.stderr[-2000:]
     return {page: (place / "html" / f"{page}.html").read_text() for page in [*PAGES, "status"]}
+
+
+@contextmanager
+def quick():
+    """Networks of one small layer, trained for two epochs, and figures that need no browser."""
+    small = {name: recipe.but(hidden=(8,), latent=3, epochs=2, anneal="none") for name, recipe in
+             PROTOCOLS["controlled"].recipes.items()}  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOKY_MAX_CPU_COUNT", "1")
+        patch.setattr(plots, "use_style", lambda: matplotlib.use("Agg"))
+        patch.setitem(PROTOCOLS, "controlled", replace(PROTOCOLS["controlled"], recipes=small))
+        yield patch
 
 
 def executed(page: str, dataset: str) -> nbformat.NotebookNode:
@@ -119,3 +129,19 @@ def test_the_first_page_reports_what_was_found(book):
     n = len(own_collection.HOSTILE) + 1
     assert f"Found {n + 1} files, used {n}, left out 1." in text
     assert "Left out: =cmd/<b>broken" in text and "Labels: the names of the sub-folders, as asked." in text
+
+
+@pytest.mark.parametrize("kind", ["no labels", "labels and artists"])
+def test_every_page_runs_on_a_table_with_other_columns(kind, tmp_path):
+    """Thirty columns that are none of the 68, one seed: twelve rows without labels, sixty with moods and artists."""
+    n = 12 if kind == "no labels" else 60
+    table = pd.DataFrame(np.random.default_rng(0).normal(size=(n, 30))).add_prefix("column_")
+    table.insert(0, "track_id", [f"song {i}" for i in range(n)])
+    if kind != "no labels":
+        table["mood"] = np.array(["sad", "happy", "angry"])[np.arange(n) % 3]
+        table["artist"] = [f"artist {i % 9}" for i in range(n)]  # each has songs of several moods
+    table.to_csv(tmp_path / "mine.csv", index=False)
+    with quick() as patch:
+        patch.setenv("HELPERS_CACHE", str(tmp_path / "cache"))
+        for page in PAGES:
+            executed(page, str(tmp_path / "mine.csv"))
