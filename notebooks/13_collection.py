@@ -55,8 +55,8 @@ protocols.check(dataset, protocol, seeds)
 
 # %%
 tracks = datasets.load(dataset)
-embedding = collection.at_hand(tracks)  # of a folder, where musicnn's weights are
-found = collection.survey(tracks, protocol, seeds, embedding=embedding)
+by = collection.at_hand(tracks)  # a pretrained network, or None: the VAE
+found = collection.survey(tracks, protocol, seeds, embedding=by)
 table = collection.clusters(found)
 
 # %% tags=["remove-input", "answer"]
