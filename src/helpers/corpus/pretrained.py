@@ -330,7 +330,8 @@ def embedded(tracks: Tracks, embedding: str) -> Tracks:
         if not paths:
             raise ValueError(f"{tracks.name}: there is no sound here for {embedding}; take a folder of audio, "
                              "'gtzan' with GTZAN_AUDIO set to its folder, or 'gtzan-mini-tracks'")  # fmt: skip
-        found, faults = embed(paths, model)
+        n_jobs = max(1, min(os.cpu_count() or 1, len(paths) // 20))  # starting a process costs 3 s
+        found, faults = embed(paths, model, n_jobs=n_jobs)
         if not found:
             raise ValueError(f"{tracks.name}: no file could be heard; the first: {next(iter(faults.values()))}")
         table = pd.DataFrame({t: arrays["penultimate"] for t, arrays in found.items()}, dtype=float).T
