@@ -167,6 +167,8 @@ def test_musicnn_is_taken_for_a_folder_where_its_weights_are(tmp_path, monkeypat
     assert collection.at_hand(folder) is None
     (tmp_path / pretrained.WHEEL).touch()
     assert collection.at_hand(folder) == "musicnn" and collection.at_hand(mini) is None
+    by_artist = replace(folder, groups=np.repeat([f"artist {i}" for i in range(10)], 10))
+    assert collection.at_hand(by_artist) == "musicnn"
     one_more = replace(folder, ids=np.append(mini.ids[:-1], "unheard"))
     assert collection.at_hand(one_more) is None and "cannot hear 1 of 100" in caplog.text
     assert collection.at_hand(replace(folder, name="elsewhere")) is None and "cannot hear 100" in caplog.text

@@ -129,10 +129,12 @@ def test_a_folder_is_heard_once_and_what_is_too_short_is_left_out(heard, tmp_pat
     folder.mkdir()
     for i, (style, sr) in enumerate([("metal", 22050), ("classical", 8000), ("jazz", 44100)]):
         sf.write(folder / f"{i}.wav", synth.clip(style, seed=i, seconds=4.0, sr=sr), sr)
+    sf.write(folder / "again.wav", synth.clip("metal", seed=0, seconds=4.0), SR)  # a double is a track as well
     sf.write(folder / "short.wav", synth.clip("pop", seed=0, seconds=2.0), SR)
     sf.write(folder / "silent.wav", np.zeros(4 * SR), SR)
     tracks = datasets.load(str(folder), embedding="musicnn")
-    assert tracks.ids.tolist() == ["0", "1", "2", "silent"] and tracks.features.shape == (4, 200)
+    assert tracks.ids.tolist() == ["0", "1", "2", "again", "silent"] and tracks.features.shape == (5, 200)
+    assert tracks.groups[3] == "0" and tracks.features.loc["again"].equals(tracks.features.loc["0"].rename("again"))
     assert np.isfinite(tracks.features.to_numpy()).all()
     assert "lasts 2.00 s; musicnn needs at least 2.98 s" in dict(map(tuple, tracks.provenance["faults"]))["short"]
     monkeypatch.setattr(pretrained, "network", None)  # the second time nothing is heard

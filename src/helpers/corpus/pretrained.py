@@ -311,7 +311,7 @@ def sound_files(tracks: Tracks) -> dict[str, Path]:
             found = find_gtzan(os.environ.get("GTZAN_AUDIO") or datasets.data_dir() / "raw" / "gtzan")
         except FileNotFoundError:
             return {}
-    return {track: found[track] for track in dict.fromkeys(tracks.groups.tolist()) if track in found}
+    return {track: found[track] for track in dict.fromkeys(tracks.track_ids.tolist()) if track in found}
 
 
 def embedded(tracks: Tracks, embedding: str) -> Tracks:

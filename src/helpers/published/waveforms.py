@@ -67,8 +67,8 @@ def crops(tracks: Tracks, paths: Mapping[str, Path]) -> np.ndarray:
     variance is 1 and loud stays loud. ValueError names a file that is too short, or silence in all of them."""
     assert tracks.start_s is not None
     x = np.empty((tracks.n, CROP), np.float32)
-    for track in dict.fromkeys(tracks.groups.tolist()):
-        rows = np.flatnonzero(tracks.groups == track)
+    for track in dict.fromkeys(tracks.track_ids.tolist()):
+        rows = np.flatnonzero(tracks.track_ids == track)
         try:
             x[rows] = cut(load_audio(paths[track])[0], tracks.start_s[rows].tolist())
         except ValueError as error:
@@ -156,7 +156,7 @@ def cells(tracks: Tracks, seeds: Sequence[int]) -> list[tuple]:
     """Every row of ROWS for SEEDS seeds, as `grids.tabulate` takes them; none, and the log says why, for tracks without
     genres, without segments, or without their sound."""
     paths = pretrained.sound_files(tracks) if tracks.start_s is not None and tracks.genres is not None else {}
-    if not paths or set(paths) != set(tracks.groups):
+    if not paths or set(paths) != set(tracks.track_ids):
         log.info("waveforms is left out: %s has no segments with their audio here (set GTZAN_AUDIO)", tracks.name)
         return []
     x = crops(tracks, paths)
