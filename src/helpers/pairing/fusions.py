@@ -44,7 +44,11 @@ def songs(dataset: str) -> tuple[Tracks, str]:
     if there.sum() < FEWEST:
         raise ValueError(f"{tracks.name}: {there.sum()} songs have words of their own; this page needs {FEWEST}.")
     left = f", {tracks.n - there.sum()} without words left out" if not there.all() else ""
-    note += f"**{name}**: {there.sum()} songs of {len(set(tracks.groups[there]))} artists{left}."
+    groups = len(set(tracks.groups[there]))
+    kept = f" of {groups} artists" if tracks.name == "paired" else ""
+    if not kept and groups < there.sum():
+        kept = f" in {groups} groups (an artist's, where artists are known, and doubles)"
+    note += f"**{name}**: {there.sum()} songs{kept}{left}."
     return (tracks if there.all() else tracks.rows(there)), note
 
 
