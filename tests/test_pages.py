@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from helpers import tables
 from tests.conftest import ROOT
 from tools import address, measurements, page_tables, pages, plain_sphinx, quoted, release
 from tools.run_notebooks import PARAMETERS, Run, defaults
@@ -147,6 +148,14 @@ def test_shown_code_is_short(page):
              & {"remove-cell", "remove-input", "hide-cell"}]  # folded are answers to exercises
     lines = [line for source in shown for line in source.splitlines() if line.strip()]
     assert len(lines) <= 90, "a page shows at most about 80 lines of code"
+
+
+def test_the_papers_numbers_are_looked_up_by_a_key_that_is_unique(page):
+    """pandas 2 gives a Series, not the number, where the index of a table holds any key twice."""
+    key = ["phase", "method", "metric"]
+    assert not tables.paper_tables().duplicated(key).any()
+    looked_up = re.findall(r"paper_tables\(\)\.set_index\((.*?)\)", "\n".join(cell.source for cell in page.cells))
+    assert [found for found in looked_up if found != str(key).replace("'", '"')] == []
 
 
 def test_the_api_page_has_every_module():
