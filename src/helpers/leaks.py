@@ -11,6 +11,7 @@ import pandas as pd
 from scipy.linalg import cho_factor, cho_solve
 from scipy.spatial.distance import cdist
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from threadpoolctl import threadpool_limits
 
 from . import metrics
 
@@ -120,6 +121,7 @@ def at_least(hits: np.ndarray, n: np.ndarray) -> np.ndarray:
     return (share + z**2 / (2 * n) - z * np.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)) / (1 + z**2 / n)
 
 
+@threadpool_limits.wrap(limits=1)  # many small factorisations: a second thread makes them ten times slower
 def effect(
     X: np.ndarray, labels: np.ndarray, groups: np.ndarray | None = None, n_draws: int = 99, seed: int = 0
 ) -> Effect | None:
