@@ -17,6 +17,7 @@ from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
 from sklearn.neighbors import NearestNeighbors
+from threadpoolctl import threadpool_limits
 
 from . import escape
 from .metrics import label_of, metric_of
@@ -33,7 +34,9 @@ WIDTH = 5.4  # inches: text of 10 points stays readable at 390 pixels
 
 
 def use_style() -> None:
-    """The book's style: figures in seaborn's whitegrid, vector output in notebooks, text of 10 points; tables whole."""
+    """The book's style: figures in seaborn's whitegrid, vector output in notebooks, text of 10 points; tables whole.
+    And one thread for what is computed, as `make` has it: on tables of this size more cost more than they save."""
+    threadpool_limits(1)
     pd.set_option("display.max_colwidth", None, "display.max_rows", None)  # pandas cuts sentences, and leaves out rows
     sns.set_theme(style="whitegrid", context="notebook", font_scale=0.95, rc={
         "axes.spines.top": False, "axes.spines.right": False, "figure.constrained_layout.use": True,

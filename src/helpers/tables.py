@@ -59,11 +59,6 @@ def with_interval(value: float, low: float, high: float, sign: str = "") -> str:
     return f"{value:{sign}.3f} [{low:{sign}.3f}, {high:{sign}.3f}]"
 
 
-def interval_cell(low: float, high: float) -> str:
-    """A 95 % interval behind a score in a table, on the next line where the cell is narrow."""
-    return " " + range_cell(low, high, 2)
-
-
 def table(scores: pd.DataFrame, names: list[str] | None = None, methods: list[str] | None = None) -> pd.DataFrame:
     """Methods by metrics, each cell mean ± sd over seeds, the chance level its mean alone; a method whose input leaks
     the genre is marked LEAKY.

@@ -142,7 +142,7 @@ def controls(data: Published, protocol: str, phase: int) -> pd.DataFrame:
     table = tables.table(s.assign(method=s.variant), ["nmi", "ari", "dims", "nmi_chance"], variants)
     for metric in ("nmi", "ari"):
         found = [data.interval(data.labels(protocol, phase, INPUT, v), metric) for v in variants]
-        table[tables.label_of(metric)] += [tables.interval_cell(*pair) for pair in found]
+        table[tables.label_of(metric)] += [f" {tables.range_cell(*pair, 2)}" for pair in found]
     return table.rename_axis("Input")
 
 
