@@ -1,0 +1,49 @@
+"""Running the pages of the book in this process, quickly, on a reader's data."""
+
+from contextlib import contextmanager
+from dataclasses import replace
+
+import jupytext
+import matplotlib
+import nbformat
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+
+from helpers import plots
+from helpers.protocols import PROTOCOLS
+from tests.conftest import ROOT
+
+PAGES = ("01_audio_baseline", "02_hybrid_features", "03_advanced_vaes", "04_cvae_collapse", "05_leakage", "08_sound",
+         "09_own_words", "11_pretrained", "12_audit", "13_collection")  # fmt: skip
+
+
+@contextmanager
+def quick():
+    """Networks of one small layer, trained for two epochs, and figures that need no browser."""
+    small = {name: recipe.but(hidden=(8,), latent=3, epochs=2, anneal="none") for name, recipe in
+             PROTOCOLS["controlled"].recipes.items()}  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOKY_MAX_CPU_COUNT", "1")
+        patch.setattr(plots, "use_style", lambda: matplotlib.use("Agg"))
+        patch.setitem(PROTOCOLS, "controlled", replace(PROTOCOLS["controlled"], recipes=small))
+        yield patch
+
+
+def executed(page: str, dataset: str) -> nbformat.NotebookNode:
+    """The notebook with what its cells give, run in this process."""
+    notebook = jupytext.read(ROOT / "notebooks" / f"{page}.py")
+    shell = InteractiveShell()
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags", ())
+        if cell.cell_type != "code" or "colab" in tags:
+            continue
+        with capture_output():
+            found = shell.run_cell(cell.source)
+        found.raise_error()
+        if found.result is not None:
+            data, _ = shell.display_formatter.format(found.result)
+            cell.outputs = [nbformat.v4.new_output("display_data", data=data)]
+        if "parameters" in tags:
+            shell.push({"dataset": dataset, "seeds": 1})
+    return notebook
