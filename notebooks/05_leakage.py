@@ -216,7 +216,7 @@ figure = plots_of.doses(curve) if len(curve) else None
 figure or figures.missing(none)
 
 # %% tags=["remove-input"]
-first = curve[curve.leaky.astype(bool)].groupby("kind", sort=False).dose.min()
+first = curve[curve.leaky].groupby("kind", sort=False).dose.min()
 Markdown("Called LEAKY from this share of tracks on: " + "; ".join(f"{kind} {dose:.0%}" for kind, dose in first.items()) + ". "
          f"With no leak, the largest effect is {curve[curve.dose == 0].share.max():.2f}." if len(curve) else none)
 

@@ -58,9 +58,10 @@ tracks = datasets.load(dataset)
 by = collection.at_hand(tracks)  # a pretrained network, or None: the VAE
 found = collection.survey(tracks, protocol, seeds, embedding=by)
 table = collection.clusters(found)
+same = collection.same_recordings(tracks)
 
 # %% tags=["remove-input", "answer"]
-Markdown(collection.answer(found))
+Markdown(collection.answer(found, table, len(same)))
 
 # %% [markdown]
 # ## The map
@@ -69,7 +70,7 @@ Markdown(collection.answer(found))
 # see which tracks are nearest to it in that space.
 
 # %% tags=["remove-input"]
-Markdown(f"Here it is the space of **{found.by.strip(',')}**.")
+Markdown(f"Here it is the space of **{found.by}**.")
 
 # %%
 collection.show_map(found, players.addresses(tracks))
@@ -88,7 +89,6 @@ table
 # Two files closer than a third of the usual distance to a nearest track are taken for one recording; a copy that was compressed hard may escape.
 
 # %%
-same = collection.same_recordings(tracks)
 same if len(same) else Markdown("No two files sound like the same recording.")
 
 # %%

@@ -30,8 +30,8 @@ def quick():
         yield patch
 
 
-def executed(page: str, dataset: str) -> nbformat.NotebookNode:
-    """The notebook with what its cells give, run in this process."""
+def executed(page: str, **parameters) -> tuple[nbformat.NotebookNode, dict]:
+    """The notebook with what its cells give, run in this process with other parameters, and its names."""
     notebook = jupytext.read(ROOT / "notebooks" / f"{page}.py")
     shell = InteractiveShell()
     for cell in notebook.cells:
@@ -45,5 +45,5 @@ def executed(page: str, dataset: str) -> nbformat.NotebookNode:
             data, _ = shell.display_formatter.format(found.result)
             cell.outputs = [nbformat.v4.new_output("display_data", data=data)]
         if "parameters" in tags:
-            shell.push({"dataset": dataset, "seeds": 1})
-    return notebook
+            shell.push(parameters)
+    return notebook, shell.user_ns

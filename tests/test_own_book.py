@@ -34,7 +34,7 @@ def book(tmp_path_factory):
             patch.setenv(name, str(place / value))
         patch.setenv("HELPERS_LABELS", "folder")
         for page in PAGES:
-            nbformat.write(executed(page, str(place / MUSIC)), place / "pages" / f"{page}.ipynb")
+            nbformat.write(executed(page, dataset=str(place / MUSIC), seeds=1)[0], place / "pages" / f"{page}.ipynb")
     run = run_notebooks.Run(
         PAGES[0], "", {"dataset": str(place / MUSIC), "protocol": "controlled", "seeds": 1}, 1.0, "", True
     )

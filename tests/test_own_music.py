@@ -1,13 +1,12 @@
 """Every page runs on what a reader may bring: few tracks, no labels, other genres than GTZAN's, one seed."""
 
-import jupytext
 import matplotlib
 import numpy as np
 import pytest
 
 from helpers import datasets, plots
-from tests.conftest import ROOT
 from tests.material import needs_weights, write_clips
+from tests.own_pages import executed
 
 PAGES = ("01_audio_baseline", "02_hybrid_features", "03_advanced_vaes", "04_cvae_collapse", "08_sound")
 GENRES = {  # name of the collection -> the genres of its tracks, None for none
@@ -37,29 +36,16 @@ def collection(request, tmp_path, monkeypatch):
     return str(path)
 
 
-def run(page, **parameters):
-    """The code of a page in this process, with other parameters; returns its names."""
-    notebook = jupytext.read(ROOT / "notebooks" / f"{page}.py")
-    names = {"__name__": page}
-    for cell in notebook.cells:
-        tags = cell.metadata.get("tags", ())
-        if cell.cell_type == "code" and "colab" not in tags:
-            exec(compile(cell.source, page, "exec"), names)
-            if "parameters" in tags:
-                names |= parameters
-    return names
-
-
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("collection", GENRES, indirect=True)
 def test_the_page_runs(page, collection):
-    names = run(page, dataset=collection, seeds=1)
+    _, names = executed(page, dataset=collection, seeds=1)
     assert names["tracks"].n in (10, 12)
 
 
 @pytest.mark.parametrize("collection", ["two genres far apart"], indirect=True)
 def test_the_page_on_leakage_says_what_it_cannot_check(collection):
-    look = run("05_leakage", dataset=collection)["look"]
+    look = executed("05_leakage", dataset=collection)[1]["look"]
     assert "Not judged, since measured on the tracks: sound." in look(1)
     assert "not checked: no lyrics are known for the genre 'Ambient'" in look(2)
 
@@ -77,7 +63,7 @@ def test_songs_with_their_own_words_in_a_folder_are_asked_the_same(tmp_path, mon
             text = f"{'shouting' if genre == 'loud' else 'whispering'} about {i} things"
             rows.append(f"{name},{text if i else ''}")
     (tmp_path / "music" / "lyrics.csv").write_text("\n".join(rows))
-    names = run("09_own_words", dataset=str(tmp_path / "music"), seeds=1)
+    _, names = executed("09_own_words", dataset=str(tmp_path / "music"), seeds=1)
     assert names["tracks"].n == 24 and "2 without words left out" in names["note"]
     assert set(names["live"].target) == {"genre"} and not names["live"].drop(columns="seeds").isna().any().any()
     assert "the genre" in names["sentences"].verdict(names["live"], names["probed"])

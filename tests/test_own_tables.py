@@ -20,4 +20,4 @@ def test_every_page_runs_on_a_table_with_other_columns(kind, tmp_path):
     with quick() as patch:
         patch.setenv("HELPERS_CACHE", str(tmp_path / "cache"))
         for page in PAGES:
-            executed(page, str(tmp_path / "mine.csv"))
+            executed(page, dataset=str(tmp_path / "mine.csv"), seeds=1)

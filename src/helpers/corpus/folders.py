@@ -247,10 +247,11 @@ def load_folder(
     from ..datasets import from_table
     from .fast_features import extract_all
     from .joined import read_lyrics
+    from .long_jobs import processes
 
     folder = Path(folder).expanduser().resolve()
     found = survey(folder)
-    n_jobs = n_jobs or max(1, min(os.cpu_count() or 1, len(found.paths) // 50))  # starting a process costs 3 s
+    n_jobs = n_jobs or processes(len(found.paths), 50)
     made = extract_all(found.paths, n_jobs=n_jobs, client=client, quiet=quiet)
     table, kept = made.table, {t: found.paths[t] for t in made.table["track_id"]}
     genres, said = choose_labels(kept, folder, made.tags, labels or os.environ.get("HELPERS_LABELS") or None)

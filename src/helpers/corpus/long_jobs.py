@@ -119,6 +119,12 @@ class Finished(Mapping):
         return len(self._place)
 
 
+def processes(n: int, worth: int) -> int:
+    """How many processes `n` items are given to: the cores, but one for every `worth` items at most, since starting a
+    process costs 3 s."""
+    return max(1, min(os.cpu_count() or 1, n // worth))
+
+
 def hidden(quiet: bool) -> bool:
     """Whether a progress bar stays away: asked for, or by the environment variable TQDM_DISABLE, which tqdm itself only
     reads where nothing is asked for."""

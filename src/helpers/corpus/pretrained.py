@@ -33,7 +33,7 @@ from ..features import SR
 from .acquire import find_gtzan
 from .audio import load_audio
 from .fast_features import _stamp
-from .long_jobs import run
+from .long_jobs import processes, run
 
 WHEEL = "musicnn-0.1.0-py3-none-any.whl"
 WHEEL_SHA256 = "f38a4890c648c1ddbb141c5d96d2b0a8cfcd36746002d896989f7b88beb65cfa"
@@ -330,8 +330,7 @@ def embedded(tracks: Tracks, embedding: str) -> Tracks:
         if not paths:
             raise ValueError(f"{tracks.name}: there is no sound here for {embedding}; take a folder of audio, "
                              "'gtzan' with GTZAN_AUDIO set to its folder, or 'gtzan-mini-tracks'")  # fmt: skip
-        n_jobs = max(1, min(os.cpu_count() or 1, len(paths) // 20))  # starting a process costs 3 s
-        found, faults = embed(paths, model, n_jobs=n_jobs)
+        found, faults = embed(paths, model, n_jobs=processes(len(paths), 20))
         if not found:
             raise ValueError(f"{tracks.name}: no file could be heard; the first: {next(iter(faults.values()))}")
         table = pd.DataFrame({t: arrays["penultimate"] for t, arrays in found.items()}, dtype=float).T

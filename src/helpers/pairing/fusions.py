@@ -45,9 +45,12 @@ def songs(dataset: str) -> tuple[Tracks, str]:
         raise ValueError(f"{tracks.name}: {there.sum()} songs have words of their own; this page needs {FEWEST}.")
     left = f", {tracks.n - there.sum()} without words left out" if not there.all() else ""
     groups = len(set(tracks.groups[there]))
-    kept = f" of {groups} artists" if tracks.name == "paired" else ""
-    if not kept and groups < there.sum():
+    if tracks.name == "paired":
+        kept = f" of {groups} artists"
+    elif groups < there.sum():
         kept = f" in {groups} groups (an artist's, where artists are known, and doubles)"
+    else:
+        kept = ""
     note += f"**{name}**: {there.sum()} songs{kept}{left}."
     return (tracks if there.all() else tracks.rows(there)), note
 

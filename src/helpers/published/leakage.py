@@ -98,8 +98,9 @@ def by_dose(tracks: Tracks, seed: int = 0) -> pd.DataFrame:
     """How loud a leak of each dose is, and what it does: kind, dose (the share of tracks that the leak reaches, the
     others are told any genre), share, p and leaky (`leaks.effect`), and NMI with genre of K-Means on the sound and the
     leak, equally weighted; empty without genres. Page "Leakage"."""
+    empty = pd.DataFrame({"kind": [], "dose": [], "share": [], "p": [], "leaky": np.empty(0, bool), "nmi": []})
     if tracks.genres is None:
-        return pd.DataFrame(columns=["kind", "dose", "share", "p", "leaky", "nmi"])
+        return empty
     _, first, track = np.unique(tracks.groups, return_index=True, return_inverse=True)
     codes, sound = tracks.genre_codes[first], tracks.features.to_numpy(dtype=float)
     kinds = {
@@ -119,7 +120,7 @@ def by_dose(tracks: Tracks, seed: int = 0) -> pd.DataFrame:
             if effect is not None:
                 nmi = metrics.external(tracks.genres, found)["nmi"]
                 rows.append((kind, dose, effect.share, effect.p, effect.leaky, nmi))
-    return pd.DataFrame(rows, columns=["kind", "dose", "share", "p", "leaky", "nmi"])
+    return pd.DataFrame(rows, columns=empty.columns) if rows else empty
 
 
 def shares(data: Published, method: str = INPUT) -> pd.DataFrame:

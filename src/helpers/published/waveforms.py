@@ -67,8 +67,9 @@ def crops(tracks: Tracks, paths: Mapping[str, Path]) -> np.ndarray:
     variance is 1 and loud stays loud. ValueError names a file that is too short, or silence in all of them."""
     assert tracks.start_s is not None
     x = np.empty((tracks.n, CROP), np.float32)
-    for track in dict.fromkeys(tracks.track_ids.tolist()):
-        rows = np.flatnonzero(tracks.track_ids == track)
+    names = tracks.track_ids
+    for track in dict.fromkeys(names.tolist()):
+        rows = np.flatnonzero(names == track)
         try:
             x[rows] = cut(load_audio(paths[track])[0], tracks.start_s[rows].tolist())
         except ValueError as error:

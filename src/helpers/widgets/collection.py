@@ -65,7 +65,7 @@ class Collection:
         """What found the groups, in words."""
         if self.embedding is None:
             return f"the {self.fit.recipe.kind.upper()}"
-        return f"{self.embedding}, a pretrained network,"
+        return f"{self.embedding} (a pretrained network)"
 
 
 def at_hand(tracks: Tracks) -> str | None:
@@ -100,18 +100,19 @@ def survey(
         raise ValueError(f"{tracks.name} has {tracks.n} tracks; a map takes 10 at least")
     chosen = protocols.get(protocol)
     X = inputs.prepare(tracks, chosen, 1, 0).X
-    made = training.fit_many([(X, chosen.recipes["basic_vae"], seed, None)
-                              for seed in range(seeds if own is None else 1)], n_jobs)  # fmt: skip
+    trained = range(seeds if own is None else 1)
+    made = training.fit_many([(X, chosen.recipes["basic_vae"], seed, None) for seed in trained], n_jobs)
     fits = [fit for fit in made if isinstance(fit, Fit)]
     if not fits:
         raise training.Diverged(f"No training came through. {made[0]}")
     k = max(2, min(clusters, tracks.n // 5))
-    spaces = {fit.seed: fit.mu for fit in fits} if own is None else dict.fromkeys(
-        range(seeds), normalize(own.features.to_numpy()))  # fmt: skip
+    spaces = {fit.seed: fit.mu for fit in fits}
+    if own is not None:
+        spaces = dict.fromkeys(range(seeds), normalize(own.features.to_numpy()))
     found = [clustering.cluster(space, "kmeans", k, seed) for seed, space in spaces.items()]
-    first = next(iter(spaces.values()))
-    return Collection(
-        tracks, fits[0], found[0], steadiness(found), clustering.nearest(first, 5), first, embedding)  # fmt: skip
+    space = next(iter(spaces.values()))
+    near = clustering.nearest(space, 5)
+    return Collection(tracks, fits[0], found[0], steadiness(found), near, space, embedding)
 
 
 def steadiness(labels: Sequence[np.ndarray]) -> pd.Series:
@@ -181,9 +182,9 @@ def same_recordings(tracks: Tracks) -> pd.DataFrame:
     return pd.DataFrame(by_print + sorted(rows, key=lambda row: row[2]), columns=["File", "Sounds like", "Distance"])
 
 
-def answer(found: Collection) -> str:
-    """Two sentences for the top of the page, as Markdown: how many groups, which come again, how many doubles."""
-    table, same = clusters(found), len(same_recordings(found.tracks))
+def answer(found: Collection, table: pd.DataFrame, same: int) -> str:
+    """Two sentences for the top of the page, as Markdown: how many groups (`table`, from `clusters`), which come again,
+    and how many pairs are the `same` recording."""
     said = {cluster: f"*{escape.markup(words)}*" for cluster, words in table["In words"].items()}
     again = "whether they come again with other random numbers takes a second seed"
     if found.steadiness.notna().any():
