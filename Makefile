@@ -22,7 +22,7 @@ export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book test data results bench address release sync check lock pdf screenshots clean
+.PHONY: help setup book test data results bench address release sync check lock screenshots clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,11 +42,11 @@ test: $(STAMP) ## unit tests, pairs, and every notebook under nbmake
 	LOKY_MAX_CPU_COUNT=1 TQDM_DISABLE=1 $(PY) -m pytest --nbmake -n $(JOBS) notebooks/
 
 data: $(STAMP) ## make data/gtzan.csv from the full GTZAN (GTZAN=your folder or archive), data/msd_*.parquet (MSD=folder)
-	@$(PY) -m helpers data $(if $(GTZAN),--gtzan="$$GTZAN") $(if $(GENIUS),--genius="$$GENIUS") $(if $(MSD),--msd="$$MSD") || \
+	@$(PY) -m musicbook data $(if $(GTZAN),--gtzan="$$GTZAN") $(if $(GENIUS),--genius="$$GENIUS") $(if $(MSD),--msd="$$MSD") || \
 		[ $$? -eq 3 ]  # 3: files were left out, and named; Kaggle's copy always has one
 
 results: $(STAMP) ## the published runs: data/results/ (resumes; DATASET=… SEEDS=… ONLY="released-3 collapse" FILTERED=folder)
-	@$(PY) -m helpers.published.grids --jobs $(JOBS) --seeds="$${SEEDS:-10}" $(if $(DATASET),--dataset="$$DATASET") \
+	@$(PY) -m musicbook.make_results --jobs $(JOBS) --seeds="$${SEEDS:-10}" $(if $(DATASET),--dataset="$$DATASET") \
 		$(if $(FILTERED),--filtered="$$FILTERED") $(if $(ONLY),--only $$ONLY)
 
 bench: $(STAMP) ## time the extractor, the training and the pages
@@ -59,18 +59,17 @@ release: $(STAMP) ## check and tag a release (VERSION=1.2.0)
 	@$(PY) tools/release.py "$${VERSION:-none}"
 
 sync: $(STAMP) ## rewrite every notebooks/*.ipynb from its .py
-	@$(PY) tools/sync.py
+	@$(PY) -m jupytext --quiet --to ipynb --update notebooks/*.py
+	@$(PY) -m nbstripout --keep-id notebooks/*.ipynb
 
-check: $(STAMP) ## ruff, mypy and the pairs
+check: $(STAMP) ## format and rules (ruff), types (mypy) and the pairs
+	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(PY) -m mypy
-	@$(PY) tools/sync.py --check
+	@$(PY) tools/pairs.py
 
 lock: $(STAMP) ## rewrite requirements.lock from pyproject.toml (UPGRADE=1 takes newer versions)
 	@$(PY) tools/lock.py $(if $(UPGRADE),--upgrade)
-
-pdf: $(STAMP) ## print the built book to _build/book.pdf, and link the site to it (needs chromium)
-	@$(PY) tools/pdf.py
 
 screenshots: $(STAMP) ## photograph every page of the built book (needs chromium)
 	@$(PY) tools/screenshots.py

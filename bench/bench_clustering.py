@@ -1,9 +1,10 @@
-"""Cost of clustering at size: N = 10^3 ... 10^6 rows of 32 columns, each run in a process of its own.
+"""Cost of clustering at size: N = 10^3 ... 10^6 rows of 32 columns, each run in a process of its
+own.
 
-`python bench/bench_clustering.py` prints the table (wall and CPU seconds, peak memory of the process, or why a method
-refused) and writes data/results/bench/clustering.json. The rows are draws from ten Gaussian clusters in 8 of the 32
-dimensions, the rest being noise like the dead dimensions of a latent space.
-"""
+`python bench/bench_clustering.py` prints the table (wall and CPU seconds, peak memory of the
+process, or why a method refused) and writes data/results/bench/clustering.json. The rows are draws
+from ten Gaussian clusters in 8 of the 32 dimensions, the rest being noise like the dead dimensions
+of a latent space."""
 
 from __future__ import annotations
 
@@ -58,23 +59,37 @@ def one(method: str, n: int) -> dict:
     after = resource.getrusage(resource.RUSAGE_SELF)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     unit = 2**20 if sys.platform != "darwin" else 2**30  # kB, and bytes on macOS
-    return row | {"wall_s": time.perf_counter() - began, "cpu_s": cpu, "peak_gb": after.ru_maxrss / unit}
+    return row | {
+        "wall_s": time.perf_counter() - began,
+        "cpu_s": cpu,
+        "peak_gb": after.ru_maxrss / unit,
+    }
 
 
 def apart(method: str, n: int) -> dict:
     """`one` in a fresh process, so that the peak memory is its own."""
     try:
-        done = subprocess.run([sys.executable, __file__, "--one", method, str(n)], capture_output=True, text=True,
-                              timeout=LIMIT_S)  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, __file__, "--one", method, str(n)],
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_S,
+        )
     except subprocess.TimeoutExpired:
-        return {"method": method, "rows": n, "refused": f"stopped by the benchmark after {LIMIT_S} s"}
+        return {
+            "method": method,
+            "rows": n,
+            "refused": f"stopped by the benchmark after {LIMIT_S} s",
+        }
     if done.returncode:
         raise RuntimeError(f"{method} on {n} rows failed: {done.stderr.strip().splitlines()[-1]}")
     return json.loads(done.stdout)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--largest", type=int, default=10**6, help="most rows")
     parser.add_argument("--methods", nargs="*", default=RUNS, choices=RUNS)
     parser.add_argument("--out", type=Path, default=OUT)
@@ -100,8 +115,13 @@ def main() -> None:
         "date": date.today().isoformat(),
         "machine": f"{joblib.cpu_count()} cores, {platform.machine()}",
         "threads": os.environ.get("OMP_NUM_THREADS", "default"),
-        "versions": {"python": platform.python_version(), "scikit-learn": sklearn.__version__, "numpy": np.__version__},
-        "limits": clustering.LIMITS | {"dbscan pairs": clustering.NEIGHBOUR_PAIRS, "sample": clustering.SAMPLE},
+        "versions": {
+            "python": platform.python_version(),
+            "scikit-learn": sklearn.__version__,
+            "numpy": np.__version__,
+        },
+        "limits": clustering.LIMITS
+        | {"dbscan pairs": clustering.NEIGHBOUR_PAIRS, "sample": clustering.SAMPLE},
         "rows": rows,
     }
     args.out.parent.mkdir(parents=True, exist_ok=True)

@@ -2,12 +2,13 @@
 
     python bench/bench_extract.py [FOLDER] [--tracks 100]
 
-FOLDER holds half-minute sound files (by default GTZAN mini beside the checkout; without it, synthetic clips are made).
-Per track: CPU seconds of the 68 features by plain librosa calls (`helpers.features.extract`, which page "From sound to
-numbers" prints) and of `helpers.corpus.fast_features.extract`; the same with decoding (`librosa.load` against
-`load_audio`); the wall time of `extract_table` with 1 and 2 processes, and how much longer than a bare loop over the
-files it takes, for the store.  Writes data/results/bench/extract.json and prints the table.
-"""
+FOLDER holds half-minute sound files (by default GTZAN mini beside the checkout; without it,
+synthetic clips are made). Per track: CPU seconds of the 68 features by plain librosa calls
+(`helpers.features.extract`, which page "From sound to numbers" prints) and of
+`musicbook.corpus.fast_features.extract_clip`; the same with decoding (`librosa.load` against
+`load_audio`); the wall time of `extract_table` with 1 and 2 processes, and how much longer than a
+bare loop over the files it takes, for the store.  Writes data/results/bench/extract.json and prints
+the table."""
 
 from __future__ import annotations
 
@@ -29,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
 from helpers import features  # noqa: E402
-from helpers.corpus import audio, fast_features, folders, synth  # noqa: E402
+from musicbook.corpus import audio, fast_features, folders, synth  # noqa: E402
 
 
 def plain_load(path: Path) -> np.ndarray:
@@ -50,15 +51,21 @@ def make_clips(folder: Path, n: int) -> None:
 
     for i in range(n):
         style = sorted(synth.STYLES)[i % 10]
-        sf.write(folder / f"{style}.{i:05d}.flac", synth.clip(style, seed=i, seconds=30.0), features.SR)
+        sf.write(
+            folder / f"{style}.{i:05d}.flac", synth.clip(style, seed=i, seconds=30.0), features.SR
+        )
 
 
 def measure(paths: dict[str, Path]) -> dict:
     files = list(paths.values())
     clips = [audio.load_audio(p)[0] for p in files]
-    features.extract(clips[0]), fast_features.extract(clips[0]), plain_load(files[0])  # compile
+    (
+        features.extract(clips[0]),
+        fast_features.extract_clip(clips[0]),
+        plain_load(files[0]),
+    )  # compile
     plain_s, plain = cpu(features.extract, clips)
-    ours_s, ours = cpu(fast_features.extract, clips)
+    ours_s, ours = cpu(fast_features.extract_clip, clips)
     plain_decode, theirs = cpu(plain_load, files)
     ours_decode, read = cpu(audio.load_audio, files)
     out = {
@@ -99,9 +106,13 @@ def table(paths: dict[str, Path], jobs: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", nargs="?", type=Path, default=ROOT.parent / "shared" / "data" / "gtzan_mini")
+    parser.add_argument(
+        "folder", nargs="?", type=Path, default=ROOT.parent / "shared" / "data" / "gtzan_mini"
+    )
     parser.add_argument("--tracks", type=int, default=100)
-    parser.add_argument("--out", type=Path, default=ROOT / "data" / "results" / "bench" / "extract.json")
+    parser.add_argument(
+        "--out", type=Path, default=ROOT / "data" / "results" / "bench" / "extract.json"
+    )
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as made:
         folder, what = args.folder, "real tracks"
@@ -113,13 +124,18 @@ def main() -> None:
         result = {"material": what, **measure(paths)}
     print(f"{result['tracks']} {what} of 30 s, CPU milliseconds a track, one thread")
     print(f"{'':14}{'plain librosa':>15}{'helpers':>10}{'ratio':>8}")
-    print(
-        f"{'68 features':14}{result['plain_cpu_s'] * 1e3:15.1f}{result['ours_cpu_s'] * 1e3:10.1f}{result['ratio']:8.1f}"
-    )
+
+    def line(name: str, plain_s: float, ours_s: float, ratio: float) -> str:
+        return f"{name:14}{plain_s * 1e3:15.1f}{ours_s * 1e3:10.1f}{ratio:8.1f}"
+
+    print(line("68 features", result["plain_cpu_s"], result["ours_cpu_s"], result["ratio"]))
     both = [result[f"{way}_cpu_s"] + result[f"{way}_decode_cpu_s"] for way in ("plain", "ours")]
-    print(f"{'with decoding':14}{both[0] * 1e3:15.1f}{both[1] * 1e3:10.1f}{result['ratio_with_decoding']:8.1f}")
+    print(line("with decoding", *both, result["ratio_with_decoding"]))
     for jobs in (1, 2):
-        print(f"extract_table, {jobs} process(es): 1000 tracks in {result[f'table_{jobs}_projected_s_for_1000']:.0f} s")
+        print(
+            f"extract_table, {jobs} process(es): 1000 tracks in "
+            f"{result[f'table_{jobs}_projected_s_for_1000']:.0f} s"
+        )
     print(f"extract_table over a bare loop, CPU: {result['table_over_bare_loop']:.2f}")
     print("largest difference:", {k: f"{v:.1e}" for k, v in result["largest_difference"].items()})
     args.out.parent.mkdir(parents=True, exist_ok=True)

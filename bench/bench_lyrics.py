@@ -1,12 +1,13 @@
-"""Scanning a large table of lyrics, and embedding texts: this project against the usual way, in one run.
+"""Scanning a large table of lyrics, and embedding texts: this project against the usual way, in one
+run.
 
     python bench/bench_lyrics.py [--gigabytes 1.1] [--texts 256]
 
-Makes a file with the columns of the Genius table (quotes and line breaks inside the lyrics), takes the same filter and
-sample per tag from it with `corpus.genius.scan` (polars, streaming), with pandas in chunks and, where it is installed,
-with DuckDB; time and peak memory of a process each.  Then embeds texts with `corpus.embedding.embed` and one by one.
-Writes data/results/bench/lyrics.json and prints the table.
-"""
+Makes a file with the columns of the Genius table (quotes and line breaks inside the lyrics), takes
+the same filter and sample per tag from it with `corpus.genius.scan` (polars, streaming), with
+pandas in chunks and, where it is installed, with DuckDB; time and peak memory of a process each.
+Then embeds texts with `corpus.embedding.embed_texts` and one by one. Writes
+data/results/bench/lyrics.json and prints the table."""
 
 from __future__ import annotations
 
@@ -25,16 +26,21 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 TAGS = ("pop", "rap", "rock", "rb", "misc", "country")
 PER_TAG = 1000
-ROUNDS = 5  # the median of so many runs is told: a way that asks for gigabytes is at the mercy of the memory's state
+# the median of so many runs is told: a way that asks for gigabytes is at the mercy of the memory's
+# state
+ROUNDS = 5
 
 
 def make_table(path: Path, gigabytes: float, seed: int = 0) -> int:
-    """Write a CSV of about `gigabytes` with the columns of the Genius table; returns its number of rows.
+    """Write a CSV of about `gigabytes` with the columns of the Genius table; returns its number of
+    rows.
 
-    Quotes in one line of a hundred, one accent in three hundred letters and two thirds English, as in real lyrics.
-    """
+    Quotes in one line of a hundred, one accent in three hundred letters and two thirds English, as
+    in real lyrics."""
     rng = np.random.default_rng(seed)
-    syllables = np.array(["la", "mo", "ri", "ten", "sha", "do", "vee", "ka", "lu", "nor", "be", "ist"])
+    syllables = np.array(
+        ["la", "mo", "ri", "ten", "sha", "do", "vee", "ka", "lu", "nor", "be", "ist"]
+    )
     words = np.array(["".join(rng.choice(syllables, rng.integers(1, 4))) for _ in range(5000)])
     words[::50] = [word[:-1] + "é" for word in words[::50]]
     lines = []
@@ -46,7 +52,9 @@ def make_table(path: Path, gigabytes: float, seed: int = 0) -> int:
     lines = np.array(lines)
     n = 0
     with open(path, "w", encoding="utf-8", newline="") as out:
-        out.write("title,tag,artist,year,views,features,lyrics,id,language_cld3,language_ft,language\n")
+        out.write(
+            "title,tag,artist,year,views,features,lyrics,id,language_cld3,language_ft,language\n"
+        )
         while out.tell() < gigabytes * 1e9:
             block = []
             counts = rng.integers(8, 70, 2000)
@@ -60,7 +68,8 @@ def make_table(path: Path, gigabytes: float, seed: int = 0) -> int:
                 start += counts[i]
                 lang = languages[i]
                 block.append(
-                    f'"Song, {n}",{tags[i]},Artist {n % 997},{1960 + n % 60},{views[i]},{{}},"[Verse 1]\n{text}",'
+                    f'"Song, {n}",{tags[i]},Artist '
+                    f'{n % 997},{1960 + n % 60},{views[i]},{{}},"[Verse 1]\n{text}",'
                     f"{n * 7 + 1},{lang},{lang},{lang}\n"
                 )
                 n += 1
@@ -69,13 +78,14 @@ def make_table(path: Path, gigabytes: float, seed: int = 0) -> int:
 
 
 def with_helpers(path: str):
-    from helpers.corpus.genius import scan
+    from musicbook.corpus.genius import scan
 
     return scan(path, per_tag=PER_TAG, seed=1, quiet=True)
 
 
 def with_pandas(path: str):
-    """As commonly written: 50 000 rows at a time, filter, collect what is left, sample at the end."""
+    """As commonly written: 50 000 rows at a time, filter, collect what is left, sample at the
+    end."""
     import pandas as pd
 
     parts = []
@@ -87,28 +97,33 @@ def with_pandas(path: str):
 
 
 def with_pandas_careful(path: str):
-    """The same sample by the same draw as `scan`: needed columns only, and a running sample in place of a list."""
+    """The same sample by the same draw as `scan`: needed columns only, and a running sample in
+    place of a list."""
     import pandas as pd
     import polars as pl
 
-    from helpers.corpus.genius import COLUMNS, _places
+    from musicbook.corpus.genius import COLUMNS, _places
 
     best = None
     for chunk in pd.read_csv(path, chunksize=50_000, usecols=list(COLUMNS), dtype={"id": str}):
         chunk = chunk[(chunk["language"] == "en") & chunk["lyrics"].fillna("").str.strip().ne("")]
-        chunk = chunk.assign(place=_places(pl.Series("id", chunk["id"].to_numpy(object).tolist(), pl.String), 1))
+        chunk = chunk.assign(
+            place=_places(pl.Series("id", chunk["id"].to_numpy(object).tolist(), pl.String), 1)
+        )
         best = chunk if best is None else pd.concat([best, chunk])
         best = best.sort_values(["place", "id"]).groupby("tag").head(PER_TAG)
     return best.sort_values(["tag", "place"])[list(COLUMNS)].reset_index(drop=True)
 
 
 def with_duckdb(path: str):
-    """The same filter and sample size in DuckDB; its own hash gives the draw, so the rows differ."""
+    """The same filter and sample size in DuckDB; its own hash gives the draw, so the rows
+    differ."""
     import duckdb
 
     duckdb.sql("SET memory_limit='900MB'; SET preserve_insertion_order=false;")
     return duckdb.sql(
-        f"""SELECT id, title, artist, tag, language, lyrics FROM read_csv('{path}', all_varchar=true, header=true,
+        f"""SELECT id, title, artist, tag, language, lyrics
+        FROM read_csv('{path}', all_varchar=true, header=true,
             quote='"', escape='"', max_line_size=10000000)
         WHERE language = 'en' AND length(trim(lyrics)) > 0
         QUALIFY row_number() OVER (PARTITION BY tag ORDER BY hash(id)) <= {PER_TAG} ORDER BY tag"""
@@ -128,7 +143,7 @@ def one(way: str, path: str) -> None:
     import pandas  # noqa: F401  (imports are not what is measured)
     import polars  # noqa: F401
 
-    import helpers.corpus.genius  # noqa: F401
+    import musicbook.corpus.genius  # noqa: F401
 
     before = time.perf_counter()
     cpu = time.process_time()
@@ -142,7 +157,13 @@ def one(way: str, path: str) -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
         json.dumps(
-            {"seconds": wall, "cpu": time.process_time() - cpu, "peak_mb": peak, "rows": len(frame), "ids": digest}
+            {
+                "seconds": wall,
+                "cpu": time.process_time() - cpu,
+                "peak_mb": peak,
+                "rows": len(frame),
+                "ids": digest,
+            }
         )
     )
 
@@ -191,12 +212,28 @@ def bench_embed(n: int) -> dict:
     import torch
 
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-    from helpers.corpus.embedding import embed, load_model
+    from musicbook.corpus.embedding import embed_texts
+    from musicbook.corpus.encoders import load_minilm
 
     rng = np.random.default_rng(0)
-    words = ["love", "night", "road", "river", "dance", "fire", "rain", "heart", "gone", "home", "light", "blue"]
-    texts = [" ".join(rng.choice(words, int(k))) + f" {i}" for i, k in enumerate(rng.integers(5, 250, n))]
-    model = load_model()
+    words = [
+        "love",
+        "night",
+        "road",
+        "river",
+        "dance",
+        "fire",
+        "rain",
+        "heart",
+        "gone",
+        "home",
+        "light",
+        "blue",
+    ]
+    texts = [
+        " ".join(rng.choice(words, int(k))) + f" {i}" for i, k in enumerate(rng.integers(5, 250, n))
+    ]
+    model = load_minilm()
     model.encode(texts[:2])
     start = time.process_time()
     single = np.stack([model.encode(t) for t in texts])
@@ -204,10 +241,10 @@ def bench_embed(n: int) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["HELPERS_CACHE"] = folder
         start = time.process_time()
-        ours = embed(texts, quiet=True)
+        ours = embed_texts(texts, quiet=True)
         batched = time.process_time() - start
         start = time.process_time()
-        embed(texts, quiet=True)
+        embed_texts(texts, quiet=True)
         again = time.process_time() - start
     return {
         "texts": n,
@@ -224,17 +261,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--gigabytes", type=float, default=1.1)
     parser.add_argument("--texts", type=int, default=256)
-    parser.add_argument("--out", type=Path, default=ROOT / "data" / "results" / "bench" / "lyrics.json")
+    parser.add_argument(
+        "--out", type=Path, default=ROOT / "data" / "results" / "bench" / "lyrics.json"
+    )
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one:
-        return one(*args.one)
+        one(*args.one)
+        return
     result = {"scan": bench_scan(args.gigabytes), "embed": bench_embed(args.texts)}
     scan, embedding = result["scan"], result["embed"]
-    print(f"\nscan of {scan['large_bytes'] / 1e9:.2f} GB, {scan['large_rows']} rows, {PER_TAG} texts per tag")
-    print(f"{'':16}{'seconds':>9}{'CPU s':>8}{'peak MB':>9}{'peak MB, 1/4 of it':>20}{'time over polars':>18}")
+    print(
+        f"\nscan of {scan['large_bytes'] / 1e9:.2f} GB, {scan['large_rows']} rows, "
+        f"{PER_TAG} texts per tag"
+    )
+    print(
+        f"{'':16}{'seconds':>9}{'CPU s':>8}{'peak MB':>9}{'peak MB, 1/4 of it':>20}"
+        f"{'time over polars':>18}"
+    )
     for row in scan["ways"]:
-        figures = f"{row['seconds']:9.1f}{row['cpu_s']:8.1f}{row['peak_mb']:9.0f}{row['peak_mb_of_a_quarter']:20.0f}"
+        figures = f"{row['seconds']:9.1f}{row['cpu_s']:8.1f}{row['peak_mb']:9.0f}"
+        figures += f"{row['peak_mb_of_a_quarter']:20.0f}"
         print(f"{row['way']:16}{figures}{row['time_over_polars']:18.1f}")
     print()
     print(

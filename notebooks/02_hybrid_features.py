@@ -12,166 +12,206 @@
 # ---
 
 # %% [markdown]
-# # Do lyrics help, and does DBSCAN find the genres?
+# # Hybrid features: sound and lyrics
 #
-# The paper reports its best score here: DBSCAN on sound and lyrics (Table 2, Figure 2 of [Karim 2026](../book/references.md)).
+# *Do lyrics help, and does DBSCAN find the genres?*
+#
+# The paper reports its best score here: DBSCAN on sound and lyrics (Table 2 of [Karim 2026](../book/references.md)). *DBSCAN* is a method that
+# forms clusters where points lie dense. *NMI* is agreement with genre, at most 1.
 
 # %% tags=["colab", "remove-cell", "skip-execution"]
 import os
 import subprocess
 import sys
 
-SOURCE = "git+https://github.com/vae-music-clustering/vae-music-clustering@main"
-if os.environ.get("COLAB_RELEASE_TAG"):  # in Colab only: add the book's package; what is there satisfies it and stays
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", f"vae-music-clustering[lyrics] @ {SOURCE}"]
-    done = subprocess.run(pip, capture_output=True, text=True)
+SOURCE = (
+    "git+https://github.com/vae-music-clustering/vae-music-clustering@main"
+)
+# In Colab only: add the book's package; what is there satisfies it and stays.
+if os.environ.get("COLAB_RELEASE_TAG"):
+    pip = [sys.executable, "-m", "pip", "install", "--quiet"]
+    package = f"vae-music-clustering[lyrics] @ {SOURCE}"
+    done = subprocess.run([*pip, package], capture_output=True, text=True)
     if done.returncode:
-        sys.exit(f"{done.stderr[-800:]}\n{SOURCE} cannot be installed: run this cell again, or open the page from its book anew")
-
-# %% [markdown]
-# ## Overview
-# **You will learn** how two kinds of columns are mixed so that both count, what DBSCAN's radius decides, and how to test whether lyrics help.
-#
-# GTZAN has no lyrics. The paper pairs each track with a text of its genre; what that text is decides everything, so the protocols differ in it.
-# `written` and `controlled` draw real Genius lyrics by tag; `released` gives each genre three fixed sentences, as the paper's code
-# does ([Data](../book/data.md)). Tracks that bring words of their own keep them. Three clustering methods are scored with their noise in view, and then
-# the lyrics are taken away. What words do that are a song's own, [page 9](09_own_words.ipynb) asks. Before this page:
-# [Audio baseline](01_audio_baseline.ipynb).
+        sys.exit(
+            f"{done.stderr[-800:]}\n{SOURCE} cannot be installed: run this cell again, or open the page from its book anew"
+        )
 
 # %%
 import numpy as np
+import torch
 from IPython.display import Markdown
+from torch import nn
 
-from helpers import clustering, datasets, escape, inputs, lyrics
-from helpers import metrics, phases, plots, protocols, tables
+from helpers import clustering, inputs, metrics, phases
+from helpers import plots, protocols, tables
+from musicbook.chapters.phases import full_gtzan, sentences
+from musicbook.corpus import sources
 
 plots.use_style()
 
 # %% tags=["parameters"]
-dataset = "gtzan-mini"
+dataset = "gtzan-mini-thirds"
 protocol = "controlled"
-seeds = 3
+seeds = 1
 
 # %% tags=["remove-cell"]
 protocols.check(dataset, protocol, seeds)
 
+# %%
+tracks = sources.load(dataset)
+run = phases.run_phase(tracks, protocol, 2, seeds, extras=["spaces"])
+variants = ["full", "lyrics shuffled", "lyrics alone", "audio alone"]
+repeats = max(seeds, 3)  # K-Means alone is quick
+controls = phases.run_controls(tracks, protocol, 2, repeats, variants)
+scores, by_variant = controls
+
+# %% tags=["remove-input", "answer"]
+Markdown(sentences.hybrid_answer(run, by_variant))
+
+# %% tags=["picture"] mystnb={"figure": {"caption": "K-Means on four inputs, without a network in between. Bars are means over seeds with one standard deviation. Shuffled lyrics belong to another track.", "name": "fig-medium-lyrics"}, "image": {"alt": "Bar charts of NMI and silhouette for sound with lyrics, with shuffled lyrics, lyrics alone and sound alone."}}
+named = scores.assign(method=scores.variant)
+plots.metric_bars(named, ["nmi", "silhouette"], variants)
+
 # %% [markdown]
-# ## The two modalities
-# The lyric vectors come from the sentence encoder all-MiniLM-L6-v2 (384 dimensions). Where a Genius tag has fewer texts than a genre has
-# tracks, other texts fill in, and the table says how many. In gtzan-mini **nearly every genre is one artist**, and ten segments share a track and
-# its text: what its clusters find may be artists and tracks.
+# ## Overview
+# **You will learn** how to mix two kinds of columns so that both count, what DBSCAN's radius decides, and how to test whether lyrics help.
+#
+# **Before you start:** read [Audio baseline](01_audio_baseline.ipynb), which builds the network.
+#
+# GTZAN has no lyrics, so the paper borrows a text for each track. The protocols do this in two ways. `written` and `controlled` draw real
+# lyrics of other songs, which have the tag of the genre on the lyrics site Genius. `released` gives each genre three fixed sentences, as the
+# paper's program does ([Data](../book/data.md)). What happens with songs that have their own lyrics is the subject of
+# [Songs with their own words](07_own_words.ipynb).
+#
+# ## The two channels
+# A sentence encoder, all-MiniLM-L6-v2, turns each text into 384 numbers. Some tags have fewer texts than the genre has tracks. Then texts of
+# other tags fill the gap, and the table says how many.
 
 # %%
-tracks = datasets.load(dataset)
 made = inputs.prepare(tracks, protocol, phase=2, seed=0)
+report = made.lyrics_report
 
 # %% tags=["remove-input"]
-drawn = made.lyrics_report
-Markdown("This channel draws no Genius texts.") if drawn is None else tables.lyrics_table(drawn)
+none = Markdown("No Genius texts are drawn here.")
+none if report is None else tables.lyrics_table(report)
 
 # %% [markdown]
 # ## From two blocks to one table
-# Each block has its own size and units. Under `controlled` both get the same variance and then their weight, .6 for the sound and .4
-# for the words, so that the weights alone decide; the other protocols weigh single columns. Whether a signal survives that is tested and not
-# assumed: one of known size is planted into each channel, and two clusters must find it again.
+# The two blocks have different sizes and units. `controlled` brings both to the same variance. It then multiplies the sound by 0.6 and the words
+# by 0.4, so that these weights alone decide how much each block counts. `written` standardises every single column instead. That looks fair,
+# but then a column of text that hardly varies counts as much as the one that varies most.
 
 # %%
 chosen = protocols.get(protocol)
 raw, _ = inputs.channels(tracks, chosen, phase=2, seed=0)
 X, columns, kept = inputs.scale(raw, chosen, phase=2)
-control = {
-    name: inputs.planted_nmi(raw, name, chosen, phase=2) for name in raw
-}
 
 # %% tags=["remove-input"]
-note = f" ({escape.markup(tracks.provenance['note'])})" if tracks.provenance.get("note") else ""
-found = "; ".join(f"into the {'sound' if name == 'audio' else name}: found with NMI {one:.2f} after the scaling, {two:.2f} before"
-                  for name, (one, two) in control.items())
-Markdown(f"**{escape.markup(tracks.name)}**, {tracks.n} rows{note}, protocol **{protocol}**: {tables.read_columns(made)}. "
-         + tables.read_weights(made, "text" in made.blocks and inputs.weights_survive(tracks, protocol, 2)) + " " + tables.read_guard(made)
-         + f"\n\nPlanted, {inputs.SHARE:.0%} of a channel's variance, {found}.")
+Markdown(sentences.modalities(tracks, made, protocol))
 
 # %% [markdown]
-# ## Training
-# The enhanced VAE: residual connections and batch normalisation under `written` and `controlled`, the released network under `released`.
+# The *leak guard* looks for columns that give the genre away. Its number says how well a simple classifier reads the genre from them. The
+# *scale guard* looks for the opposite fault: scaling that hides a real signal. For this we split the tracks at random into two halves. We add
+# a signal to one half, first in the sound and then in the text. If the scaling does no harm, K-Means finds the two halves again (NMI near 1).
 
 # %%
-run = phases.run(tracks, protocol, phase=2, seeds=seeds, extras=["spaces"])
-first = min(run.spaces)
-latent = run.spaces[first]["DBSCAN"]
-eps = clustering.dbscan_eps(latent, chosen.dbscan_eps)
-labels = clustering.cluster(latent, "dbscan", eps=eps)
-
-# %% mystnb={"figure": {"caption": "Training of the enhanced VAE on the fused input, one line a seed.", "name": "fig-medium-training"}, "image": {"alt": "Two line plots of reconstruction error and KL divergence over the epochs, one line per seed."}}
-vaes = {f"seed {s}": fits["enhanced_vae"] for s, fits in run.fits.items()}
-plots.training_curves(vaes)
+planted = {
+    name: inputs.planted_nmi(raw, name, chosen, phase=2) for name in raw
+}
+sentences.planted_table(planted)
 
 # %% [markdown]
-# ## Table 2: three clustering methods on the latent space
+# ## The network
+# The paper calls its second network *enhanced*. The encoder, the decoder and the loss are those of [Audio baseline](01_audio_baseline.ipynb).
+# A layer has two additions. *Batch normalisation* brings each number to mean 0 and variance 1 over the batch. A *residual* connection adds
+# the input of the layer to its output, so that the layer has to learn only what changes. (`released` has no residual connection.)
+#
+# To keep the wait short, this page trains the network once. [Every value](A2_every_value.ipynb) shows how much the seeds differ on full GTZAN.
 
-# %% mystnb={"figure": {"caption": "Table 2 and Figure 2 of the paper, rerun: bars are means over seeds with one standard deviation, diamonds the paper's values on full GTZAN. Noise is left out of every score here, as in the paper.", "name": "fig-medium"}, "image": {"alt": "Bar charts of silhouette, Davies-Bouldin, ARI and NMI for K-Means, Ward and DBSCAN with the paper's values."}}
+
+# %%
+class ResidualLayer(nn.Module):
+    def __init__(self, n_in, n_out):
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Linear(n_in, n_out), nn.BatchNorm1d(n_out), nn.ReLU()
+        )
+        # the widths differ, so the input is projected first
+        self.skip = nn.Linear(n_in, n_out, bias=False)
+
+    def forward(self, x):
+        """x (B, n_in) -> (B, n_out)."""
+        return self.body(x) + self.skip(x)
+
+
+# %%
+batch = torch.tensor(X[:32], dtype=torch.float32)
+ResidualLayer(X.shape[1], 512)(batch).shape
+
+# %% mystnb={"figure": {"caption": "Training of the enhanced VAE on sound and lyrics, one line a seed. A line that is level at its right end says that more epochs would change little.", "name": "fig-medium-training"}, "image": {"alt": "Two line plots of error and KL over the epochs, one line per seed."}}
+curves = {f"seed {s}": fits["enhanced_vae"] for s, fits in run.fits.items()}
+plots.training_curves(curves)
+
+# %% [markdown]
+# ## Table 2: three ways to cluster
+# K-Means and Ward's method are given the number of clusters. DBSCAN is given a radius, *eps*, instead. Tracks with many others within the radius
+# form clusters, and the rest is left out as *noise*. The *Davies-Bouldin* score measures how tight clusters are, as the silhouette does, but
+# here a lower value is better.
+
+# %% mystnb={"figure": {"caption": "Table 2 and Figure 2 of the paper, rerun: bars are means over seeds (with one standard deviation, where there are several), diamonds the paper's values on full GTZAN. Noise is left out of every score here, as in the paper.", "name": "fig-medium"}, "image": {"alt": "Bar charts of silhouette, Davies-Bouldin, ARI and NMI for K-Means, Ward and DBSCAN with the paper's values."}}
 paper = tables.paper_tables().query("phase == 2")
-columns, rows = tables.paper_metrics(2), phases.names_of(2)
-plots.metric_bars(run.scores, columns, rows, paper)
+methods = phases.names_of(2)
+plots.metric_bars(run.scores, tables.paper_metrics(2), methods, paper)
 
 # %%
 shown = [*tables.paper_metrics(2), "ami", "k", "noise_share", "nmi_chance"]
-tables.table(run.scores, shown, phases.names_of(2))
+tables.score_table(run.scores, shown, methods)
 
 # %% tags=["remove-input"]
-Markdown(f"DBSCAN found {tables.mean_of(run.scores, 'DBSCAN', 'k'):.1f} clusters on average and called "
-         f"{tables.mean_of(run.scores, 'DBSCAN', 'noise_share'):.1%} of the rows noise. Noise left out: "
-         + tables.read_difference(tracks.genres, tracks.groups, run.labels, "DBSCAN", "K-Means", ("nmi", "ari"))
-         + "".join(f" {sentence}" for sentence in run.left_out))
+Markdown(sentences.compare_methods(run, "K-Means", "Agglomerative (Ward)"))
 
 # %% [markdown]
-# ## DBSCAN's eps decides
-# DBSCAN has no number of clusters; it has a radius, eps. The dashed line is the eps that the protocol's rule chose, without looking at genres:
-# the 75th percentile of the distance to the tenth neighbour (`released`) or the knee of that curve.
+# ## DBSCAN's radius decides
+# The dashed line is the radius that the protocol's rule chose, without looking at genres. Where the curve of clusters is steep, a slightly
+# different rule would have given another result.
 
-# %% mystnb={"figure": {"caption": "DBSCAN over eps on the first seed's latent space: clusters found, share of noise, silhouette without noise.", "name": "fig-medium-eps"}, "image": {"alt": "Line plots of number of clusters, noise share and silhouette against eps, with the chosen eps marked."}}
-plots.eps_curve(clustering.eps_curve(latent), eps)
+# %% mystnb={"figure": {"caption": "DBSCAN over eps on the first seed's codes: clusters, share of noise, silhouette without noise.", "name": "fig-medium-eps"}, "image": {"alt": "Line plots of number of clusters, noise share and silhouette against eps, with the chosen eps marked."}}
+first = min(run.spaces)
+codes = run.spaces[first]["DBSCAN"]
+eps = clustering.dbscan_eps(codes, chosen.dbscan_eps)
+plots.eps_panels(clustering.eps_curve(codes), eps)
 
 # %% [markdown]
-# Where the curve of clusters is steep, a slightly different rule would have told a different story.
-#
-# ## Noise counted three ways
-# A method that may refuse to answer is flattered by scores over its answers. So noise is also counted as one cluster, and as one
-# cluster per row.
+# DBSCAN may leave tracks unassigned. Scoring only the assigned ones makes it look better than it is. So we count noise in two more ways: all
+# noise as one cluster, and each track of noise as a cluster of its own (*singletons*).
 
 # %%
 noise = [score + way for score in ("nmi", "ari") for way in metrics.NOISE]
-table = tables.table(run.scores, noise, ["DBSCAN"])
+table = tables.score_table(run.scores, noise, ["DBSCAN"])
 Markdown("No labels, no NMI.") if tracks.genres is None else table
 
+# %% tags=["remove-input"]
+Markdown(sentences.paper_dbscan())
+
 # %% [markdown]
-# ## What do the lyrics add?
-# K-Means straight on the input, without a network between, under four inputs. *Lyrics shuffled* gives every track the lyrics of another one:
-# if that scores as well, the lyrics said nothing about their track.
+# ## Do the lyrics help?
+# Here K-Means works on the input itself, so that no network stands between the lyrics and the score. *Full* is sound and lyrics. *Lyrics
+# shuffled* gives every track the lyrics of another one. If that scores as well, the lyrics said nothing about their track.
 
 # %%
-variants = ["full", "lyrics shuffled", "lyrics alone", "audio alone"]
-scores, by_variant = phases.controls(tracks, protocol, 2, seeds, variants)
 columns = ["nmi", "nmi_chance", "ami", "ari", "silhouette", "dims"]
-tables.table(scores.assign(method=scores.variant), columns, variants)
+tables.score_table(named, columns, variants)
 
 # %% tags=["remove-input"]
-pairs = [("full", other) for other in ("lyrics shuffled", "audio alone") if other in by_variant and "full" in by_variant]
-told = [tables.read_difference(tracks.genres, tracks.groups, by_variant, *pair, ("nmi", "ari")) for pair in pairs] if "lyrics alone" in by_variant else []
-Markdown(" ".join(told) or "These tracks have no lyrics to take away.")
-
-# %% tags=["remove-input", "answer"]
-text = [f"**Here:** DBSCAN on *{escape.markup(tracks.name)}* finds {tables.mean_of(run.scores, 'DBSCAN', 'k'):.1f} clusters and calls "
-        f"{tables.mean_of(run.scores, 'DBSCAN', 'noise_share'):.1%} of the rows noise"]
-if tracks.genres is not None:
-    text.append(f" (NMI {tables.mean_of(run.scores, 'DBSCAN', 'nmi'):.3f}, by chance {tables.mean_of(run.scores, 'DBSCAN', 'nmi_chance'):.3f})")
-Markdown("".join(text) + ". " + (told[0].split(" For one run")[0] if told else "There are no lyrics here whose help could be measured."))
+Markdown(sentences.lyrics_sentence(run.tracks, by_variant))
 
 # %% [markdown]
-# ## What the clusters look like
+# ## Does full GTZAN say the same?
+# *Level* means that the interval contains zero. On 100 tracks that happens more often than on all of GTZAN.
 
-# %% mystnb={"figure": {"caption": "t-SNE map of the enhanced VAE's latent means (first seed), by genre where labels exist and by DBSCAN's clusters; noise is grey. On gtzan-mini a small blob is one track, ten segments with one text.", "name": "fig-medium-map"}, "image": {"alt": "Two scatter plots of the hybrid latent space, coloured by genre and by DBSCAN cluster."}}
-plots.latent_map(plots.project(latent), labels, tracks.genres)
+# %%
+full_gtzan.compare_with_full(run)
 
 # %% [markdown]
 # ## Paper and ours
@@ -179,35 +219,53 @@ plots.latent_map(plots.project(latent), labels, tracks.genres)
 # %%
 tables.beside_paper(run.scores, 2)
 
-# %% tags=["remove-input"]
-paper = tables.paper_tables().query("method == 'DBSCAN' and metric == 'nmi'").value.item()
-each = len(next(iter(lyrics.TEMPLATES.values())))
-Markdown(f"The paper's NMI of {paper:.3f} has a simple source: if each of {len(lyrics.TEMPLATES)} genres splits into {each} equal pure clusters, NMI is "
-         f"{metrics.equal_pure_clusters(len(lyrics.TEMPLATES), each):.5f} whatever the music. That many sentences for each genre can give just that; "
-         "[page 5](05_leakage.ipynb) counts the clusters found on full GTZAN.")
-
 # %% [markdown]
 # ## Exercise
-# A method splits each of ten genres into five pure clusters. What NMI does it get, and what would it get with fifty clusters by chance? Compute
-# the first by the formula of page 5 and by made-up labels.
+# A method splits each of ten genres into five pure clusters. What NMI does it get? And what NMI would fifty clusters get by chance? Make up labels
+# for both cases and score them. Then check the first score with `metrics.equal_pure_clusters`.
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the answer", "code_prompt_hide": "Hide the answer"}
-genres_of_500 = [f"genre {i // 50}" for i in range(500)]
-five_each = [i // 10 for i in range(500)]
-names, groups = np.array(genres_of_500), np.array(five_each)
-score = metrics.external(names, groups)["nmi"]
+genres_of_500 = np.array([f"genre {i // 50}" for i in range(500)])
+groups = np.array([i // 10 for i in range(500)])
+score = metrics.external(genres_of_500, groups)["nmi"]
 assert abs(score - metrics.equal_pure_clusters(10, 5)) < 1e-9
 by_chance = np.random.default_rng(0).permutation(groups)
-low = metrics.external(names, by_chance)["nmi"]
+low = metrics.external(genres_of_500, by_chance)["nmi"]
 print(f"pure: {score:.3f}, whatever the music")
 print(f"shuffled: {low:.3f}, far above 0")
 
 # %% [markdown]
-# ## Summary
-# - DBSCAN's score belongs to its eps and to how noise is counted; a table needs k and the noise share beside it.
-# - A text channel that is chosen by the label hands the label to the model. The leak guard looks for that before training.
-# - A null result needs a positive control: a channel whose scaling hides a planted signal can show nothing.
-# - Lyrics drawn by tag are not the track's own. The shuffled control shows what such lyrics can add; for lyrics that are, see
-#   [page 9](09_own_words.ipynb).
+# ## Test yourself
+# **1. A paper mixes sound and lyrics with weights 0.6 and 0.4, and then standardises every column. What do the weights do?**
 #
-# Where it is done: `helpers.inputs`, `helpers.clustering`, `helpers.lyrics` ([API](../book/api.md)). Next: [Advanced VAEs](03_advanced_vaes.ipynb).
+# <details><summary>Answer</summary>
+#
+# Nothing. The last step gives every column the same variance, so the weights cancel. A block then counts by its number of columns.
+#
+# </details>
+#
+# **2. Lyrics raise the score, and shuffled lyrics raise it as much. Do lyrics help?**
+#
+# <details><summary>Answer</summary>
+#
+# Not by what they say. A text of another track has the same effect, so the gain comes from something else. For instance, the text was
+# drawn by the genre.
+#
+# </details>
+#
+# **3. DBSCAN scores higher than K-Means. Which two numbers do you ask for before you believe it?**
+#
+# <details><summary>Answer</summary>
+#
+# The number of clusters, and the share of tracks that were left out as noise.
+#
+# </details>
+#
+# ## Summary
+# - DBSCAN's score depends on its radius and on how noise is counted. Report the number of clusters and the share of noise beside it.
+# - A text that is chosen by the label hands the label to the model. Look for that before training.
+# - Before you say that lyrics do not help, show that your scaling would let a real signal through.
+# - Lyrics drawn by tag are not the track's own. Compare them with shuffled ones.
+#
+# Where it is done: `helpers.inputs`, `helpers.clustering`, `helpers.lyrics` ([API](../book/api.md)).
+# Next: [Advanced VAEs](03_advanced_vaes.ipynb).

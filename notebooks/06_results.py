@@ -12,27 +12,34 @@
 # ---
 
 # %% [markdown]
-# # Does the paper hold?
+# # Results
+# *Which of the paper's claims hold?*
 
 # %% tags=["colab", "remove-cell", "skip-execution"]
 import os
 import subprocess
 import sys
 
-SOURCE = "git+https://github.com/vae-music-clustering/vae-music-clustering@main"
-if os.environ.get("COLAB_RELEASE_TAG"):  # in Colab only: add the book's package; what is there satisfies it and stays
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", f"vae-music-clustering[lyrics] @ {SOURCE}"]
-    done = subprocess.run(pip, capture_output=True, text=True)
+SOURCE = (
+    "git+https://github.com/vae-music-clustering/vae-music-clustering@main"
+)
+# In Colab only: add the book's package; what is there satisfies it and stays.
+if os.environ.get("COLAB_RELEASE_TAG"):
+    pip = [sys.executable, "-m", "pip", "install", "--quiet"]
+    package = f"vae-music-clustering[lyrics] @ {SOURCE}"
+    done = subprocess.run([*pip, package], capture_output=True, text=True)
     if done.returncode:
-        sys.exit(f"{done.stderr[-800:]}\n{SOURCE} cannot be installed: run this cell again, or open the page from its book anew")
+        sys.exit(
+            f"{done.stderr[-800:]}\n{SOURCE} cannot be installed: run this cell again, or open the page from its book anew"
+        )
 
 # %%
 from IPython.display import Markdown
 
-from helpers import phases, plots, tables
-from helpers.published import (
-    claims, duplicates, figures, leakage, multiverse, store, verdicts,
-)
+from helpers import plots, protocols
+from musicbook import stored_runs
+from musicbook.chapters.results import checkpoints, claims, figures
+from musicbook.chapters.results import multiverse, verdicts
 
 plots.use_style()
 
@@ -42,175 +49,71 @@ protocol = "controlled"
 seeds = 10
 
 # %% tags=["remove-cell"]
-from helpers import protocols
-
 protocols.check(dataset, protocol, seeds)
 
 # %%
-runs = store.of(dataset)
-values = verdicts.values(runs)
+runs = stored_runs.of(dataset)
 
 # %% tags=["remove-input", "answer"]
 Markdown(verdicts.read_counts(runs))
 
+# %% tags=["picture"] mystnb={"figure": {"caption": "How many values of the paper's three tables our runs match, under three protocols. *written* follows the paper's text, *released* follows its program, and *controlled* has an input in which a guard finds no genre.", "name": "fig-verdicts"}, "image": {"alt": "Three bars: nearly all values match under the released code, with the genre in the input; few match under the other two."}}
+figures.verdict_bars(verdicts.count_shares(runs))
+
 # %% [markdown]
 # ## Overview
-# **You will learn** how to judge whether one reported number is reproduced, and what seeds, inputs and choices do to it.
+# **You will learn** which claims of the paper hold, and how to compare one published run with several of your own.
 #
-# Everything here is computed from stored runs: those that come with the book, on full GTZAN, or your own, where `dataset` names a table that
-# `make results` has run. *Released* follows the paper's code, *written* its text, *controlled* the text with an input that the leak guard passes.
-# Two traces of the genre stay: lyrics are drawn by its tag, and the CVAE is told it, so that its rows are no unsupervised result. Where each
-# published number comes from is [another page](05_leakage.ipynb).
+# **Before you start:** read [Leakage](05_leakage.ipynb). Nothing is trained here.
 #
-# A number of the paper is one run. It is *reproduced* where it lies in the range in which one further run of ours would fall (t prediction interval,
-# 95 %) and our mean lies near it (within .02, or a tenth for scores that are no shares); *near, though outside our spread* where the second
-# alone is true, *within a wide spread* where the first alone is, which a restless method gets for its noise; else *not reproduced*.
+# A value of the paper comes from one run, and ours come from several. So we ask two questions. Does the paper's value lie in the range where one
+# more run of ours would fall? And is it near our mean? A value *matches closely* if both are true, and *roughly* if only one is.
+# [Every value](A2_every_value.ipynb) has the rule and all numbers.
+#
+# ## Ten claims
+
+# %%
+every = claims.claims_table(runs)
+table = every.loc[claims.ten_claims()]
+table[["Paper", "Verdict", "Because", "In fairness"]]
+
+# %% [markdown]
+# *Holds in part* means under some protocols, or by some measures. *Not in the code* means that the paper's text says it and its program does
+# something else. LEAKY marks an input with the genre in it. Numbers in brackets are 95 % intervals, over tracks and seeds.
 
 # %% tags=["remove-input"]
-Markdown(runs.read_age() + " " + leakage.read_coverage(runs))
-
-# %% mystnb={"figure": {"caption": "Every value of the paper's three tables (upright strokes; the number before a method is its phase), and ours under each protocol: mean over seeds and the range in which one further run would fall.", "name": "fig-dots"}, "image": {"alt": "Dot plots of six scores for ten methods: the released protocol lies at the paper's values, the others far from many."}}
-figures.dots(values)
-
-# %%
-verdicts.counts(runs)
-
-# %% [markdown]
-# In brackets: what one more run of ours would get, on average, if it stood in the paper's place, each seed in turn judged by the others.
-#
-# ## Which genres are found?
-
-# %% mystnb={"figure": {"caption": "How well each genre is found: F1 of its best cluster, mean over seeds; the last row is chance.", "name": "fig-genres"}, "image": {"alt": "Heat map of methods against ten genres."}}
-by_genre = verdicts.genre_table(runs)
-figures.genres(by_genre)
+Markdown(claims.read_verdicts(every))
 
 # %% tags=["remove-input"]
-first = f"1 PCA + K-Means, {runs.protocols[0]}"
-on_sound = by_genre.loc[first].sort_values(ascending=False)
-Markdown(f"On sound alone (*{first}*) the best found are " + ", ".join(f"{g} {v:.2f}" for g, v in on_sound[:3].items()) + "; the least, "
-         + ", ".join(f"{g} {v:.2f}" for g, v in on_sound[-3:].items()) + f". Chance is {by_genre.iloc[-1].mean():.2f}.")
+Markdown(checkpoints.checkpoint_sentence())
 
 # %% [markdown]
-# ## What does each input give?
-# The same methods on the whole input, on it without one of its channels, and on single channels. A blank was not run.
-
-# %% mystnb={"figure": {"caption": "Agreement with genre (NMI, mean over seeds) of methods in rows on inputs in columns; LEAKY in a row's name is said of its full input.", "name": "fig-inputs"}, "image": {"alt": "Heat map of methods against inputs: dark where the label or the written sentences are in the input, pale elsewhere."}}
-by_input = verdicts.input_table(runs)
-figures.by_input(by_input)
+# ## Would another choice have saved the VAE?
+# Perhaps the VAE would win with other settings. So we ran every combination of choices that somebody could defend. There are choices of
+# features, scaling, lyrics and their components, space, clustering method and number of clusters. One combination is called a *pipeline*.
 
 # %% tags=["remove-input"]
-words = by_input.get("lyrics alone", by_input.iloc[:, :0].sum(axis=1)).dropna()
-Markdown(f"Words alone give the most in *{words.idxmax()}* ({words.max():.2f}) and the least in *{words.idxmin()}* ({words.min():.2f}); "
-         f"sound alone lies between {by_input['audio alone'].min():.2f} and {by_input['audio alone'].max():.2f}." if len(words) and "audio alone" in by_input else "")
+pipelines = multiverse.published_pipelines(runs)
+pairs = multiverse.pairs(pipelines)
+Markdown(multiverse.read_pairs(pairs))
+
+# %% mystnb={"figure": {"caption": "Agreement with genre (AMI) of all pipelines, by each value of each choice: boxes hold the middle half, whiskers all; the line is the median.", "name": "fig-multiverse"}, "image": {"alt": "Boxes of AMI by the values of seven choices."}}
+figures.universe(pipelines)
 
 # %% [markdown]
-# ## Would another seed say the same?
-# A method whose partitions differ from seed to seed has none that one run could report, whatever that run scores.
+# ## Exercise
+# Which of the ten claims in the table hold in full? And how many of all claims do?
 
-# %% mystnb={"figure": {"caption": "Agreement of two seeds' partitions with each other, and with genre (adjusted Rand index), under the protocol of the parameters.", "name": "fig-stability"}, "image": {"alt": "Two dots a method: agreement between seeds and agreement with genre."}}
-stable = verdicts.stability(runs, protocol)
-figures.stability(stable)
-
-# %% tags=["remove-input"]
-ranked = stable.sort_values("stability")
-Markdown(f"Under *{protocol}* the steadiest is {ranked.method.iloc[-1]} of phase {ranked.phase.iloc[-1]} ({ranked.stability.iloc[-1]:.2f}), the least "
-         f"steady {ranked.method.iloc[0]} of phase {ranked.phase.iloc[0]} ({ranked.stability.iloc[0]:.2f}).")
-
-# %% [markdown]
-# ## Differences with intervals
-
-# %%
-verdicts.differences(runs)
-
-# %% [markdown]
-# Both sides are scored on the same tracks drawn anew. *Mean over seeds* compares the methods, tracks and seeds both a sample; a difference is told
-# where that interval keeps clear of zero. *One run* is what a single run of either may show.
-#
-# ## All defensible choices at once
-# One pipeline is one opinion. Here the same question, agreement with genre, is put to every combination of choices that somebody could defend:
-# features, scaling, lyrics, space, clusterer, number of clusters.
-
-# %% mystnb={"figure": {"caption": "Agreement with genre (AMI) of all pipelines, by each value of each choice: boxes hold the middle half, whiskers all; the line is the median.", "name": "fig-multiverse"}, "image": {"alt": "Boxes of AMI by the values of six choices."}}
-universe = multiverse.stored(runs)
-figures.universe(universe)
-
-# %%
-multiverse.pairs(universe).round(3)
-
-# %% [markdown]
-# *Share* is how many pairs of pipelines, alike otherwise, answer yes. Pipelines are choices, no sample, so there is no interval.
-#
-# ## Every claim of the paper
-
-# %%
-claims.table(runs)
-
-# %% [markdown]
-# ## The tables, value by value
-# One protocol a row. Audio alone (Table 1):
-
-# %%
-verdicts.compare(runs, 1)
-
-# %% [markdown]
-# Audio and lyrics (Table 2):
-
-# %%
-verdicts.compare(runs, 2)
-
-# %% [markdown]
-# Advanced models (Table 3):
-
-# %%
-verdicts.compare(runs, 3)
-
-# %% [markdown]
-# The number of clusters, the share of noise and the chance level belong to every score; noise left out, as one cluster, as singletons. Phase 2
-# under the protocol of the parameters:
-
-# %%
-ways = ["nmi", "nmi_noise_cluster", "nmi_noise_singletons"]
-shown = [*ways, "k", "noise_share", "nmi_chance"]
-tables.table(runs.run(protocol, 2), shown, phases.names_of(2))
-
-# %% [markdown]
-# ## A fair comparison
-# Under the protocol of the parameters. *Silhouette, common space* measures each clustering in the standardised audio features: one ruler for
-# all, though one that favours methods which cluster close to these features. *Input + K-Means* clusters what goes in, without a network; *active
-# units* are the latent dimensions that carry information; *sampled z* is one draw of the latent instead of its mean; *PCA, as many dims* has as
-# many components as there are active units. Three baselines are newer than the paper's: UMAP folds the input into eight dimensions that keep
-# neighbours, then K-Means; HDBSCAN looks for dense regions at every radius and may call rows noise; VaDE is a VAE whose prior is a mixture of
-# Gaussians, one a cluster. *Accuracy* is the share of tracks in the cluster that is matched to their genre.
-
-# %%
-fair = ["dims", "silhouette", "silhouette_common", "nmi", "nmi_noise_cluster"]
-fair += ["ami", "ari", "accuracy", "accuracy_chance"]
-tables.table(runs.run(protocol, 1), fair)
-
-# %%
-tables.table(runs.run(protocol, 3), fair)
-
-# %% [markdown]
-# ## GTZAN's faults
-# [Sturm (2013)](../book/references.md) found repeated, distorted and mislabelled tracks in GTZAN, and artists with many tracks. Exact and near
-# copies show in the features themselves; so do artists.
-
-# %% tags=["remove-input"]
-found, scores = runs.record.get("duplicates"), duplicates.scores(runs)
-across = ", ".join(" ≈ ".join(pair) for pair in found["across_genres"]) or "none" if found else ""
-Markdown(f"{found['tracks_with_a_near_neighbour']} of {runs.record['n']} tracks have a near copy ({found['near_pairs']} pairs, {found['exact_pairs']} exact); "
-         f"across genres: {across}. {duplicates.read_faults(scores)} {duplicates.read_artists(runs)}" if found else "Copies were not looked for: these tracks have no genres.")
-
-# %%
-faults = ["n", "silhouette", "ari", "nmi", "ami"]
-named = scores.assign(method=scores.dataset + ": " + scores.method)
-tables.table(named, faults)
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the answer", "code_prompt_hide": "Hide the answer"}
+assert set(table.index) <= set(every.index) and len(table) == 10
+print(table.index[table.Verdict == "holds"].tolist())
+print((every.Verdict == "holds").sum(), "of", len(every))
 
 # %% [markdown]
 # ## Summary
-# - A number that depends on the seed is a number with an interval. Say what the interval is of: one run, or the method.
-# - Compare in one space, at one number of dimensions, with chance beside it, and ask whether another seed would say the same.
-# - A result that only one protocol gives belongs to the protocol.
+# - With the genre in the input, our runs match most of the paper's numbers. Without it, they match few.
+# - Judge one published run by the range of your own runs, and not by a single one.
+# - A claim can hold by one measure and fail by another, so name the measure.
 #
-# Where it is done: `helpers.published.verdicts`, `helpers.published.claims` and `helpers.published.multiverse` ([API](../book/api.md)), from
-# `scores.csv.gz`, `labels.npz` and `multiverse.csv` in `data/results/gtzan`. Next: [explore the maps yourself](07_explore.ipynb).
+# All values, all claims, and what seeds and inputs do: [Every value](A2_every_value.ipynb). What to use instead:
+# [How to cluster music well](09_cluster_well.ipynb). Next: [Songs with their own words](07_own_words.ipynb).

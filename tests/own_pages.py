@@ -14,15 +14,28 @@ from helpers import plots
 from helpers.protocols import PROTOCOLS
 from tests.conftest import ROOT
 
-PAGES = ("01_audio_baseline", "02_hybrid_features", "03_advanced_vaes", "04_cvae_collapse", "05_leakage", "08_sound",
-         "09_own_words", "11_pretrained", "12_audit", "13_collection")  # fmt: skip
+PAGES = (
+    "01_audio_baseline",
+    "02_hybrid_features",
+    "03_advanced_vaes",
+    "04_cvae_collapse",
+    "05_leakage",
+    "00_sound",
+    "07_own_words",
+    "08_raw_sound",
+    "11_audit",
+    "09_cluster_well",
+    "10_collection",
+)
 
 
 @contextmanager
 def quick():
     """Networks of one small layer, trained for two epochs, and figures that need no browser."""
-    small = {name: recipe.but(hidden=(8,), latent=3, epochs=2, anneal="none") for name, recipe in
-             PROTOCOLS["controlled"].recipes.items()}  # fmt: skip
+    small = {
+        name: recipe.but(hidden=(8,), latent=3, epochs=2, anneal="none")
+        for name, recipe in PROTOCOLS["controlled"].recipes.items()
+    }
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOKY_MAX_CPU_COUNT", "1")
         patch.setattr(plots, "use_style", lambda: matplotlib.use("Agg"))
@@ -31,7 +44,8 @@ def quick():
 
 
 def executed(page: str, **parameters) -> tuple[nbformat.NotebookNode, dict]:
-    """The notebook with what its cells give, run in this process with other parameters, and its names."""
+    """The notebook with what its cells give, run in this process with other parameters, and its
+    names."""
     notebook = jupytext.read(ROOT / "notebooks" / f"{page}.py")
     shell = InteractiveShell()
     for cell in notebook.cells:

@@ -2,9 +2,12 @@
 
 import ast
 import re
+import shutil
+import subprocess
 import sys
 import tomllib
 from importlib import metadata
+from itertools import chain
 
 import pytest
 import yaml
@@ -12,11 +15,15 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tests.conftest import ROOT
-from tools import install
+from tools import install, set_up
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-LOCK = {canonicalize_name(r.name): r for line in (ROOT / "requirements.lock").read_text().splitlines()
-        if "==" in line and not line.startswith((" ", "#")) for r in [Requirement(line.rstrip("\\ "))]}
+LOCK = {
+    canonicalize_name(r.name): r
+    for line in (ROOT / "requirements.lock").read_text().splitlines()
+    if "==" in line and not line.startswith((" ", "#"))
+    for r in [Requirement(line.rstrip("\\ "))]
+}
 CONDA = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
 LOCKING = tomllib.loads((ROOT / "tools" / "lock.toml").read_text())
 (TORCH,) = LOCKING["constraint-dependencies"]
@@ -40,8 +47,14 @@ def test_the_lock_satisfies_what_is_declared(requirement):
 
 def test_every_locked_package_has_hashes():
     blocks = re.split(r"\n(?=\S)", (ROOT / "requirements.lock").read_text())
-    assert [b.split(maxsplit=1)[0] for b in blocks if "==" in b.splitlines()[0] and "--hash=sha256:" not in b] == []
-    assert not re.search(r"^--|file:|https?:", "\n".join(blocks), re.MULTILINE), "an index or a path slipped in"
+    assert [
+        b.split(maxsplit=1)[0]
+        for b in blocks
+        if "==" in b.splitlines()[0] and "--hash=sha256:" not in b
+    ] == []
+    assert not re.search(r"^--|file:|https?:", "\n".join(blocks), re.MULTILINE), (
+        "an index or a path slipped in"
+    )
 
 
 def test_installed_versions_are_the_locked_ones():
@@ -58,9 +71,12 @@ def test_installed_versions_are_the_locked_ones():
 
 
 def needed(extras):
-    """Names of all that is needed for the package with `extras`, as what is installed declares it; without torch."""
+    """Names of all that is needed for the package with `extras`, as what is installed declares it;
+    without torch."""
     found, todo = set(), [Requirement(text) for text in PROJECT["dependencies"]]
-    todo += [Requirement(text) for extra in extras for text in PROJECT["optional-dependencies"][extra]]
+    todo += [
+        Requirement(text) for extra in extras for text in PROJECT["optional-dependencies"][extra]
+    ]
     while todo:
         wanted = todo.pop()
         marks = [{"extra": extra} for extra in (wanted.extras or {""})]
@@ -78,13 +94,21 @@ def needed(extras):
 def test_conda_brings_what_a_reader_needs_and_no_more():
     pip = next(entry["pip"] for entry in CONDA if isinstance(entry, dict))
     options = [entry for entry in pip if entry.startswith("-")]
-    pins = {canonicalize_name(r.name): r for entry in pip if entry not in options for r in [Requirement(entry)]}
+    pins = {
+        canonicalize_name(r.name): r
+        for entry in pip
+        if entry not in options
+        for r in [Requirement(entry)]
+    }
     assert options == ["--extra-index-url https://download.pytorch.org/whl/cpu", "-e ."]
     assert str(pins.pop("torch")) == TORCH
     assert pins == {name: requirement for name, requirement in LOCK.items() if name in pins}
     assert needed(("lyrics", "notebooks")) <= pins.keys()
-    tools = {canonicalize_name(Requirement(text).name) for extra in ("book", "test", "site", "dev")
-             for text in PROJECT["optional-dependencies"][extra]} - needed(("lyrics", "notebooks"))
+    tools = {
+        canonicalize_name(Requirement(text).name)
+        for extra in ("book", "test", "site", "dev")
+        for text in PROJECT["optional-dependencies"][extra]
+    } - needed(("lyrics", "notebooks"))
     assert {"ruff", "mypy", "selenium", "jupyter-book"} <= tools and not tools & pins.keys()
     specs = [entry for entry in CONDA if isinstance(entry, str)]
     for spec in specs:
@@ -106,22 +130,29 @@ def test_python_versions_agree():
     assert versions <= set(tried)
     readme = (ROOT / "README.md").read_text()
     assert "run on Python " + ", ".join(sorted(versions)[:-1]) + f" and {max(versions)}" in readme
-    assert all(f"for {version} every wheel" in " ".join(readme.split()) for version in set(tried) - versions)
+    assert all(
+        f"for {version} every wheel" in " ".join(readme.split())
+        for version in set(tried) - versions
+    )
     assert next(s for s in CONDA if s.startswith("python=")).removeprefix("python=") in versions
     oldest = ".".join(map(str, install.OLDEST))
     assert PROJECT["requires-python"] == f">={oldest}" and f"Python {oldest} or newer" in readme
 
 
 def test_torch_keeps_what_it_needs_outside_the_lock():
-    """uv reads [tool.uv] in every call: there the needs that the lock sees would be those of the installation too."""
+    """uv reads [tool.uv] in every call: there the needs that the lock sees would be those of the
+    installation too."""
     assert "uv" not in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
     (needs,) = LOCKING["dependency-metadata"]
     assert f"torch=={needs['version']}" == TORCH
 
 
 def test_set_up_imports_something_of_the_package_and_of_every_extra():
-    owners = dict(metadata.packages_distributions()) | {"helpers": [PROJECT["name"]]}  # editable, so not seen
-    imported = {canonicalize_name(name) for module in install.IMPORTS.split() for name in owners[module]}
+    ours = dict.fromkeys(("helpers", "leakaudit", "musicbook"), [PROJECT["name"]])
+    owners = dict(metadata.packages_distributions()) | ours  # editable, so not seen
+    imported = {
+        canonicalize_name(name) for module in set_up.IMPORTS.split() for name in owners[module]
+    }
     core = {canonicalize_name(Requirement(text).name) for text in PROJECT["dependencies"]}
     assert {"torch", PROJECT["name"]} <= imported and len(imported & core) > 1
     for extra, texts in PROJECT["optional-dependencies"].items():
@@ -130,10 +161,51 @@ def test_set_up_imports_something_of_the_package_and_of_every_extra():
 
 def test_what_notebooks_import_comes_with_the_package_alone():
     core = needed(()) | {"torch", PROJECT["name"]}
-    owners = dict(metadata.packages_distributions()) | {"helpers": [PROJECT["name"]]}  # editable, so not seen
+    ours = dict.fromkeys(("helpers", "leakaudit", "musicbook"), [PROJECT["name"]])
+    owners = dict(metadata.packages_distributions()) | ours  # editable, so not seen
     for path in sorted((ROOT / "notebooks").glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) else []
-            for name in {name.split(".")[0] for name in names} - set(sys.stdlib_module_names) - {"IPython"}:
-                assert {canonicalize_name(owner) for owner in owners[name]} & core, f"{path.name} imports {name}"
+            for name in (
+                {name.split(".")[0] for name in names} - set(sys.stdlib_module_names) - {"IPython"}
+            ):
+                assert {canonicalize_name(owner) for owner in owners[name]} & core, (
+                    f"{path.name} imports {name}"
+                )
+
+
+def workflow_commands(job: str) -> list[str]:
+    workflow = yaml.safe_load((ROOT / ".github/workflows/test.yml").read_text())
+    return [step["run"] for step in workflow["jobs"][job]["steps"] if "run" in step]
+
+
+def test_ci_runs_the_commands_that_the_readme_prints():
+    readme = (ROOT / "README.md").read_text()
+    block = readme.partition("**Without make**")[2].partition("\n\n")[2].partition("\n\n")[0]
+    printed = [line.strip() for line in block.splitlines()]
+    assert len(printed) == 3 and printed == workflow_commands("plain-pip")
+
+
+def test_ci_tries_the_lowest_versions_of_every_extra():
+    (install_line,) = [c for c in workflow_commands("lowest") if "lowest-direct" in c]
+    extras = re.search(r"\[(.*)\]", install_line)[1].split(",")
+    assert set(extras) == set(PROJECT["optional-dependencies"])
+
+
+def test_ci_takes_every_upper_bound_away(tmp_path):
+    (edit,) = [c for c in workflow_commands("newest") if c.startswith("sed")]
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    subprocess.run(edit, shell=True, cwd=tmp_path, check=True)
+    project = tomllib.loads((tmp_path / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"].values()
+    requirements = [*project["dependencies"], *chain.from_iterable(extras)]
+    assert not [text for text in requirements if "<" in text]
+    assert len(requirements) > 30 and "librosa>=0.11" in requirements
+
+
+def test_the_readme_links_to_built_pages():
+    """Not to their sources, in which numbers are still names in braces."""
+    readme = (ROOT / "README.md").read_text()
+    targets = re.findall(r"\]\((?!http)([^)]+)\)", readme)
+    assert targets and not [t for t in targets if t.startswith("book/") and t.endswith(".md")]

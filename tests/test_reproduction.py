@@ -1,4 +1,5 @@
-"""The figures that any reproduction must meet, recomputed on the full GTZAN table where it is at hand."""
+"""The figures that any reproduction must meet, recomputed on the full GTZAN table where it is at
+hand."""
 
 import os
 from pathlib import Path
@@ -6,29 +7,37 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers import datasets, inputs, metrics, phases, tables
-from helpers.published import duplicates, store
+from helpers import inputs, metrics, phases, tables
+from musicbook import stored_runs
+from musicbook.chapters.leakage import duplicates
+from musicbook.corpus import sources
 
 ROOT = Path(__file__).resolve().parents[1]
 FOUND = [
     p
-    for p in (os.environ.get("GTZAN_FEATURES"), ROOT / "data/gtzan.csv", ROOT.parent / "shared/data/gtzan_68.csv")
+    for p in (
+        os.environ.get("GTZAN_FEATURES"),
+        ROOT / "data/gtzan.csv",
+        ROOT.parent / "shared/data/gtzan_68.csv",
+    )
     if p
 ]
 TABLE = next((Path(p) for p in FOUND if Path(p).exists()), None)
-pytestmark = pytest.mark.skipif(TABLE is None, reason="the full GTZAN feature table is not here (make data)")
+pytestmark = pytest.mark.skipif(
+    TABLE is None, reason="the full GTZAN feature table is not here (make data)"
+)
 
 
 @pytest.fixture(scope="module")
 def gtzan():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GTZAN_FEATURES", str(TABLE))
-        yield datasets.load("gtzan")
+        yield sources.load("gtzan")
 
 
 @pytest.fixture(scope="module")
 def table_1(gtzan):
-    return phases.run(gtzan, "released", 1, seeds=5)
+    return phases.run_phase(gtzan, "released", 1, seeds=5)
 
 
 # method, metric, mean and sd that we measured with other code before this project began (10 seeds)
@@ -58,30 +67,43 @@ def test_replicas(gtzan):
 def test_the_tag_lyrics_add_nothing(gtzan):
     nmi = {}
     for variant in ("full", "lyrics shuffled", "audio alone"):
-        table, _ = phases.controls(gtzan, "written", 2, 3, [variant])
+        table, _ = phases.run_controls(gtzan, "written", 2, 3, [variant])
         nmi[variant] = tables.mean_of(table, "Input + K-Means", "nmi")
-    assert nmi["full"] == pytest.approx(0.355, abs=0.02) and nmi["audio alone"] == pytest.approx(0.354, abs=0.02)
+    assert nmi["full"] == pytest.approx(0.355, abs=0.02) and nmi["audio alone"] == pytest.approx(
+        0.354, abs=0.02
+    )
     assert abs(nmi["full"] - nmi["lyrics shuffled"]) < 0.03
 
 
-@pytest.mark.skipif(not (store.results_dir() / "scores.csv.gz").exists(), reason="no published runs in this copy")
+@pytest.mark.skipif(
+    not (stored_runs.results_dir() / "scores.csv.gz").exists(),
+    reason="no published runs in this copy",
+)
 class TestPublished:
     def test_they_belong_to_this_table(self, gtzan):
-        assert store.Published().record.items() >= store.hashes(gtzan).items()
-        assert store.folder_of(gtzan) == store.results_dir()
+        assert stored_runs.Published().record.items() >= stored_runs.hashes(gtzan).items()
+        assert stored_runs.folder_of(gtzan) == stored_runs.results_dir()
 
     @pytest.mark.parametrize(
-        ("protocol", "phase", "method"), [("released", 1, "VAE + K-Means"), ("released", 2, "DBSCAN")]
+        ("protocol", "phase", "method"),
+        [("released", 1, "VAE + K-Means"), ("released", 2, "DBSCAN")],
     )
     def test_a_sample_recomputes(self, gtzan, protocol, phase, method):
-        stored = store.Published().run(protocol, phase)
+        stored = stored_runs.Published().run(protocol, phase)
         stored = stored[(stored.method == method) & (stored.metric == "nmi")]
-        again = phases.run(gtzan, protocol, phase, seeds=[0]).scores
+        again = phases.run_phase(gtzan, protocol, phase, seeds=[0]).scores
         spread = max(stored.value.std(), 1e-3)
-        assert tables.mean_of(again, method, "nmi") == pytest.approx(stored.value.mean(), abs=3 * spread)
+        assert tables.mean_of(again, method, "nmi") == pytest.approx(
+            stored.value.mean(), abs=3 * spread
+        )
 
     def test_a_label_free_method_recomputes_exactly(self, gtzan):
         made = inputs.prepare(gtzan, "controlled", 1)
         spectral = phases.clustering.cluster(made.X, "spectral", 10, 0, n_neighbors=10)
-        assert metrics.external(store.Published().labels("controlled", 1, "Spectral")[0], spectral)["ari"] > 0.99
+        assert (
+            metrics.external(
+                stored_runs.Published().labels("controlled", 1, "Spectral")[0], spectral
+            )["ari"]
+            > 0.99
+        )
         assert np.isfinite(made.X).all()

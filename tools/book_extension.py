@@ -1,4 +1,5 @@
-"""A small Sphinx extension for the book: tables with their CSV, and plotly only where a page draws with it."""
+"""A small Sphinx extension for the book: tables with their CSV, and plotly only where a page draws
+with it."""
 
 import inspect
 import re
@@ -9,6 +10,9 @@ from pathlib import Path
 from page_tables import TABLE, render
 
 DRAWS = 'class="explorer"'
+FORMULA = 'class="math'
+OPENS = 'id="opening"'
+CHECKLIST = "print-alone"  # the link that prints a checklist alone
 
 
 def _tables(app, pagename, context):
@@ -32,31 +36,59 @@ def _page(app, pagename, templatename, context, doctree):
     if DRAWS in (context.get("body") or ""):
         app.add_js_file("plotly.min.js")
         app.add_js_file("explorer.js")
-    # thebe is off, but two extensions each add its set-up, which then fails, and an address outside of the site
-    scripts = [(file, f"{file} {getattr(file, 'attributes', '')}".lower()) for file in context["script_files"]]
-    context["script_files"] = [file for file, text in scripts if "thebe" not in text]
+    if OPENS in (context.get("body") or ""):
+        app.add_js_file("opening.js")
+    if CHECKLIST in (context.get("body") or ""):
+        app.add_js_file("checklist.js")
+    # thebe is off, but two extensions each add its set-up, which then fails, and an address outside
+    # of the site
+    scripts = [
+        (file, f"{file} {getattr(file, 'attributes', '')}".lower())
+        for file in context["script_files"]
+    ]
+    unused = ["thebe"]
+    if FORMULA not in (context.get("body") or ""):
+        unused.append("mathjax")
+    context["script_files"] = [
+        file for file, text in scripts if not any(name in text for name in unused)
+    ]
     if "body" in context:
         _tables(app, pagename, context)
         # docutils gives the bibliography and its entries roles that browsers no longer know
-        body = re.sub(r' role="(list(?=" class="citation-list")|doc-biblioentry)"', "", context["body"])
+        body = re.sub(
+            r' role="(list(?=" class="citation-list")|doc-biblioentry)"', "", context["body"]
+        )
         # autodoc leaves its mark for "the last part only" in the signatures of dataclasses
         context["body"] = re.sub(r'(?<=<span class="pre">)~(?:\w+\.)+(?=\w)', "", body)
 
 
+CODE = re.compile(r"(``[^`]+``|`[^`]+`)")  # it may run over the end of a line
+MARKS = re.compile(r"[|*]|(?<=\w)_(?=\W|$)")
+
+
 def _plain_docstring(app, what, name, obj, options, lines):
-    """Our docstrings are plain sentences: `code` in backticks is literal, and |, * and a trailing _ mean themselves."""
-    for number, line in enumerate(lines):
-        if line.lstrip().startswith((".. ", ":")):
-            continue
-        parts = re.split(r"(``[^`]+``|`[^`]+`)", line)
-        for i, part in enumerate(parts):
-            code = part.startswith("`") and len(part) > 1
-            parts[i] = f"``{part.strip('`')}``" if code else re.sub(r"([|*]|(?<=\w)_(?=\W|$))", r"\\\1", part)
-        lines[number] = "".join(parts)
+    """Our docstrings are plain sentences: `code` in backticks is literal, and |, * and a trailing _
+    mean themselves."""
+    parts = CODE.split("\n".join(lines))
+    for position, part in enumerate(parts):
+        if position % 2:
+            joined = parts[position + 1][:1].isalnum()  # the plural of a name: `Tracks`s
+            parts[position] = f"``{part.strip('`')}``" + ("\\ " if joined else "")
+        else:
+            parts[position] = "\n".join(_without_marks(line) for line in part.split("\n"))
+    lines[:] = "".join(parts).split("\n")
+
+
+def _without_marks(line: str) -> str:
+    """A line in which no letter is markup; directives and fields are left as they are."""
+    if line.lstrip().startswith((".. ", ":")):
+        return line
+    return MARKS.sub(lambda found: f"\\{found[0]}", line)
 
 
 def _source(app, config):
-    """Links from the API page to the lines on the repository's site; the page 404 is found from any address."""
+    """Links from the API page to the lines on the repository's site; the page 404 is found from any
+    address."""
     config.ogp_site_url, config.ogp_site_name = config.html_baseurl, config.html_title
     config.notfound_urls_prefix = urllib.parse.urlsplit(config.html_baseurl).path or "/"
 

@@ -1,40 +1,128 @@
-"""The opening page's figure: agreement with genre by input, with the label's traces and without, from published runs.
+"""The opening page's picture: the same songs on two maps, with the genre in the network's input and
+without, from published runs; and the card for links to the book."""
 
-What K-Means finds in the input itself is the ceiling of what a model can be praised for.
-"""
-
+import html
 import io
+import json
 from pathlib import Path
 
 import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
+from scipy.linalg import orthogonal_procrustes
 
-from helpers import cache, plots, tables
-from helpers.published import leakage, store
+from helpers import plots, store, tables
+from musicbook import stored_runs
+from musicbook.chapters.leakage import attribution, explorers
+from musicbook.named_values import Value, quote
 from tools.run_notebooks import surroundings
 
-FILES = ("finding.svg", "card.png")  # for the page, and for links to the book
+CARD = "card.png"
+QUESTION = "Does the network hear the genre, or was it in the input?"
+MAPS = {  # file -> protocol, what the map shows, name of its score
+    "map-with-genre.webp": (
+        "released",
+        "The genre is in the input",
+        "gtzan_released_3_beta_vae_nmi",
+    ),
+    "map-without-genre.webp": (
+        "controlled",
+        "The genre is not in the input",
+        "gtzan_controlled_3_beta_vae_nmi",
+    ),
+}
+SCORES = [score for _, _, score in MAPS.values()]
+GRID = 1000  # the maps' coordinates are whole numbers from -GRID to GRID
 
 
 def make(root: Path) -> dict[str, bytes]:
-    """The FILES, drawn anew when code or data have changed."""
-    key = cache.key(Path(__file__).read_text(), surroundings(root, None))
-    kept = cache.get([key]).get(key)
+    """The two maps and the card, {file name: content}, drawn anew when code or data have
+    changed."""
+    key = store.key(Path(__file__).read_text(), surroundings(root, None))
+    kept = store.read_entry(key)
     if kept is None:
-        kept = {name: np.frombuffer(content, np.uint8) for name, content in zip(FILES, _draw())}
-        cache.put({key: kept})
-    return {name: kept[name].tobytes() for name in FILES}
+        kept = {name: np.frombuffer(content, np.uint8) for name, content in _draw().items()}
+        store.write_entry(key, kept)
+    return {name: kept[name].tobytes() for name in (*MAPS, CARD)}
 
 
-def _draw() -> tuple[bytes, bytes]:
+def _coordinates(runs: stored_runs.Published) -> list[np.ndarray]:
+    """Both maps (n, 2), each centred in a square of GRID, the second turned towards the first so
+    that points move little between them."""
+    maps = []
+    for protocol, *_ in MAPS.values():
+        points = explorers.stored_map(runs, protocol, 3, attribution.NETWORK).points
+        points = points - (points.max(axis=0) + points.min(axis=0)) / 2
+        maps.append(points / np.abs(points).max())
+    first, second = maps
+    turn, _ = orthogonal_procrustes(second, first)
+    second = second @ turn
+    second = second / np.abs(second).max()
+    return [np.rint(GRID * points).astype(int) for points in (first, second)]
+
+
+def _draw() -> dict[str, bytes]:
     matplotlib.use("Agg")
     plots.use_style()
+    runs = stored_runs.Published()
+    files = {}
+    palette = plots.genre_palette(runs.genres)
+    colours = [palette[genre] for genre in runs.genres]
+    for name, points in zip(MAPS, _coordinates(runs), strict=True):
+        figure = plt.figure(figsize=(4, 3.4), layout="none")
+        axis = figure.add_axes((0, 0, 1, 1))
+        axis.scatter(points[:, 0], points[:, 1], c=colours, s=9, lw=0, alpha=0.85)
+        axis.set(xlim=(-1.05 * GRID, 1.05 * GRID), ylim=(-1.05 * GRID, 1.05 * GRID))
+        axis.axis("off")
+        content = io.BytesIO()
+        figure.savefig(content, format="webp", dpi=150, transparent=True)
+        plt.close(figure)
+        files[name] = content.getvalue()
+    return files | {CARD: _card(runs)}
+
+
+def _card(runs: stored_runs.Published) -> bytes:
+    """The picture that a link to the book shows, 1200 x 630 pixels."""
     paper = tables.paper_tables().query("method == 'Beta-VAE' and metric == 'nmi'").value.item()
-    figure = plots.agreement(leakage.by_input(store.Published()), "Ten groups of songs against ten genres", paper)
-    drawing, card = io.BytesIO(), io.BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": "finding", "svg.fonttype": "path"}):
-        figure.savefig(drawing, format="svg", bbox_inches="tight", metadata={"Date": None})
-    figure.suptitle("Did it hear the genre, or was it told?", fontsize=13, x=0.01, ha="left")
-    figure.set_size_inches(8, 4.2)  # 1200 x 630 pixels
-    figure.savefig(card, format="png", dpi=150, bbox_inches=None, metadata={"Software": None})
-    return drawing.getvalue(), card.getvalue()
+    bars = attribution.scores_by_input(runs)
+    figure = plots.agreement_bars(bars, "Ten groups of songs against ten genres", paper)
+    figure.suptitle(QUESTION, fontsize=13, x=0.01, ha="left")
+    figure.set_size_inches(8, 4.2)
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=150, bbox_inches=None, metadata={"Software": None})
+    return content.getvalue()
+
+
+def picture(values: dict[str, Value]) -> str:
+    """The picture as MyST: both maps side by side for readers without JavaScript, and the data from
+    which opening.js draws one map with a switch."""
+    runs = stored_runs.Published()
+    palette = plots.genre_palette(runs.genres)
+    genres = list(palette)
+    maps, figures = [], []
+    for (name, (_, title, score)), points in zip(MAPS.items(), _coordinates(runs), strict=True):
+        quoted = quote(values, score)
+        maps.append({"title": title, "score": quoted, "points": points.ravel().tolist()})
+        figures.append(
+            f'<div class="opening-map"><img src="../_static/{name}" width="600" height="510" '
+            f'alt="Map of {len(runs.genres)} songs, a colour for each genre: {title.lower()}.">'
+            f"<p><strong>{title}.</strong> Agreement with genre: {quoted}</p></div>"
+        )
+    data = {
+        "maps": maps,
+        "genre": [genres.index(genre) for genre in runs.genres],
+        "colours": list(palette.values()),
+        "grid": GRID,
+    }
+    legend = "".join(
+        f'<li><span style="background: {colour}"></span>{html.escape(genre)}</li>'
+        for genre, colour in palette.items()
+    )
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False).replace("</", "<\\/")
+    return (
+        "```{raw} html\n"
+        f'<div id="opening"><div class="opening-maps">{"".join(figures)}</div>'
+        f'<ul class="opening-legend">{legend}</ul>'
+        f'<script type="application/json">{text}</script></div>\n'
+        "```\n"
+    )

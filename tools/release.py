@@ -1,10 +1,11 @@
-"""Make a release: check everything, write the version, commit and tag it, then point back to the branch.
+"""Make a release: check everything, write the version, commit and tag it, then point back to the
+branch.
 
     make release VERSION=1.2.0
 
-The tagged commit names its own tag as the reference, so its buttons, its Colab cells and its package are of one commit
-for ever; the commit after it names the branch again. Nothing is pushed; the last line says what to push.
-"""
+The tagged commit names its own tag as the reference, so its buttons, its Colab cells and its
+package are of one commit for ever; the commit after it names the branch again. Nothing is pushed;
+the last line says what to push."""
 
 import argparse
 import re
@@ -24,7 +25,9 @@ VERSIONS = {"pyproject.toml": 'version = "{}"', "CITATION.cff": "version: {}"}
 
 def git(root: Path, *arguments: str) -> str:
     """What git answers; CalledProcessError where it refuses."""
-    return subprocess.run(["git", *arguments], cwd=root, check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(
+        ["git", *arguments], cwd=root, check=True, capture_output=True, text=True
+    ).stdout.strip()
 
 
 def version(root: Path = ROOT) -> str:
@@ -61,7 +64,12 @@ def release(root: Path, new: str) -> None:
         path = root / name
         path.write_text(path.read_text().replace(line.format(old), line.format(new), 1))
     citation = root / "CITATION.cff"
-    dated = re.sub(r"^date-released: .*", f"date-released: {date.today()}", citation.read_text(), flags=re.MULTILINE)
+    dated = re.sub(
+        r"^date-released: .*",
+        f"date-released: {date.today()}",
+        citation.read_text(),
+        flags=re.MULTILINE,
+    )
     citation.write_text(dated)
     address.point(root, address.repository(root), f"v{new}")
     git(root, "commit", "--all", "--message", f"Release {new}")
@@ -71,7 +79,9 @@ def release(root: Path, new: str) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("version")
     new = parser.parse_args().version
     if found := faults(ROOT, new):

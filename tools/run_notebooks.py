@@ -1,9 +1,8 @@
 """Run the notebooks with papermill, and only those that have to be run.
 
-A run is kept in the store of `helpers.cache`, under all that it depends on: the notebook's source and the code of
-`helpers` that it reaches, its parameters, the data it may read and the locked environment. A failed run is never
-published: it lands in _build/failed for a look.
-"""
+A run is kept in the store of `helpers.store`, under all that it depends on: the notebook's source
+and the code of `helpers` that it reaches, its parameters, the data it may read and the locked
+environment. A failed run is never published: it lands in _build/failed for a look."""
 
 import hashlib
 import json
@@ -19,20 +18,26 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import nbformat
 import numpy as np
 
-from helpers import cache, protocols
-from helpers.widgets.explorers import IN_THE_BOOK
+from helpers import protocols, store
+from musicbook.chapters.leakage.explorers import IN_THE_BOOK
+from musicbook.corpus import sources
 
 PARAMETERS = ("dataset", "protocol", "seeds")
+DIED = (
+    "its process ended without a word: is there memory enough, and may this user read Python and "
+    "the packages?"
+)
 
 
 @dataclass(frozen=True)
 class Run:
-    """One executed notebook: its text, with which parameters and how long it ran; `numbers` is what its cell tagged
-    "numbers" printed."""
+    """One executed notebook: its text, with which parameters and how long it ran; `numbers` is what
+    its cell tagged "numbers" printed."""
 
     name: str
     notebook: str = field(repr=False)
@@ -48,18 +53,31 @@ class NotebookFailed(Exception):
 
 
 def surroundings(root: Path, dataset: str | None) -> str:
-    """Hash of what any page may depend on beside its code: the data it may read, the lock and Python itself."""
-    said = [os.environ.get(name) or "" for name in ("GTZAN_AUDIO", "HELPERS_LABELS", "HELPERS_LYRICS")]  # pages ask
+    """Hash of what any page may depend on beside its code: the data it may read, the lock and
+    Python itself."""
+    said = [
+        os.environ.get(name) or "" for name in ("GTZAN_AUDIO", "HELPERS_LABELS", "HELPERS_LYRICS")
+    ]  # pages ask
     total = hashlib.sha256(f"{sys.version}{said}".encode())
-    for folder in dict.fromkeys((root / "data", Path(os.environ.get("HELPERS_DATA") or root / "data"))):
-        read = [p for p in sorted(folder.rglob("*")) if p.is_file() and not p.is_relative_to(folder / "raw")]
+    for folder in dict.fromkeys(
+        (root / "data", Path(os.environ.get("HELPERS_DATA") or root / "data"))
+    ):
+        read = [
+            p
+            for p in sorted(folder.rglob("*"))
+            if p.is_file() and not p.is_relative_to(folder / "raw")
+        ]
         _digest(total, [*read, folder / "raw" / "lyrics_bank.npz"], folder)
     given = (os.environ.get("GTZAN_FEATURES"), os.environ.get("HELPERS_LABELS"), dataset)
     own = [Path(one) for one in given if one]
     _digest(total, [root / "requirements.lock", *own], root)
-    if dataset and Path(dataset).is_dir():  # a folder of audio is large: names, sizes and times have to do
+    if (
+        dataset and Path(dataset).is_dir()
+    ):  # a folder of audio is large: names, sizes and times have to do
         found = [(str(p), p.stat()) for p in sorted(Path(dataset).rglob("*")) if p.is_file()]
-        total.update(repr([(name, stat.st_size, stat.st_mtime_ns) for name, stat in found]).encode())
+        total.update(
+            repr([(name, stat.st_size, stat.st_mtime_ns) for name, stat in found]).encode()
+        )
     return total.hexdigest()
 
 
@@ -71,19 +89,23 @@ def _digest(total, paths: Iterable[Path], root: Path) -> None:
 
 
 def defaults(notebook: nbformat.NotebookNode, name: str) -> dict[str, str | int]:
-    """The values in the one cell tagged `parameters`; ValueError unless it sets exactly dataset, protocol and seeds."""
+    """The values in the one cell tagged `parameters`; ValueError unless it sets exactly dataset,
+    protocol and seeds."""
     tagged = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", ())]
     if len(tagged) != 1:
         raise ValueError(f"{name} has {len(tagged)} cells tagged `parameters`, needs one")
     values: dict[str, str | int] = {}
     exec(compile(tagged[0].source, name, "exec"), {}, values)  # our own source: three assignments
     if set(values) != set(PARAMETERS):
-        raise ValueError(f"the parameters cell of {name} sets {sorted(values)}, needs {', '.join(PARAMETERS)}")
+        raise ValueError(
+            f"the parameters cell of {name} sets {sorted(values)}, needs {', '.join(PARAMETERS)}"
+        )
     return values
 
 
 def _execute(source: str, target: str, parameters: dict, folder: str) -> tuple[float, str]:
-    """In a worker process: run one notebook; returns the seconds and, after a failure, what happened."""
+    """In a worker process: run one notebook; returns the seconds and, after a failure, what
+    happened."""
     import papermill
     from papermill.exceptions import PapermillExecutionError
     from traitlets.config import Config
@@ -92,10 +114,19 @@ def _execute(source: str, target: str, parameters: dict, folder: str) -> tuple[f
     try:
         with TemporaryDirectory() as place:
             config = Config()
-            if os.name == "posix":  # sockets of its own, instead of ports that notebooks side by side would race for
+            if (
+                os.name == "posix"
+            ):  # sockets of its own, instead of ports that notebooks side by side would race for
                 config.KernelManager = Config(transport="ipc", ip=f"{place}/kernel")
-            papermill.execute_notebook(source, target, parameters, kernel_name="python3", cwd=folder,
-                                       progress_bar=False, config=config)
+            papermill.execute_notebook(
+                source,
+                target,
+                parameters,
+                kernel_name="python3",
+                cwd=folder,
+                progress_bar=False,
+                config=config,
+            )
     except PapermillExecutionError as error:
         last = "\n".join(error.traceback[-1:]) if error.traceback else ""
         return time.perf_counter() - start, (
@@ -115,14 +146,13 @@ def _tidy(notebook: nbformat.NotebookNode) -> tuple[dict[str, str], list[str]]:
         used = "\n".join(cell.source.splitlines()[1:])
         next(c for c in cells if "parameters" in c.metadata.get("tags", ())).source = used
         cells.remove(cell)
-    for cell in [c for c in cells if "answer" in c.metadata.get("tags", ())]:  # it needs the run; readers need it first
-        cells.remove(cell)
-        cells.insert(1, cell)
     numbers, complaints = {}, []
     for cell in cells:
         for key in ("papermill", "execution"):
             cell.metadata.pop(key, None)
-        cell.metadata["tags"] = [t for t in cell.metadata.get("tags", ()) if t != "papermill-error-cell-tag"]
+        cell.metadata["tags"] = [
+            t for t in cell.metadata.get("tags", ()) if t != "papermill-error-cell-tag"
+        ]
         for output in cell.get("outputs", ()):
             if output.get("name") == "stderr":
                 complaints += output.text.splitlines()
@@ -134,8 +164,8 @@ def _tidy(notebook: nbformat.NotebookNode) -> tuple[dict[str, str], list[str]]:
 
 
 def _environment(root: Path, jobs: int) -> None:
-    """What the kernels inherit: one thread a process, the cores shared among the notebooks, no progress bars, and a
-    profile of ours instead of the user's."""
+    """What the kernels inherit: one thread a process, the cores shared among the notebooks, no
+    progress bars, and a profile of ours instead of the user's."""
     profile = root / "_build" / "ipython" / "profile_default" / "ipython_kernel_config.py"
     profile.parent.mkdir(parents=True, exist_ok=True)
     profile.write_text("c.IPKernelApp.log_level = 50\nc.HistoryManager.enabled = False\n")
@@ -145,76 +175,138 @@ def _environment(root: Path, jobs: int) -> None:
     os.environ["TQDM_DISABLE"] = "1"
     os.environ[IN_THE_BOOK] = "1"
     os.environ["PYTHONWARNINGS"] = "ignore:IProgress not found"  # there are no widgets, on purpose
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # uncompiled helpers cost seconds in every kernel
+    os.environ.pop(
+        "PYTHONDONTWRITEBYTECODE", None
+    )  # uncompiled helpers cost seconds in every kernel
 
 
-def run_all(sources: list[Path], parameters: dict[str, str | int], root: Path, jobs: int = 2) -> list[Run]:
-    """Run `sources` (paths of .ipynb) with `parameters` laid over their defaults; returns the runs in the same order.
+# Pages that train longest, first: a pool that begins them last waits for one process at its end.
+LONGEST = (
+    "03_advanced_vaes",
+    "04_cvae_collapse",
+    "08_raw_sound",
+    "07_own_words",
+    "02_hybrid_features",
+)
 
-    Raises ValueError for a notebook without the right parameters cell and for parameters that do not exist or cannot be
-    meant, before anything runs, and NotebookFailed after the first failure, once the notebooks under way are done.
-    """
-    if unknown := sorted(parameters.keys() - set(PARAMETERS)):
-        raise ValueError(f"there is no parameter {unknown[0]!r}: the pages take {', '.join(PARAMETERS)}")
-    failed = root / "_build" / "failed"
+
+def _place(name: str) -> int:
+    """Where a page stands in the queue."""
+    return LONGEST.index(name) if name in LONGEST else len(LONGEST)
+
+
+class Job(NamedTuple):
+    """One notebook to run: its file, its key in the store and its parameters."""
+
+    source: Path
+    key: str
+    used: dict[str, str | int]
+
+    @property
+    def name(self) -> str:
+        return self.source.stem
+
+
+def run_all(
+    notebooks: list[Path], parameters: dict[str, str | int], root: Path, jobs: int = 2
+) -> list[Run]:
+    """Run `notebooks` (paths of .ipynb) with `parameters` laid over their defaults; returns the
+    runs in the same order.
+
+    Raises ValueError for a notebook without the right parameters cell and for parameters that do
+    not exist or cannot be meant, before anything runs, and NotebookFailed after the first failure,
+    once the notebooks under way are done."""
+    unknown = sorted(parameters.keys() - set(PARAMETERS))
+    if unknown:
+        raise ValueError(
+            f"there is no parameter {unknown[0]!r}: the pages take {', '.join(PARAMETERS)}"
+        )
     common = surroundings(root, str(parameters["dataset"]) if "dataset" in parameters else None)
-    jobs_of: dict[str, tuple[Path, str, dict]] = {}
-    for source in sources:
-        notebook = nbformat.read(source, as_version=4)
-        used = defaults(notebook, source.name) | parameters
-        protocols.check(**used)  # type: ignore[arg-type]
-        jobs_of[source.stem] = (source, key_of(notebook, source.name, used, common), used)
-    kept = cache.get([key for _, key, _ in jobs_of.values()])
-    runs = {name: _recall(kept[key]) for name, (_, key, _) in jobs_of.items() if key in kept}
-    waiting = {name: job for name, job in jobs_of.items() if name not in runs}
+    every = [_job(source, parameters, common) for source in notebooks]
+    runs: dict[str, Run] = {}
+    waiting = []
+    for job in sorted(every, key=lambda job: _place(job.name)):
+        kept = store.read_entry(job.key)
+        if kept is None:
+            waiting.append(job)
+        else:
+            runs[job.name] = _recall(kept)
     if waiting:
-        print(f"running {len(waiting)} of {len(sources)} notebooks: {', '.join(waiting)}", flush=True)
-        jobs = min(jobs, len(waiting))
-        _environment(root, jobs)
-    faults = []
+        names = ", ".join(job.name for job in waiting)
+        print(f"running {len(waiting)} of {len(notebooks)} notebooks: {names}", flush=True)
+        if "dataset" in parameters:  # pages side by side would each extract a folder's features
+            sources.load(str(parameters["dataset"]))
+        runs |= _run_waiting(waiting, bool(parameters), root, min(jobs, len(waiting)))
+    return [runs[job.name] for job in every]
+
+
+def _job(source: Path, parameters: dict[str, str | int], common: str) -> Job:
+    """The job of a notebook, its parameters checked; `common` is the hash of its surroundings."""
+    notebook = nbformat.read(source, as_version=4)
+    used = defaults(notebook, source.name) | parameters
+    protocols.check(**used)  # type: ignore[arg-type]
+    return Job(source, key_of(notebook, source.name, used, common), used)
+
+
+def _run_waiting(waiting: list[Job], overridden: bool, root: Path, jobs: int) -> dict[str, Run]:
+    """Run notebooks in so many processes, {name: run}; NotebookFailed after the first failure."""
+    _environment(root, jobs)
+    runs, faults = {}, []
     with (  # a folder of this run alone: two builds at once write no file of each other's
         TemporaryDirectory() as folder,
-        ProcessPoolExecutor(max(1, jobs), mp_context=get_context("spawn")) as pool,
+        ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool,
     ):
         futures = {}
-        for name, (source, key, used) in waiting.items():
-            part = Path(folder) / f"{name}.ipynb"
-            overridden = used if parameters else {}
-            futures[pool.submit(_execute, str(source), str(part), overridden, folder)] = (name, part, key, used)
+        for job in waiting:
+            part = Path(folder) / f"{job.name}.ipynb"
+            given = job.used if overridden else {}
+            future = pool.submit(_execute, str(job.source), str(part), given, folder)
+            futures[future] = job, part
         for future in as_completed(futures):
             if future.cancelled():
                 continue
-            name, part, key, used = futures[future]
+            job, part = futures[future]
             try:
                 seconds, fault = future.result()
             except BrokenProcessPool:
-                seconds, fault = 0.0, ("its process ended without a word: is there memory enough, and may this user "
-                                       "read Python and the packages?")
+                seconds, fault = 0.0, DIED
             if fault:
-                if part.exists():
-                    cache.write_atomically(failed / f"{name}.ipynb", partial(shutil.copyfile, part))
-                faults.append(f"notebooks/{name}.ipynb failed after {seconds:.0f} s: {fault}\n"
-                              f"--- as far as it came: {failed / name}.ipynb")
+                faults.append(_failure(job, part, seconds, fault, root / "_build" / "failed"))
                 for other in futures:  # what is under way goes on, and is kept
                     other.cancel()
                 continue
-            runs[name] = _keep(name, part, key, used, seconds)
-            print(f"  {name}: {seconds:.0f} s", flush=True)
+            runs[job.name] = _keep(job.name, part, job.key, job.used, seconds)
+            print(f"  {job.name}: {seconds:.0f} s", flush=True)
     if faults:
         raise NotebookFailed("\n".join(faults))
-    return [runs[source.stem] for source in sources]
+    return runs
 
 
-def key_of(notebook: nbformat.NotebookNode, name: str, used: dict[str, str | int], common: str) -> str:
-    """The name of a run in the store: its code, and what that reaches in `helpers`, its text and tags, the parameters
-    that were `used`, the hash of its `common` surroundings, and the code of this module. ValueError for code that does
-    not parse."""
+def _failure(job: Job, part: Path, seconds: float, fault: str, failed: Path) -> str:
+    """Keep a failed run for a look; returns what happened, in words."""
+    kept = failed / f"{job.name}.ipynb"
+    if part.exists():
+        store.write_atomically(kept, partial(shutil.copyfile, part))
+    return (
+        f"notebooks/{job.name}.ipynb failed after {seconds:.0f} s: {fault}\n"
+        f"--- as far as it came: {kept}"
+    )
+
+
+def key_of(
+    notebook: nbformat.NotebookNode, name: str, used: dict[str, str | int], common: str
+) -> str:
+    """The name of a run in the store: its code, and what that reaches in `helpers`, its text and
+    tags, the parameters that were `used`, the hash of its `common` surroundings, and the code of
+    this module. ValueError for code that does not parse."""
     code = "\n".join(c.source for c in notebook.cells if c.cell_type == "code")
     cells = [f"{c.cell_type}{c.source}{c.metadata}" for c in notebook.cells]
     try:
-        return cache.key(code, cells, used, common, Path(__file__).read_text())
+        return store.key(code, cells, used, common, Path(__file__).read_text())
     except SyntaxError as error:
-        raise ValueError(f"{name} does not parse: {error.msg}, near {(error.text or '').strip()!r}") from None
+        raise ValueError(
+            f"{name} does not parse: {error.msg}, near {(error.text or '').strip()!r}"
+        ) from None
 
 
 def _keep(name: str, part: Path, key: str, used: dict, seconds: float) -> Run:
@@ -224,7 +316,7 @@ def _keep(name: str, part: Path, key: str, used: dict, seconds: float) -> Run:
         print(f"  {name}, stderr: {line[:160]}", flush=True)
     text = nbformat.writes(notebook)
     run = Run(name, text, used, round(seconds, 1), time.strftime("%Y-%m-%d"), True, numbers)
-    cache.put({key: {"run": np.frombuffer(json.dumps(asdict(run)).encode(), np.uint8)}})
+    store.write_entry(key, {"run": np.frombuffer(json.dumps(asdict(run)).encode(), np.uint8)})
     return run
 
 

@@ -1,4 +1,5 @@
-"""Photograph every page of the built book: 1280 and 390 pixels wide, and dark, into _build/screenshots."""
+"""Photograph every page of the built book: 1280 and 390 pixels wide, and dark, into
+_build/screenshots."""
 
 import argparse
 import base64

@@ -1,9 +1,10 @@
-"""The 68 audio features of the paper, by plain librosa calls, as the page "From sound to numbers" shows them.
+"""The 68 audio features of the paper, by plain librosa calls, as the page "From sound to numbers"
+shows them.
 
-13 MFCCs, 12 chroma classes, spectral centroid, bandwidth and rolloff, zero-crossing rate and root-mean-square energy as
-(mean, standard deviation) pairs, the means of 7 spectral-contrast bands, and the tempo. Tables of tracks are made by
-`corpus.fast_features`, which gives the same numbers from one spectrogram a track (tests/test_features.py).
-"""
+13 MFCCs, 12 chroma classes, spectral centroid, bandwidth and rolloff, zero-crossing rate and
+root-mean-square energy as (mean, standard deviation) pairs, the means of 7 spectral-contrast bands,
+and the tempo. Tables of tracks are made by `corpus.fast_features`, which gives the same numbers
+from one spectrogram a track (tests/helpers/test_features.py)."""
 
 from __future__ import annotations
 

@@ -1,11 +1,13 @@
 """From features and lyrics to the table a model sees, and guards on that table.
 
-`prepare` makes the input of one phase under one protocol, or one of its control variants. `leak_guard` looks for blocks
-that say too much of the label, `scale_guard` for a channel whose signal the scaling loses, `weights_survive` for a
-modality weight that changes nothing. Pages "Hybrid features", "Leakage"."""
+`prepare` makes the input of one phase under one protocol, or one of its control variants.
+`leak_guard` looks for blocks that say too much of the label, `scale_guard` for a channel whose
+signal the scaling loses, `weights_survive` for a modality weight that changes nothing. Pages
+"Hybrid features", "Leakage"."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,14 +16,23 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import normalized_mutual_info_score
 from sklearn.preprocessing import StandardScaler
 
-from . import leaks, lyrics
-from .clustering import cluster
-from .datasets import Tracks
-from .protocols import Protocol, get
+from helpers import lyrics
+from helpers.clustering import cluster
+from helpers.protocols import Protocol, get
+from helpers.shown import short_repr
+from helpers.tracks import Tracks
+from leakaudit import leaks
 
+Blocks = Mapping[str, np.ndarray]  # name of a channel -> its rows (n, d_i)
+Columns = dict[str, slice]  # name of a channel -> its columns in the fused table
+
+SCALINGS = ("columns", "blocks", "restandardised")
 DRAWS = 19  # permutations of the leak guard, which looks at every input of every run
 WORDS = {"audio": "sound", "text": "text", "label": "one-hot genre"}
 SHARE = 0.3  # of a channel's variance: what the scale guard plants into it
+SEEN = 0.2  # NMI: a planted signal that two clusters find less well than this is not seen at all
+FEWEST = 20  # rows that the scale guard needs to plant a signal
+LABEL_WEIGHT = 0.2  # of a one-hot genre, where a protocol does not say
 VARIANTS = {  # control runs: what is fed instead of the protocol's own channels
     "full": "as the protocol has it",
     "lyrics shuffled": "the lyric vectors permuted across tracks",
@@ -32,18 +43,28 @@ VARIANTS = {  # control runs: what is fed instead of the protocol's own channels
     "real lyrics": "the protocol's recipe, its sentences replaced by real lyrics",
     "real lyrics, no one-hot": "real lyrics and no one-hot genre",
 }
+KEPT = {  # the channels of the variants that leave some out
+    "audio alone": ("audio",),
+    "lyrics alone": ("text",),
+    "one-hot alone": ("label",),
+    "one-hot removed": ("audio", "text"),
+    "real lyrics, no one-hot": ("audio", "text"),
+}
 
 
 @dataclass(frozen=True)
 class ModelInput:
-    """What a model sees: `X` (n, d); `blocks` maps "audio", "text", "label" to their columns; `c` (n,) genre codes or
-    None; `leaks` one sentence per leak found (empty: clean), `lost` one per channel whose signal the scaling loses;
-    `lyrics_report` where each genre's texts came from, or None; `text_variance` the share of the text's variance that
-    its columns keep; `judged` how much of the genre each block says that the leak guard looked at, in [0, 1], None
-    where it did not run."""
+    """What a model sees.
+
+    `X` is (n, d); `blocks` maps "audio", "text", "label" to their columns; `c` are (n,) genre
+    codes, None without genres. `leaks` has one sentence per leak that was seen (empty: clean),
+    `lost` one per channel whose signal the scaling loses. `lyrics_report` says where each genre's
+    texts came from, None where none were drawn. `text_variance` is the share of the text's variance
+    that its columns keep, None without text. `judged` says how much of the genre each block that
+    the leak guard looked at gives away, in [0, 1]; None where the guard did not run."""
 
     X: np.ndarray
-    blocks: dict[str, slice]
+    blocks: Columns
     c: np.ndarray | None
     leaks: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
@@ -51,9 +72,14 @@ class ModelInput:
     text_variance: float | None = None
     judged: dict[str, float] | None = None
 
+    __repr__ = short_repr
+
     @property
     def leaky(self) -> bool:
         return bool(self.leaks)
+
+
+# ---- scaling and fusion --------------------------------------------------------------------------
 
 
 def zscore(X: np.ndarray) -> np.ndarray:
@@ -61,39 +87,59 @@ def zscore(X: np.ndarray) -> np.ndarray:
     return StandardScaler().fit_transform(np.asarray(X, dtype=float))
 
 
-def reduce_text(V: np.ndarray, n_components: int | float | None, seed: int = 0) -> tuple[np.ndarray, float]:
+def reduce_text(
+    V: np.ndarray, n_components: int | float | None, seed: int = 0
+) -> tuple[np.ndarray, float]:
     """Principal components of the text vectors V (n, 384) and the share of variance they keep.
 
-    `n_components` is a number of components, a share of variance to keep (0.95), or None for no reduction."""
+    `n_components` is a number of components (at most the smaller side of V), a share of variance to
+    keep (0.95), or None for no reduction."""
     if n_components is None:
         return V, 1.0
     if n_components >= 1:
         n_components = int(min(n_components, *V.shape))
     pca = PCA(n_components, svd_solver="full", random_state=seed)
-    return pca.fit_transform(np.asarray(V, dtype=float)), float(
-        pca.explained_variance_ratio_[: pca.n_components_].sum()
-    )
+    components = pca.fit_transform(np.asarray(V, dtype=float))
+    return components, float(pca.explained_variance_ratio_.sum())
 
 
 def fuse(
-    blocks: dict[str, np.ndarray], weights: dict[str, float], scaling: str = "columns"
-) -> tuple[np.ndarray, dict[str, slice]]:
-    """The blocks (n, d_i), scaled and each times its weight, side by side: (n, sum d_i), and the columns of each block.
+    blocks: Blocks,
+    weights: Mapping[str, float],
+    scaling: str = "columns",
+    mixed_units: Collection[str] = ("audio",),
+) -> tuple[np.ndarray, Columns]:
+    """The blocks (n, d_i), scaled and each times its weight, side by side: (n, sum d_i), and the
+    columns of each block, in the order of `blocks`.
 
-    "columns" z-scores every column, so that a block counts by how many columns it has, and loud and faint ones are
-    alike. "blocks" gives every block the same variance in all, its columns keeping their proportions (audio features,
-    whose units differ, are z-scored first), so that the weights alone decide between blocks. One common factor then
-    brings the mean variance of a column to 1. "restandardised" z-scores the columns again, as the released code does,
-    and the weights cancel. ValueError for a missing or negative weight, or blocks of different length."""
-    if len({len(block) for block in blocks.values()}) != 1:
-        raise ValueError(f"The blocks have different numbers of rows: { {k: len(v) for k, v in blocks.items()} }.")
+    - "columns" z-scores every column. A block then counts by how many columns it has, and a faint
+      principal component counts as much as the first one.
+    - "blocks" gives every block the same total variance, so that the weights alone decide between
+      blocks. Columns keep their proportions, except in the blocks named in `mixed_units`, whose
+      columns have different units and are z-scored first. By default that is the block called
+      "audio", and no other.
+    - "restandardised" is "columns", then every column of the result is z-scored again, as the
+      released code does. The weights cancel.
+
+    Under the first two, one factor common to all columns brings the mean variance of a column to 1.
+    So only the ratio of the weights matters, never their size. A weight of 0 leaves a block's
+    columns in place, all zero; a constant column is zero as well. Raises ValueError for an unknown
+    scaling, a missing or negative weight, or blocks of different length. Page "Hybrid features"."""
+    if scaling not in SCALINGS:
+        raise ValueError(f"There is no scaling {scaling!r}; choose one of {', '.join(SCALINGS)}.")
+    lengths = {name: len(block) for name, block in blocks.items()}
+    if len(set(lengths.values())) != 1:
+        raise ValueError(f"The blocks have different numbers of rows: {lengths}.")
     parts, columns, start = [], {}, 0
     for name, block in blocks.items():
         if weights.get(name, -1.0) < 0:
-            raise ValueError(f"Block {name!r} needs a weight of at least 0; the weights given are {weights}.")
-        part = zscore(block) if scaling != "blocks" or name == "audio" else block - block.mean(axis=0)
-        if scaling == "blocks" and part.any():
-            part = part / np.sqrt(part.var(axis=0).sum())
+            raise ValueError(
+                f"Block {name!r} needs a weight of at least 0; the weights given are {weights}."
+            )
+        if scaling == "blocks":
+            part = _unit_block(block, name in mixed_units)
+        else:
+            part = zscore(block)
         parts.append(part * weights[name])
         columns[name] = slice(start, start + block.shape[1])
         start += block.shape[1]
@@ -101,12 +147,43 @@ def fuse(
     if scaling == "restandardised":
         return zscore(X), columns
     variance = X.var(axis=0).mean()
-    return (X / np.sqrt(variance) if variance > 0 else X), columns
+    if variance > 0:
+        X = X / np.sqrt(variance)
+    return X, columns
+
+
+def _unit_block(block: np.ndarray, mixed_units: bool) -> np.ndarray:
+    """A block with a total variance of 1; zeros where it is constant."""
+    part = zscore(block) if mixed_units else block - block.mean(axis=0)
+    return part / np.sqrt(part.var(axis=0).sum()) if part.any() else part
+
+
+def scale(raw: Blocks, protocol: Protocol, phase: int) -> tuple[np.ndarray, Columns, float | None]:
+    """Raw channels (n, d_i) as `protocol` feeds them in `phase`: text reduced, scaled, weighted and
+    side by side (n, d), the columns of each, and the share of variance that the text keeps (None
+    without text).
+
+    A channel that stands alone has the weight 1. A one-hot genre has the protocol's third weight,
+    and LABEL_WEIGHT where the protocol gives it none."""
+    blocks, kept = dict(raw), None
+    if "text" in blocks:
+        blocks["text"], kept = reduce_text(blocks["text"], protocol.text_pca)
+    if len(blocks) == 1:
+        weights = dict.fromkeys(blocks, 1.0)
+    else:
+        given = protocol.weights.get(phase, (1.0,))
+        weights = {"label": LABEL_WEIGHT}
+        weights |= dict(zip(("audio", "text", "label"), given, strict=False))
+    X, columns = fuse(blocks, weights, protocol.scaling)
+    return X, columns, kept
+
+
+# ---- channels ------------------------------------------------------------------------------------
 
 
 def _text(tracks: Tracks, channel: str, seed: int) -> tuple[np.ndarray | None, pd.DataFrame | None]:
-    """Text vectors (n, 384) of a channel and the report on their source; None where the data set has no texts to
-    match."""
+    """Text vectors (n, 384) of a channel and the report on their source; None where the data set
+    has no texts to match."""
     if channel == "matched":
         if tracks.text is not None:  # the user's own lyrics, track by track
             return tracks.text.to_numpy(dtype=np.float32), None
@@ -115,7 +192,8 @@ def _text(tracks: Tracks, channel: str, seed: int) -> tuple[np.ndarray | None, p
         return lyrics.matched(tracks.genres, seed, groups=tracks.track_ids)
     if tracks.genres is None:
         raise ValueError(
-            f"{tracks.name!r} has no genres, from which text channel {channel!r} is made; use 'controlled'."
+            f"{tracks.name!r} has no genres, from which text channel {channel!r} is made; use "
+            "'controlled'."
         )
     if channel == "template":
         return lyrics.template(tracks.genres, seed), None
@@ -131,148 +209,225 @@ def _shuffle(text: np.ndarray, tracks: np.ndarray, seed: int) -> np.ndarray:
 def channels(
     tracks: Tracks, protocol: Protocol, phase: int, seed: int, variant: str = "full"
 ) -> tuple[dict[str, np.ndarray], pd.DataFrame | None]:
-    """The raw channels of an input, before any scaling, {"audio", "text", "label": (n, d_i)}, and the report on the
-    lyrics that were drawn; ValueError for a variant that the data set cannot have."""
+    """The raw channels of an input, before any scaling, {"audio", "text", "label": (n, d_i)}, and
+    the report on the lyrics that were drawn.
+
+    Where a data set has no texts, the channel "text" is missing. Raises ValueError for a variant
+    that the data set cannot have."""
     blocks, report = {"audio": tracks.features.to_numpy(dtype=float)}, None
     if phase > 1:
-        text, report = _text(tracks, "matched" if variant.startswith("real lyrics") else protocol.text[phase], seed)
+        channel = "matched" if variant.startswith("real lyrics") else protocol.text[phase]
+        text, report = _text(tracks, channel, seed)
         if text is None and "lyrics" in variant:
             raise ValueError(
-                f"{tracks.name!r} has no lyrics and no genre to match them by; variant {variant!r} needs them."
+                f"{tracks.name!r} has no lyrics and no genre to match them by; variant "
+                f"{variant!r} needs them."
             )
+        if text is not None and variant == "lyrics shuffled":
+            text = _shuffle(text, tracks.track_ids, seed)
         if text is not None:
-            blocks["text"] = _shuffle(text, tracks.track_ids, seed) if variant == "lyrics shuffled" else text
+            blocks["text"] = text
     if (phase == 3 and protocol.label_in_input) or variant == "one-hot alone":
         if tracks.genres is None:
             raise ValueError(
-                f"{tracks.name!r} has no genres, which {protocol.name!r} puts into the input; use 'controlled'."
+                f"{tracks.name!r} has no genres, which {protocol.name!r} puts into the input; use "
+                "'controlled'."
             )
         blocks["label"] = np.eye(len(tracks.genre_names))[tracks.genre_codes]
-    keep = {
-        "audio alone": ("audio",), "lyrics alone": ("text",), "one-hot alone": ("label",),
-        "one-hot removed": ("audio", "text"), "real lyrics, no one-hot": ("audio", "text"),
-    }.get(variant, tuple(blocks))  # fmt: skip
+    keep = KEPT.get(variant, tuple(blocks))
     return {name: block for name, block in blocks.items() if name in keep}, report
 
 
-def scale(
-    raw: dict[str, np.ndarray], protocol: Protocol, phase: int
-) -> tuple[np.ndarray, dict[str, slice], float | None]:
-    """Raw channels (n, d_i) as `protocol` feeds them in `phase`: text reduced, scaled, weighted and side by side
-    (n, d), the columns of each, and the share of variance that the text keeps (None without text)."""
-    blocks, kept = dict(raw), None
-    if "text" in blocks:
-        blocks["text"], kept = reduce_text(blocks["text"], protocol.text_pca)
-    weights = dict(zip(("audio", "text", "label"), protocol.weights.get(phase, (1.0,)), strict=False)) | {"label": 0.2}
-    if len(blocks) == 1:
-        weights = dict.fromkeys(blocks, 1.0)
-    return *fuse(blocks, weights, protocol.scaling), kept
-
-
 def prepare(
-    tracks: Tracks, protocol: str | Protocol, phase: int, seed: int = 0, variant: str = "full", guard: bool = True
+    tracks: Tracks,
+    protocol: str | Protocol,
+    phase: int,
+    seed: int = 0,
+    variant: str = "full",
+    guard: bool = True,
 ) -> ModelInput:
-    """The input table of `phase` (1, 2 or 3) under `protocol`, or a control `variant` of it (see VARIANTS).
+    """The input table of `phase` (1, 2 or 3) under `protocol`, or a control `variant` of it (see
+    VARIANTS).
 
-    `seed` draws texts and text noise. `guard` runs the leak guard over what was chosen by genre, and the scale guard
-    over every channel; under a strict protocol a finding raises ValueError, elsewhere it is recorded in
-    `ModelInput.leaks` and `ModelInput.lost`. ValueError also for an unknown phase, protocol or variant."""
+    `seed` draws texts and text noise. `guard` runs the leak guard over what was chosen by genre,
+    and the scale guard over every channel; under a strict protocol a guard that fails raises
+    ValueError, elsewhere its sentence is recorded in `ModelInput.leaks` or `ModelInput.lost`.
+    ValueError also for an unknown phase, protocol or variant."""
     protocol = get(protocol) if isinstance(protocol, str) else protocol
     if phase not in (1, 2, 3):
-        raise ValueError(f"There is no phase {phase!r}; choose 1 (audio), 2 (hybrid) or 3 (advanced).")
+        raise ValueError(
+            f"There is no phase {phase!r}; choose 1 (audio), 2 (hybrid) or 3 (advanced)."
+        )
     if variant not in VARIANTS:
         raise ValueError(f"There is no variant {variant!r}; choose one of {', '.join(VARIANTS)}.")
     raw, report = channels(tracks, protocol, phase, seed, variant)
     X, columns, kept = scale(raw, protocol, phase)
-    made = ModelInput(X, columns, None if tracks.genres is None else tracks.genre_codes, (), (), report, kept)
-    if guard and phase > 1:
+    codes = None if tracks.genres is None else tracks.genre_codes
+    made = ModelInput(X, columns, codes, lyrics_report=report, text_variance=kept)
+    if not guard:
+        return made
+    if phase > 1:
         made = replace(made, lost=tuple(scale_guard(raw, protocol, phase)))
-    if guard and tracks.genres is not None:
-        effects = said(_by_genre(made, tracks), tracks.genres, tracks.groups)
-        made = replace(made, leaks=tuple(leak_guard(effects)), judged={name: e.share for name, e in effects.items()})
-    if protocol.strict and variant != "one-hot alone" and (found := made.leaks + made.lost):
-        raise ValueError(f"The guards refuse the input of phase {phase}: {found[0]}")
+    if tracks.genres is not None:
+        effects = label_effects(_by_genre(made, tracks), tracks.genres, tracks.groups)
+        shares = {name: effect.share for name, effect in effects.items()}
+        made = replace(made, leaks=tuple(leak_guard(effects)), judged=shares)
+    failures = made.leaks + made.lost
+    if protocol.strict and variant != "one-hot alone" and failures:
+        raise ValueError(f"The guards refuse the input of phase {phase}: {failures[0]}")
     return made
 
 
-# ---- guards ---------------------------------------------------------------------------------------------------------
+# ---- the leak guard ------------------------------------------------------------------------------
+
+
+def _by_genre(made: ModelInput, tracks: Tracks) -> ModelInput:
+    """The input without the blocks that were measured on the tracks, sound and the reader's own
+    lyrics: where these tell genres apart, in a small collection even without error, it is no
+    leak."""
+    measured = ("audio",) if tracks.text is None else ("audio", "text")
+    judged = {name: block for name, block in made.blocks.items() if name not in measured}
+    return replace(made, blocks=judged)
+
+
+def label_effects(
+    made: ModelInput, genres: np.ndarray, groups: np.ndarray | None = None, seed: int = 0
+) -> dict[str, leaks.Effect]:
+    """What each block of the input says of the genre; a constant one is left out.
+
+    genres (n,); groups (n,) names the track of each row: pieces of one track share its text and
+    stay in one fold."""
+    effects = {}
+    for name, columns in made.blocks.items():
+        effect = leaks.effect(made.X[:, columns], genres, groups, DRAWS, seed)
+        if effect is not None:
+            effects[name] = effect
+    return effects
+
+
+def leak_guard(effects: Mapping[str, leaks.Effect]) -> list[str]:
+    """Sentences about the blocks of `label_effects` that say too much of the genre; an empty list
+    for a clean input.
+
+    Too much is, beyond chance, `leaks.LEAKY` of the genre or more, or a whole genre named nearly
+    without error. Pages "Hybrid features", "Leakage"."""
+    sentences = []
+    for name, effect in effects.items():
+        if not effect.leaky:
+            continue
+        named = effect.read(leaks.SURE)
+        which = "all genres" if len(named) == len(effect.named) else ", ".join(named)
+        ending = f" and names {which} nearly without error." if named else "."
+        sentences.append(
+            f"The {WORDS.get(name, name)} says {effect.share:.2f} of the genre "
+            f"(0: chance, 1: all){ending}"
+        )
+    return sentences
+
+
+# ---- the scale guard -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ScaleCheck:
+    """Whether a signal planted into one `channel` survives the scaling: NMI of two clusters with
+    it, on the channel alone (`before`) and on the channel's columns of the fused table
+    (`after`)."""
+
+    channel: str
+    before: float
+    after: float
+
+    @property
+    def lost(self) -> bool:
+        """Whether the scaled channel shows less than half of what the channel shows by itself."""
+        return self.before > SEEN and self.after < self.before / 2
+
+    def sentence(self) -> str:
+        """What is lost, in words."""
+        return (
+            f"A signal planted into the {WORDS.get(self.channel, self.channel)}, "
+            f"{SHARE:.0%} of its "
+            f"variance, is lost by the scaling: two clusters find it with NMI {self.after:.2f}, "
+            f"before the scaling with {self.before:.2f}."
+        )
 
 
 def plant(block: np.ndarray, y: np.ndarray, share: float, seed: int = 0) -> np.ndarray:
-    """A positive control: the channel (n, d) with a signal in it that is `share` of its variance, in (0, 1): one random
-    direction, along which the two values of y (n,) lie apart."""
+    """A positive control: the channel (n, d) with a signal in it that is `share` of its variance,
+    in (0, 1): one random direction, along which the two values of y (n,) lie apart."""
     direction = np.random.default_rng([seed, 3]).normal(size=block.shape[1]) * block.std(axis=0)
     signal = np.outer(y - y.mean(), direction)
     size = np.sqrt(share / (1 - share) * block.var(axis=0).sum() / signal.var(axis=0).sum())
     return block + size * signal
 
 
+def check_scaling(
+    raw: Blocks,
+    channel: str,
+    fused: Callable[[dict[str, np.ndarray]], tuple[np.ndarray, Columns]],
+    share: float = SHARE,
+    seed: int = 0,
+    mixed_units: Collection[str] = ("audio",),
+) -> ScaleCheck:
+    """Plant a signal into one channel and look for it again after any scaling.
+
+    `fused` turns raw channels {name: (n, d_i)} into the table (n, d) that is clustered, and the
+    columns of each channel. The channels in `mixed_units` are z-scored first, since their columns
+    have different units. A null result may be quoted only from a scaling that passes."""
+    y = np.random.default_rng([seed, 4]).permutation(np.arange(len(raw[channel])) % 2)
+    block = np.asarray(raw[channel], dtype=float)
+    if channel in mixed_units:
+        block = zscore(block)
+    planted = plant(block, y, share, seed)
+    X, columns = fused({**raw, channel: planted})
+    after = _nmi_of_two_clusters(X[:, columns[channel]], y, seed)
+    return ScaleCheck(channel, _nmi_of_two_clusters(planted, y, seed), after)
+
+
+def _nmi_of_two_clusters(X: np.ndarray, y: np.ndarray, seed: int) -> float:
+    return float(normalized_mutual_info_score(y, cluster(X, "kmeans", 2, seed, n_init=3)))
+
+
 def planted_nmi(
-    raw: dict[str, np.ndarray], name: str, protocol: Protocol, phase: int, share: float = SHARE, seed: int = 0
+    raw: Blocks,
+    name: str,
+    protocol: Protocol,
+    phase: int,
+    share: float = SHARE,
+    seed: int = 0,
 ) -> tuple[float, float]:
-    """NMI of two K-Means clusters with a signal planted into channel `name` (`plant`): on its columns as `protocol`
-    scales them, and on the channel alone before that, its columns z-scored where units differ (sound)."""
-    y = np.random.default_rng([seed, 4]).permutation(np.arange(len(raw[name])) % 2)
-    block = zscore(raw[name]) if name == "audio" else np.asarray(raw[name], dtype=float)
-    block = plant(block, y, share, seed)
-    X, columns, _ = scale({**raw, name: block}, protocol, phase)
-    found = [cluster(space, "kmeans", 2, seed, n_init=3) for space in (X[:, columns[name]], block)]
-    one, two = (float(normalized_mutual_info_score(y, labels)) for labels in found)
-    return one, two
+    """NMI of two K-Means clusters with a signal planted into channel `name`, as `protocol` scales
+    it, and before that (`check_scaling`). Page "Hybrid features"."""
+    check = check_scaling(raw, name, lambda blocks: scale(blocks, protocol, phase)[:2], share, seed)
+    return check.after, check.before
 
 
-def scale_guard(raw: dict[str, np.ndarray], protocol: Protocol, phase: int, seed: int = 0) -> list[str]:
-    """Sentences about channels whose signal the scaling loses; an empty list where a planted one is found again.
+def scale_guard(raw: Blocks, protocol: Protocol, phase: int, seed: int = 0) -> list[str]:
+    """Sentences about channels whose signal the scaling of `protocol` loses; an empty list where a
+    planted one is seen again.
 
-    A null result from an input in which a known signal cannot be found says nothing. Each channel of sound or text gets
-    a signal (`planted_nmi`); it is lost where the scaled channel shows less than half of the NMI that the channel shows
-    by itself. Constant channels, and those too small to show it, are passed over. Page "Hybrid features"."""
-    lost = []
-    for name, word in (("audio", "sound"), ("text", "text")):
-        if name in raw and len(raw[name]) >= 20 and np.var(raw[name], axis=0).sum() > 0:
-            scaled, alone = planted_nmi(raw, name, protocol, phase, seed=seed)
-            if alone > 0.2 and scaled < alone / 2:
-                lost.append(f"A signal planted into the {word}, {SHARE:.0%} of its variance, is lost by the scaling: "
-                            f"two clusters find it with NMI {scaled:.2f}, before the scaling with {alone:.2f}.")
-    return lost
-
-
-def _by_genre(made: ModelInput, tracks: Tracks) -> ModelInput:
-    """The input without the blocks that were measured on the tracks, sound and the reader's own lyrics: where these
-    tell genres apart, in a small collection even without error, it is no leak."""
-    measured = ("audio", "text") if tracks.text is not None else ("audio",)
-    return replace(made, blocks={name: block for name, block in made.blocks.items() if name not in measured})
-
-
-def said(
-    made: ModelInput, genres: np.ndarray, groups: np.ndarray | None = None, seed: int = 0
-) -> dict[str, leaks.Effect]:  # fmt: skip
-    """What each block of the input says of the genre; a constant one is left out. genres (n,); groups (n,) names the
-    track of each row: segments of one track share its text and stay in one fold."""
-    found = {name: leaks.effect(made.X[:, columns], genres, groups, DRAWS, seed)
-             for name, columns in made.blocks.items()}  # fmt: skip
-    return {name: effect for name, effect in found.items() if effect is not None}
-
-
-def leak_guard(effects: dict[str, leaks.Effect]) -> list[str]:
-    """Sentences about the blocks of `said` that say too much of the genre; an empty list for a clean input.
-
-    Too much is, beyond chance, `leaks.LEAKY` of the genre or more, or a whole genre named nearly without error. Pages
-    "Hybrid features", "Leakage"."""
-    found = []
-    for name, effect in effects.items():
-        if effect.leaky:
-            read = effect.read(leaks.SURE)
-            which = "all genres" if len(read) == len(effect.named) else ", ".join(read)
-            found.append(f"The {WORDS.get(name, name)} says {effect.share:.2f} of the genre (0: chance, 1: all)"
-                         + (f" and names {which} nearly without error." if read else "."))  # fmt: skip
-    return found
+    A null result from an input in which a known signal cannot be seen says nothing. Constant
+    channels, and tables too small to show it, are passed over. Page "Hybrid features"."""
+    sentences = []
+    for channel, block in raw.items():
+        varies = np.var(block, axis=0).sum() > 0
+        if channel == "label" or len(block) < FEWEST or not varies:
+            continue
+        check = check_scaling(
+            raw, channel, lambda blocks: scale(blocks, protocol, phase)[:2], SHARE, seed
+        )
+        if check.lost:
+            sentences.append(check.sentence())
+    return sentences
 
 
 def weights_survive(tracks: Tracks, protocol: str | Protocol, phase: int, seed: int = 0) -> bool:
-    """True when halving the first modality's weight changes the fused table that a clusterer sees."""
+    """True when halving the first modality's weight changes the fused table that a clusterer
+    sees."""
     protocol = get(protocol) if isinstance(protocol, str) else protocol
     weights = protocol.weights[phase]
     other = replace(protocol, weights={**protocol.weights, phase: (weights[0] / 2, *weights[1:])})
     raw, _ = channels(tracks, protocol, phase, seed)
-    return not np.allclose(scale(raw, protocol, phase)[0], scale(raw, other, phase)[0], atol=1e-8)
+    one, two = scale(raw, protocol, phase)[0], scale(raw, other, phase)[0]
+    return not np.allclose(one, two, atol=1e-8)

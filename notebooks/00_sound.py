@@ -1,0 +1,177 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # From sound to numbers
+#
+# *How does a song become 68 numbers?*
+
+# %% tags=["colab", "remove-cell", "skip-execution"]
+import os
+import subprocess
+import sys
+
+SOURCE = (
+    "git+https://github.com/vae-music-clustering/vae-music-clustering@main"
+)
+# In Colab only: add the book's package; what is there satisfies it and stays.
+if os.environ.get("COLAB_RELEASE_TAG"):
+    pip = [sys.executable, "-m", "pip", "install", "--quiet"]
+    package = f"vae-music-clustering[lyrics] @ {SOURCE}"
+    done = subprocess.run([*pip, package], capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(
+            f"{done.stderr[-800:]}\n{SOURCE} cannot be installed: run this cell again, or open the page from its book anew"
+        )
+
+# %% [markdown]
+# ## Overview
+# **You will learn** what the 68 audio features are, and what they cannot hold.
+#
+# **Before you start:** you need nothing, no music theory and no signal
+# processing.
+#
+# The clips on this page are **synthetic**. A small program composed and
+# played them, so that anyone may publish them. The ten styles imitate the ten
+# genres of GTZAN, the collection of the paper. Each has its own tempo, drum
+# pattern, chords and colour of sound. No result of this book rests on them.
+
+# %%
+import inspect
+
+import librosa
+from IPython.display import Markdown
+
+from helpers import features, plots
+from musicbook.chapters.sound import anatomy, players
+from musicbook.corpus import fast_features, sources, synth
+
+plots.use_style()
+
+# %% tags=["parameters"]
+dataset = "gtzan-mini"
+protocol = "controlled"
+seeds = 3
+
+# %% tags=["remove-cell"]
+from helpers import protocols
+
+protocols.check(dataset, protocol, seeds)
+
+# %% [markdown]
+# Each clip lasts four seconds. `features.extract` turns it into 68 numbers.
+
+# %%
+tracks = anatomy.tracks_with_features(sources.load(dataset))
+styles = sorted(synth.STYLES)
+clips = {
+    style: synth.clip(style, seed=0, seconds=players.SECONDS, spread=0.0)
+    for style in styles
+}
+values = {style: features.extract(y) for style, y in clips.items()}
+
+# %% tags=["remove-input", "answer"]
+Markdown(anatomy.sound_answer(clips["classical"]))
+
+# %% tags=["remove-input", "picture"] mystnb={"figure": {"caption": "One synthetic clip (disco) on its way to 68 numbers. Left: the sound itself. Middle: how loud each band of frequencies is over time. Right: the 68 numbers. A bar shows how many standard deviations a number lies from its mean over real tracks.", "name": "fig-sound-strip"}, "image": {"alt": "Three panels for one clip: its waveform, its mel spectrogram, and bars of its 68 standardised features in seven colours."}}
+anatomy.strip_figure(clips["disco"], values["disco"], tracks.features)
+
+# %% [markdown]
+# ## Listen
+# What you hear can be seen in a picture of the frequencies. Held notes are
+# level lines, a beat is a row of stripes at even distances, and distortion
+# fills the picture.
+
+# %% tags=["remove-input"]
+players.play(clips, "synthetic")
+
+# %% [markdown]
+# ## The recipe
+# A clip is cut into frames of 93 milliseconds. Each frame gets a spectrum:
+# how loud each frequency is. From the spectrum come the colour of the sound
+# (MFCC), the pitches (chroma), its brightness (spectral) and more. Over all
+# frames of the clip, most of these keep two numbers: the mean, and the
+# standard deviation, which says how much they vary. This is the whole
+# recipe, printed from the module that this page calls:
+
+# %% tags=["remove-input"]
+Markdown(f"```python\n{inspect.getsource(features.extract)}```")
+
+# %% [markdown]
+# Let us do one step by hand. MFCC gives thirteen rows with one value a frame.
+# The mean of each row is one of the 68 numbers:
+
+# %%
+y = clips["blues"]
+mfcc = librosa.feature.mfcc(y=y, sr=features.SR, n_mfcc=13)
+print(f"{len(y)} samples -> {mfcc.shape[0]} rows x {mfcc.shape[1]} frames")
+print("means over the frames:", mfcc.mean(axis=1).round(1)[:4], "...")
+print("among the 68 numbers: ", values["blues"][:8:2].round(1), "...")
+
+# %% [markdown]
+# ## Two clips, panel by panel
+# In the last panel, a bar that reaches far up or down is a number that is
+# unusual among real tracks. Our clips are simpler than records, so some bars
+# are long.
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Classical, synthetic: level lines that start together and ring on, few pitches at a time, and no drums. In the last panel the full bars are means over the frames, and the pale bars are standard deviations.", "name": "fig-sound-classical"}, "image": {"alt": "Four panels for the synthetic classical clip: waveform, mel spectrogram, chromagram, and bars of its 68 standardised features in seven groups."}}
+anatomy.anatomy_figure(
+    clips["classical"], values["classical"], tracks.features
+)
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Metal, synthetic: distortion fills the spectrum, and nearly every step of the bar is hit. Many bars of the MFCC (colour of the sound) point in the other direction than those of the classical clip.", "name": "fig-sound-metal"}, "image": {"alt": "Four panels for the synthetic metal clip: waveform, mel spectrogram, chromagram, and bars of its 68 standardised features in seven groups."}}
+anatomy.anatomy_figure(clips["metal"], values["metal"], tracks.features)
+
+# %% [markdown]
+# The table gives the 68 numbers of all ten clips, each in its own unit:
+
+# %%
+anatomy.number_table(values)
+
+# %% [markdown]
+# ## The fast way
+# The recipe above computes the spectrum anew for each feature. Tables of a
+# thousand tracks are made by `musicbook.corpus.fast_features`, which computes
+# it once ([Performance](../book/performance.md) says what that saves). On the
+# blues clip the two agree:
+
+# %%
+fast = fast_features.extract_clip(clips["blues"])
+anatomy.block_differences(fast, values["blues"])
+
+# %% [markdown]
+# ## Exercise
+# Play the disco clip backwards. How many of its 68 numbers change clearly?
+# Call a change clear if it is larger than half the standard deviation which
+# that number has over real tracks.
+
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the answer", "code_prompt_hide": "Hide the answer"}
+backwards = clips["disco"][::-1].copy()
+change = features.extract(backwards) - values["disco"]
+in_deviations = abs(change / tracks.features.std())
+print(f"{(in_deviations > 0.5).sum()} of {len(change)} numbers change:")
+print("an average does not know the order of what it averages")
+assert (in_deviations > 0.5).sum() == 0
+players.play({"forwards": clips["disco"], "backwards": backwards})
+
+# %% [markdown]
+# ## Summary
+# - A model in this book gets averages of a sound: how bright, how rough,
+#   which pitches, how fast. It gets no melody, no words and no order of events.
+# - Two songs with the same averages are the same to it, however different
+#   they sound. That limits what any clustering can find.
+#
+# Code: `helpers.features`, `musicbook.corpus.fast_features`,
+# `musicbook.corpus.synth`, `musicbook.chapters.sound`
+# ([API](../book/api.md)). Next: [the audio baseline](01_audio_baseline.ipynb)
+# squeezes these numbers through a VAE.

@@ -1,0 +1,290 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb,-all
+#     formats: ipynb,py:percent
+#     notebook_metadata_filter: kernelspec,jupytext,-all
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Raw sound and pretrained networks
+#
+# *Can a network learn music from raw sound, or should you take one that others
+# trained?*
+
+# %% tags=["colab", "remove-cell", "skip-execution"]
+import os
+import subprocess
+import sys
+
+SOURCE = (
+    "git+https://github.com/vae-music-clustering/vae-music-clustering@main"
+)
+# In Colab only: add the book's package; what is there satisfies it and stays.
+if os.environ.get("COLAB_RELEASE_TAG"):
+    pip = [sys.executable, "-m", "pip", "install", "--quiet"]
+    package = f"vae-music-clustering[lyrics] @ {SOURCE}"
+    done = subprocess.run([*pip, package], capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(
+            f"{done.stderr[-800:]}\n{SOURCE} cannot be installed: run this cell again, or open the page from its book anew"
+        )
+
+# %% [markdown]
+# ## Overview
+# **You will learn** what a network learns from waveforms, what a pretrained
+# network adds, and why its training data matter more than its architecture.
+#
+# **Before you start:** read [from sound to numbers](00_sound.ipynb) and
+# [the audio baseline](01_audio_baseline.ipynb).
+#
+# As future work, the paper suggests "an end-to-end 1D-CNN trained directly on raw
+# audio waveforms". Such a network gets the sound itself instead of features. We
+# built one. We compare it with averages of spectra, and with *musicnn*, a
+# network that others trained on much more music.
+#
+# A warning first. In the default data, *gtzan-mini*, nearly every genre is the
+# work of **one artist**. A network that recognises a voice or a studio then
+# looks as if it recognised a genre. So use the scores below to compare
+# descriptions of the same tracks. They do not say how well music of different
+# genres can be told apart.
+
+# %%
+import inspect
+
+import numpy as np
+import pandas as pd
+from IPython.display import Markdown
+
+from helpers import clustering, inputs, metrics, models, plots, store
+from musicbook.chapters.raw_sound import comparison, listening, networks
+from musicbook.chapters.raw_sound import published
+from musicbook.corpus import synth
+
+plots.use_style()
+
+# %% tags=["parameters"]
+dataset = "gtzan-mini"
+protocol = "controlled"
+seeds = 3
+
+# %% tags=["remove-cell"]
+from helpers import protocols
+
+protocols.check(dataset, protocol, seeds)
+
+# %% [markdown]
+# ## Seven descriptions of the same tracks
+# - **68 features**: the numbers that the other pages use.
+# - **log-mel statistics**: the sound is split into 64 bands of frequencies. For
+#   each band we take the mean loudness and its standard deviation. Nothing is
+#   learned.
+# - **ConvVAE to log-mel**: our own network on raw sound, explained below.
+# - **musicnn** ([Pons and Serra 2019](../book/references.md)): a network that
+#   was trained to guess the tags of songs. It describes a track by 200 numbers.
+#   There are two versions. **MTT** learned from clips whose tags are mostly
+#   instruments and voices. **MSD** learned from the Million Song Dataset. Tags
+#   there *name most of our ten genres*, so MSD has learned genres, though from
+#   other people's labels. It may even have heard these very songs.
+# - **MSD's tags, no genre named**: how likely MSD finds tags such as "mellow" or
+#   "guitar". Tags that name a genre or a style are left out.
+# - **68 features + MSD**: both together, scaled to the same variance.
+
+# %%
+tracks, note = comparison.tracks_to_compare(dataset)
+spaces = comparison.sound_spaces(tracks)
+k = len(tracks.genre_names)
+labels = comparison.cluster_spaces_by_scaling(spaces, k, seeds)
+scores = comparison.score_spaces(labels, tracks)
+first = labels["68 features", "z-scored"][0]
+chance = metrics.chance(tracks.genre_codes, first)["nmi"]
+
+# %% tags=["remove-input", "answer"]
+Markdown(f"{comparison.raw_sound_answer(scores, tracks)} {note}")
+
+# %% tags=["picture"] mystnb={"figure": {"caption": "Agreement of ten groups with genre (NMI) for each description of the same tracks. The marks are ways to cluster it; lines are 95 % intervals over tracks and seeds.", "name": "fig-pretrained"}, "image": {"alt": "Dots with intervals for seven descriptions of sound, one colour and mark a way; the musicnn rows lie to the right of the others."}}
+comparison.space_figure(scores, chance)
+
+# %% [markdown]
+# Each row of the figure has a mark for each way to cluster the same numbers:
+#
+# - K-Means on the numbers as they are;
+# - K-Means on *z-scores*: each column is scaled to mean 0 and variance 1;
+# - K-Means on *rows of length 1*: each row is divided by its length, so that only
+#   its direction counts;
+# - K-Means on the code of a Beta-VAE, which is trained on MSD's numbers.
+#
+# The marks of one row can lie far apart. So scaling can matter as much as the
+# description itself. Without labels nobody knows which way is best, therefore
+# we show all.
+
+# %%
+comparison.space_table(scores)
+
+# %% [markdown]
+# These are the most important differences. Each is measured on the same tracks,
+# with its 95 % interval:
+
+# %%
+comparison.space_answers(labels, tracks)
+
+# %% [markdown]
+# ## What musicnn hears
+# This table shows the three tags that MSD finds most likely in each genre of
+# gtzan-mini, with their probabilities. Most of them name the genre, because
+# this network was trained to know it.
+
+# %%
+comparison.strongest_tags()
+
+# %% [markdown]
+# ## Our own network on raw sound
+# A *convolution* slides a short filter along the sound. Our network has five
+# layers of convolutions, which turn three seconds of sound into sixteen frames.
+# The mean and the standard deviation of these frames give the code of a
+# variational autoencoder, VAE ([Method](../book/method.md)). The decoder must
+# rebuild a *target* from this code. What the network learns depends on the
+# target:
+#
+# - the **waveform** itself;
+# - its **spectra**: how loud each frequency is, without the exact timing of the
+#   wave;
+# - its **log-mel picture**: the same in 64 bands, spaced as the ear hears them.
+#
+# We trained these networks on all segments of gtzan-mini, and stored the
+# results. The number of epochs was fixed in advance. Scores are means over five
+# trained networks. *Missed* is the share of the target's variance that the
+# decoder does not rebuild. A network that always answers with the mean misses
+# all of it, 100 %.
+
+# %%
+runs = published.WaveformRuns()
+runs.network_table()
+
+# %% tags=["remove-input"]
+Markdown(published.waveform_sentence(runs))
+
+# %%
+published.waveform_answers(runs)
+
+# %% [markdown]
+# ## The same, live, on synthetic clips
+# The clips in this section are **synthetic**, so we may publish them and you can
+# hear them. A small program composes ten clips in each of ten styles. We cut two
+# pieces of three seconds from each clip. Then two networks of the same design
+# learn from the pieces. The target of one is the log-mel picture; the target of
+# the other is the waveform. This is their loss:
+
+# %% tags=["remove-input"]
+Markdown(f"```python\n{inspect.getsource(models.sound_loss)}```")
+
+# %%
+styles = sorted(synth.STYLES)
+crops = []
+for style in styles:
+    for seed in range(10):
+        clip = synth.clip(style, seed, seconds=6.0)
+        crops.append(networks.cut_crops(clip, (0, 3)))
+x = networks.one_loudness(np.concatenate(crops))
+style_of = np.repeat(styles, len(x) // len(styles))
+print(f"{len(x)} crops of {x.shape[1]} samples")
+
+# %%
+recipe = networks.RECIPE.but(epochs=15, batch_size=16)
+jobs = {"mel": recipe, "waveform": recipe.but(epochs=8)}
+fits = store.remember_many(
+    [(networks.fit_network, x, target, r, 0) for target, r in jobs.items()]
+)
+nets = {
+    target: networks.load_network(fit, x.shape[1], target, jobs[target])
+    for target, fit in zip(jobs, fits)
+}
+codes = {t: networks.encode_crops(net, x)[0] for t, net in nets.items()}
+
+# %%
+live_spaces = {
+    "log-mel statistics": inputs.zscore(networks.log_mel_statistics(x)),
+    "network to the waveform": codes["waveform"],
+    "network to log-mel": codes["mel"],
+}
+rows = {}
+for name, Z in live_spaces.items():
+    groups = [clustering.cluster(Z, "kmeans", 10, s) for s in range(seeds)]
+    nmi = [metrics.external(style_of, g)["nmi"] for g in groups]
+    rows[name] = {"NMI with style": np.mean(nmi).round(3)}
+for name, target in (("the waveform", "waveform"), ("log-mel", "mel")):
+    missed = networks.unexplained_share(nets[target], x)
+    rows[f"network to {name}"]["missed"] = f"{missed:.0%}"
+pd.DataFrame(rows).T.fillna("")
+
+# %% [markdown]
+# ## Hear what comes back
+# You can hear the same three seconds in four versions. *The clip* is what the
+# network gets. The version *its picture* is made from the clip's log-mel picture,
+# with no network. The picture does not hold the timing of the waves, so the
+# timing must be guessed ([Griffin and Lim 1984](../book/references.md)). No
+# network that rebuilds only this picture can sound better. The versions *to
+# log-mel* and *to the waveform* are what the two networks rebuild from a code of
+# 32 numbers.
+
+# %% tags=["remove-input"]
+names = ("classical", "disco", "metal")
+heard = listening.four_versions(x, style_of, names, nets, codes)
+listening.sound_gallery(heard)
+
+# %% mystnb={"figure": {"caption": "The log-mel picture of the synthetic disco clip, and that of the network's sound: 64 bands from low to high, bright is loud. The beats of the clip are gone in the network's version.", "name": "fig-waves-pictures"}, "image": {"alt": "Two spectrogram-like pictures: the original with separate beats, beside it the network's, smoother in time."}}
+listening.picture_figure(
+    {name: heard["disco"][name] for name in ("the clip", "to log-mel")}
+)
+
+# %% [markdown]
+# The log-mel network cannot rebuild the rhythm. Its code holds only a mean and a
+# standard deviation over time, which do not say *when* something sounds. The
+# waveform network would have to place every single wave exactly. If a wave comes
+# half a period late, the error is as large as it can be. So the network does best
+# with an answer near silence. (The players make all clips equally loud.)
+#
+# ## With your own music
+# `python -m musicbook map FOLDER` groups the music in your folder by MSD's
+# numbers. The page [Your own music](10_collection.ipynb) shows the result.
+#
+# ## Exercise
+# Is the architecture or the training data more important? musicnn's two versions
+# have the same architecture. Compare them on rows of length 1. How large is
+# the difference in NMI, and does its interval exclude zero?
+
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the answer", "code_prompt_hide": "Hide the answer"}
+one = labels[comparison.MSD, "length 1"]
+other = labels[comparison.MTT, "length 1"]
+gain, low, high = metrics.paired_bootstrap(
+    tracks.genre_codes, one, other, "nmi", tracks.groups
+)
+print(f"{gain:+.3f}, 95 % interval {low:+.3f} to {high:+.3f}")
+assert low <= gain <= high
+
+# %% [markdown]
+# If the interval lies above zero, MSD is better than MTT. The architecture is
+# the same, so the training data make this difference.
+#
+# ## Summary
+# - A network on raw sound learns what its target rewards. The waveform rewards
+#   exact timing, which 32 numbers cannot hold.
+# - Always compare a network with plain averages of the spectrum. They cost
+#   nothing.
+# - A network hears what its training taught it. Compare MTT with MSD before you
+#   praise an architecture.
+# - If the description is good already, a VAE on top of it can lose
+#   information.
+#
+# Code: `helpers.models.ConvVAE`, `musicbook.chapters.raw_sound`,
+# `musicbook.corpus.pretrained` ([API](../book/api.md)). Next:
+# [how to cluster music well](09_cluster_well.ipynb).

@@ -1,0 +1,228 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb,-all
+#     formats: ipynb,py:percent
+#     notebook_metadata_filter: kernelspec,jupytext,-all
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # How to cluster music well
+#
+# *If not with a VAE, how should I group my tracks? And how do I choose
+# without labels?*
+
+# %% tags=["colab", "remove-cell", "skip-execution"]
+import os
+import subprocess
+import sys
+
+SOURCE = (
+    "git+https://github.com/vae-music-clustering/vae-music-clustering@main"
+)
+# In Colab only: add the book's package; what is there satisfies it and stays.
+if os.environ.get("COLAB_RELEASE_TAG"):
+    pip = [sys.executable, "-m", "pip", "install", "--quiet"]
+    package = f"vae-music-clustering[lyrics] @ {SOURCE}"
+    done = subprocess.run([*pip, package], capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(
+            f"{done.stderr[-800:]}\n{SOURCE} cannot be installed: run this cell again, or open the page from its book anew"
+        )
+
+# %% [markdown]
+# ## Overview
+# **You will learn** which way to group tracks works best on real music, which
+# number to trust when there are no labels, and what a VAE is good for.
+#
+# **Before you start:** read [the audio baseline](01_audio_baseline.ipynb) and
+# [raw sound and pretrained networks](08_raw_sound.ipynb).
+#
+# The comparisons rest on stored clusters of real tracks, with as many clusters
+# as there are genres. *NMI*, normalised mutual information, says how well
+# clusters agree with genres: 0 is no relation, and 1 is perfect. Two ways are
+# always compared on the same tracks. The interval shows how far the difference
+# moves if we draw other artists, each with all their tracks. A track of an
+# unknown artist counts as an artist of its own.
+
+# %%
+import numpy as np
+from IPython.display import Markdown
+
+from helpers import clustering, plots, protocols
+from helpers.protocols import Recipe
+from musicbook.chapters.cluster_well import criteria, figures, sentences
+from musicbook.chapters.cluster_well import stable_groups, study, vae_uses
+from musicbook.corpus import sources
+
+plots.use_style()
+
+# %% tags=["parameters"]
+dataset = "gtzan-mini"
+protocol = "controlled"
+seeds = 3
+
+# %% tags=["remove-cell"]
+protocols.check(dataset, protocol, seeds)
+
+# %%
+differences = study.differences()
+ranks = study.criteria_tables()
+
+# %% tags=["remove-input", "answer"]
+Markdown(sentences.recommendation(differences, ranks))
+
+# %%
+study.recommended_table(differences)
+
+# %% tags=["picture"] mystnb={"figure": {"caption": "What to do with which data. Each arrow names what the way gains over the VAE and K-Means of the paper, with its 95 % interval over artists.", "name": "fig-chart"}, "image": {"alt": "A decision chart: from a table of features or audio files to UMAP and K-Means, then to the groups that return."}}
+figures.decision_chart(differences)
+
+# %% [markdown]
+# ## What each step gains
+# *UMAP* makes a space of few dimensions in which tracks with the same neighbours
+# lie close together, so that K-Means finds groups more easily. *musicnn* is a network that others trained to guess tags. So it has
+# learned which differences people hear. *VaDE* is a VAE that forms its clusters
+# while it is trained.
+
+# %% mystnb={"figure": {"caption": "Each dot is a difference in NMI between two ways on the same tracks, each line its 95 % interval over artists. Right of zero the first way is better.", "name": "fig-differences"}, "image": {"alt": "Dots with intervals, one row a comparison."}}
+figures.difference_plot(differences)
+
+# %% tags=["remove-input"]
+Markdown(sentences.of_umap(differences))
+
+# %%
+sentences.difference_table(differences)
+
+# %% [markdown]
+# On gtzan-mini nearly every genre is the work of one artist. So expect smaller
+# differences on other music.
+#
+# Does it hold for fewer tracks, too? Here are random parts of two data sets,
+# of two sizes.
+
+# %%
+study.by_size()
+
+# %% tags=["remove-input"]
+Markdown(
+    f"For more than {stable_groups.UMAP_LIMIT:,} tracks, UMAP costs too much to be repeated. "
+    "The book's own tool then uses K-Means on the plain numbers."
+)
+
+# %% [markdown]
+# ## Which criterion picks the good one?
+# A *pipeline* is one complete way from the tracks to the groups. Without labels,
+# many people choose the pipeline with the highest silhouette. The silhouette
+# says how much nearer a track is to its own group than to the next one. Is that
+# a good choice? We rank all pipelines of a data set twice: by a criterion that
+# needs no labels, and by the agreement with genre. For the agreement we use
+# *AMI*, which is NMI corrected for chance. If the rank correlation is 1, both
+# orders are the same, and the criterion can replace the labels.
+#
+# *Stability* asks whether the groups return, with other random numbers (over
+# seeds) or on 80 % of the tracks (over resamples). *DBCV* compares the density
+# within groups with the density between them. *Prediction strength* asks
+# whether one half of the tracks predicts the groups of the other half. Pipelines
+# with a VAE are left out of prediction strength and of the stability over
+# resamples, because repeating them costs too much.
+
+# %% mystnb={"figure": {"caption": "Rank correlation of each criterion with the agreement with genre, over all pipelines with as many clusters as genres.", "name": "fig-criteria"}, "image": {"alt": "Dots with intervals for each criterion and data set."}}
+figures.criterion_plot(ranks)
+
+# %% tags=["remove-input"]
+Markdown(f"{sentences.criteria_verdict(ranks)} {sentences.single_pick(ranks)}")
+
+# %% [markdown]
+# The silhouette compares distances within a space. It cannot compare two
+# spaces, because a space with few dimensions gives higher values whatever the
+# music is.
+#
+# ## How many groups?
+# We let K-Means make 2 to 30 groups in one space. The table shows which number
+# each criterion chooses. It also shows which number agrees best with genres,
+# and which with artists.
+
+# %%
+numbers = study.chosen_k(study.over_k())
+numbers
+
+# %% tags=["remove-input"]
+Markdown(sentences.chosen_numbers(numbers))
+
+# %% [markdown]
+# A criterion may look for tight groups, but genres are not tight. So the book's
+# own tool asks another question. It repeats the whole method on random parts of the
+# tracks, and looks for the number with the most groups that *return*.
+#
+# ## Groups that return
+# Here is that test on the tracks of this page. We repeat the method ten times.
+# In each repetition we look for the most similar group. A group *returns* if
+# the mean overlap with it is above 0.6.
+
+# %%
+whole = "gtzan-mini-tracks" if dataset == "gtzan-mini" else dataset
+tracks = sources.load(whole)
+X = study.columns_of(tracks)
+asked = min(20, tracks.n // 4)
+many = stable_groups.returning_groups(X, "umap", k=asked)
+Markdown(sentences.returning(many, tracks))
+
+# %% [markdown]
+# ## What is a VAE good for?
+# A VAE is a model of the numbers themselves, so it can do what K-Means cannot.
+# We test three uses, on songs that it was not trained on:
+#
+# - *missing*: we hide 30 % of a song's numbers, and the model fills them in;
+# - *noise*: we add noise to a song, and the model takes it off again;
+# - *made up*: the model invents songs, and a classifier tries to tell them from
+#   real ones.
+#
+# For the first two, the table gives the remaining error: 0 is none, and 1 is as
+# bad as the mean of each column. For the last, it gives the share of right
+# answers of the classifier, where 0.5 is guessing. Lower is better in all three.
+
+# %%
+songs = sources.load("paired").features.to_numpy()
+uses = vae_uses.measured_uses(songs, Recipe(clip_norm=1.0, epochs=60))
+uses.round(2)
+
+# %% tags=["remove-input"]
+Markdown(sentences.vae_is_best_at(uses))
+
+# %% [markdown]
+# ## Exercise
+# Draw 500 points from one round cloud in eight dimensions. There are no
+# groups in it. Ask K-Means for ten, and compute the silhouette and the
+# stability over seeds. Which of the two tells you that nothing is there?
+
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the answer", "code_prompt_hide": "Hide the answer"}
+cloud = np.random.default_rng(0).normal(size=(500, 8))
+runs = [clustering.cluster(cloud, "kmeans", 10, s, n_init=1) for s in range(4)]
+silhouette = clustering.silhouette(cloud, runs[0])
+stability = criteria.agreement(runs)
+print(f"silhouette {silhouette:.2f}, stability {stability:.2f} (1: the same)")
+assert silhouette > 0 and stability < 0.5
+
+# %% [markdown]
+# The silhouette is low but positive, as it often is for real music. Only the
+# stability shows that nothing is there: other random numbers give other groups.
+#
+# ## Summary
+# - Describe tracks by a network that was trained on what people hear. A better
+#   description gains more than any algorithm.
+# - Then use UMAP and K-Means. On GTZAN, a VAE before K-Means does worse than PCA.
+# - Without labels, trust groups that return. Do not trust groups because they
+#   look well separated.
+#
+# Code: `musicbook.chapters.cluster_well` ([API](../book/api.md)). Next:
+# [your own music](10_collection.ipynb).

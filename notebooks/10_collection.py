@@ -1,0 +1,205 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb,-all
+#     formats: ipynb,py:percent
+#     notebook_metadata_filter: kernelspec,jupytext,-all
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Your own music
+#
+# *Which groups are in my collection, and what is like what?*
+
+# %% tags=["colab", "remove-cell", "skip-execution"]
+import os
+import subprocess
+import sys
+
+SOURCE = (
+    "git+https://github.com/vae-music-clustering/vae-music-clustering@main"
+)
+# In Colab only: add the book's package; what is there satisfies it and stays.
+if os.environ.get("COLAB_RELEASE_TAG"):
+    pip = [sys.executable, "-m", "pip", "install", "--quiet"]
+    package = f"vae-music-clustering[lyrics] @ {SOURCE}"
+    done = subprocess.run([*pip, package], capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(
+            f"{done.stderr[-800:]}\n{SOURCE} cannot be installed: run this cell again, or open the page from its book anew"
+        )
+
+# %% [markdown]
+# ## Overview
+# **You will learn** to map a collection without any label, to see which of its
+# groups are real, and to hear what a group has in common.
+#
+# **Before you start:** read [from sound to numbers](00_sound.ipynb).
+#
+# For a folder of your own, install the book's package, and let one command do
+# all of this:
+#
+# ```bash
+# pip install "git+https://github.com/vae-music-clustering/vae-music-clustering"
+# python -m musicbook map ~/Music --out my-music
+# ```
+#
+# The command `map` groups as the page
+# [How to cluster music well](09_cluster_well.ipynb) recommends. Then open
+# `my-music/index.html`. Nothing leaves your machine.
+# [Run it yourself](../book/reproduce.md) has all options. In Colab, after the
+# install line and with your music in a folder of your Drive, three lines do the
+# same:
+#
+# ```ipython
+# from google.colab import drive; drive.mount("/content/drive")
+# !python -m musicbook map "/content/drive/MyDrive/Music" --out my-music --clips
+# from IPython.display import HTML; HTML(filename="my-music/index.html")
+# ```
+#
+# The collection below is **synthetic**, so that you can hear every track: a
+# small program composed and played it in ten styles. If the method finds these
+# styles, this says nothing about real music.
+
+# %%
+import numpy as np
+import pandas as pd
+from IPython.display import Markdown
+
+from helpers import plots, protocols
+from musicbook.chapters.cluster_well import stable_groups
+from musicbook.chapters.sound import players
+from musicbook.collection import map_page, survey, walks, words
+from musicbook.corpus import sources
+
+plots.use_style()
+
+# %% tags=["parameters"]
+dataset = "demo"
+protocol = "controlled"
+seeds = 3
+
+# %% tags=["remove-cell"]
+protocols.check(dataset, protocol, seeds)
+
+# %%
+tracks = sources.load(dataset)
+found = survey.survey(tracks)
+
+# %% tags=["remove-input", "answer"]
+Markdown(survey.survey_answer(found))
+
+# %% [markdown]
+# ## The map
+# On the map at the top of the page, each point is a track. Press it to hear the
+# track and to see the tracks that are most like it. The names on the map are
+# the groups. Press **Play through** in the list beside the map to hear a whole
+# group. Grey points belong to no group.
+
+# %% tags=["remove-input", "picture"]
+map_page.in_frame(found, players.addresses(tracks))
+
+# %% [markdown]
+# ## Which groups are real?
+# Most methods make as many groups as you ask for, even from random numbers. So
+# we repeat the grouping ten times, on random parts of the collection and with
+# another seed each time. A group is real if it *returns*. The column *Returns*
+# gives its mean overlap with the most similar group of the repetitions; 1 means
+# the same tracks. If the overlap is below 0.6, the group is not shown, and we say
+# that its tracks lie *between groups*.
+
+# %%
+survey.group_table(found)
+
+# %% [markdown]
+# The number of groups is found in the same way. For each possible number, we
+# count the groups that return surely (overlap above 0.75). We also take the
+# share of all tracks that lie in them. We multiply count and share, and choose
+# the number of groups with the largest product.
+
+# %%
+found.groups.tried.round(2)
+
+# %% [markdown]
+# ## Is this better than a VAE?
+# The paper groups by a VAE (variational autoencoder) and K-Means. We put its
+# groups to the same test. The VAE's groups of the demo are stored, because each
+# repetition trains a network. For your own music they are computed now, with
+# fewer repetitions.
+
+# %%
+by_vae = stable_groups.groups_by_vae(found.tracks, k=found.groups.made)
+ways = {"recommended": found.groups, "VAE and K-Means": by_vae}
+survey.beside(found.tracks, ways)
+
+# %% tags=["remove-input"]
+Markdown(survey.steadiness(found.groups, by_vae))
+
+# %% [markdown]
+# ## Do the names of groups say anything?
+# The name of a group consists of words that describe its sound. They come from
+# tags that the network musicnn hears, and from the 68 features. To check them, we
+# choose words from one half of each group only. Then each track of the other half
+# goes to the group whose words fit it best. This is the share of tracks that go
+# to their own group:
+
+# %%
+right, chance = words.recognised(found.groups.labels, found.vocabulary)
+pd.Series({"right": right, "by chance": chance}).round(2)
+
+# %% [markdown]
+# ## From one song to another
+# A VAE can do one thing that a map cannot: it can make up the sound numbers of a
+# track that does not exist, at any point between two tracks. Here we walk straight from one track to
+# another. We begin at the most typical track of the first group, and end at that
+# of the last group. For each step, the table says what the network decodes there and which
+# real track is nearest.
+
+# %%
+fit = walks.trained(tracks, protocol)
+ends = [0, -1]
+if found.groups.n:
+    ends = [found.rows_of(0)[0], found.rows_of(found.groups.n - 1)[0]]
+one, other = found.tracks.ids[ends]
+way = walks.between(tracks, fit, one, other)
+way
+
+# %% tags=["remove-input"]
+players.row(tracks, list(dict.fromkeys(way["Nearest track"]))) or Markdown(
+    "These tracks come without sound."
+)
+
+# %% [markdown]
+# ## Exercise
+# Shuffle each column of the table separately. All numbers are still there, but the
+# numbers of one row no longer belong to one track. So there are no real groups.
+# Ask K-Means for ten groups. How many does it make, and how many of them return?
+
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the answer", "code_prompt_hide": "Hide the answer"}
+rng = np.random.default_rng(0)
+noise = np.column_stack([rng.permutation(c) for c in found.space.T])
+of_noise = stable_groups.returning_groups(
+    noise, "kmeans", k=min(10, tracks.n // 2)
+)
+print(f"{of_noise.made} groups are made, {of_noise.n} of them return")
+assert of_noise.n < of_noise.made
+
+# %% [markdown]
+# ## Summary
+# - Give a group a name only if it returns. A map alone cannot show that a group
+#   is real.
+# - The words for a group come from its sound, and you can check them.
+# - The most similar tracks are computed from all numbers, not from the flat
+#   map. The map only shows you where to look.
+#
+# Code: `musicbook.collection` ([API](../book/api.md)). Next:
+# [audit your own table](11_audit.ipynb).

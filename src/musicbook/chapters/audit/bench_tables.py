@@ -1,0 +1,146 @@
+"""The stored comparison of audits on planted and honest tables, and what an audit costs.
+
+`bench/bench_audit.py` and `bench/bench_audit_peers.py` make `data/results/bench/audit.json`. Page
+"Audit".
+"""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+
+from helpers.tracks import data_dir
+
+OURS = "leakaudit"
+FOUND = "found"
+TOO_MANY, A_PART, OTHERS, ERROR = "found, and others", "a part", "others only", "error"
+MISSED, ASKS = "missed", "asks"
+IN_WORDS = {
+    "guilty only": FOUND,
+    "guilty and others": TOO_MANY,
+    "some of the guilty": A_PART,
+    "others only": OTHERS,
+    "silent": MISSED,
+    "accused": "accused",
+    "cannot tell": ASKS,
+}
+
+
+def stored_bench() -> dict:
+    """What the two programs of the bench wrote."""
+    return json.loads((data_dir() / "results" / "bench" / "audit.json").read_text())
+
+
+def honest_tables() -> list[str]:
+    """The names of the tables without a leak."""
+    return [name for name, answer in stored_bench()["guilty"].items() if not answer]
+
+
+def matrix() -> pd.DataFrame:
+    """Rows are tables, columns tools: the answer of each to the first draw, in a word."""
+    bench = stored_bench()
+    columns = {OURS: bench["first"]}
+    for tool, row in bench["peers"].items():
+        columns[tool] = row["tables"]
+    table = pd.DataFrame(columns).reindex(list(bench["first"])).rename_axis("table")
+    table = table.map(lambda answer: IN_WORDS.get(answer, ERROR))
+    honest = table.index.isin(honest_tables())
+    return table.mask(table.eq(MISSED) & honest[:, None], "silent")
+
+
+def tools_table() -> pd.DataFrame:
+    """For each tool: leaks that it finds, names in part or with others, and misses; honest tables
+    that it accuses; and how many tables it accused in an earlier comparison."""
+    bench, table = stored_bench(), matrix()
+    planted, honest = table.drop(index=honest_tables()), table.loc[honest_tables()]
+    rows = {}
+    for tool in table:
+        version = bench["peers"][tool]["version"] if tool in bench["peers"] else ""
+        before = bench["before"]["tools"].get(tool)
+        rows[f"{tool} {version}".strip()] = {
+            "found": (planted[tool] == FOUND).sum(),
+            "in part, or with others": planted[tool].isin([TOO_MANY, A_PART, OTHERS]).sum(),
+            "asks": (planted[tool] == ASKS).sum(),
+            "missed": planted[tool].isin([MISSED, ERROR]).sum(),
+            "honest accused": (honest[tool] == "accused").sum(),
+            "accused, earlier comparison": "" if before is None else before,
+        }
+    return pd.DataFrame(rows).T.rename_axis("tool").sort_values("found", ascending=False)
+
+
+def matrix_sentence() -> str:
+    """How often the audit and the best other tool find a planted leak, and what each misses."""
+    table = matrix()
+    planted, honest = table.drop(index=honest_tables()), table.loc[honest_tables()]
+    exact = (planted == FOUND).sum()
+    others = exact.drop(OURS)
+    missed = list(planted.index[planted[OURS] != FOUND])
+    accused = int((honest[OURS] == "accused").sum())
+    found = f"The audit finds **{exact[OURS]} of {len(planted)}** leaks, with the guilty columns"
+    found += " and no others. "
+    if missed:
+        found += f"It does not find: {', '.join(missed)}. "
+    return (
+        f"{found}It accuses {accused} of {len(honest)} honest tables. Of {len(others)} other "
+        f"tools, the best finds {others.max()} ({others.idxmax()})."
+    )
+
+
+def draws_table() -> pd.DataFrame:
+    """For every kind of table, over draws: how often the audit accuses, names the guilty columns
+    and no others, cannot tell, finds nothing; and how often it accused before it was made anew."""
+    bench = stored_bench()
+    rows = pd.DataFrame(bench["draws"]).set_index(["set", "name"])
+    before = pd.DataFrame(bench["before"]["audit"]).set_index(["set", "name"])
+    shown = rows[["draws", "findings", "guilty columns only", "cannot tell", "nothing found"]]
+    shown = shown.rename(columns={"findings": "accused"})
+    earlier = before["findings"].astype(str) + " of " + before["draws"].astype(str)
+    earlier = earlier.reindex(shown.index, fill_value="")
+    return shown.assign(**{"accused before": earlier}).rename_axis(["kind", "table"])
+
+
+def draws_sentence() -> str:
+    """The least that a planted kind was found, and the most that an honest one was accused."""
+    rows = pd.DataFrame(stored_bench()["draws"])
+    honest = rows["set"].str.startswith("honest")
+    planted, fine = rows[~honest], rows[honest]
+    worst = planted["guilty columns only"].min()
+    weakest = list(planted.loc[planted["guilty columns only"] == worst, "name"])
+    named = f"In the worst kind, *{weakest[0]}*,"
+    if len(weakest) > 1:
+        named = f"In the {len(weakest)} worst kinds ({', '.join(weakest)})"
+    if worst == planted["draws"].max():
+        named = "In every kind"
+    accused = fine[fine["findings"] > 0]
+    said = "No honest kind is accused in any draw."
+    if len(accused):
+        said = f"Honest kinds that are accused in some draw: {', '.join(accused['name'])}."
+    return (
+        f"Each of {len(planted)} planted kinds is drawn {planted['draws'].min()} times. "
+        f"The audit accuses it in at least {planted['findings'].min()} of these draws. {named} "
+        f"it names exactly the guilty columns in {worst} of {planted['draws'].min()} draws. {said}"
+    )
+
+
+def cost_table() -> pd.DataFrame:
+    """CPU seconds and memory of large tables, each in a process of its own."""
+    rows = pd.DataFrame(stored_bench()["cost"]["sizes"])
+    names = {
+        "rows": "rows",
+        "columns": "columns",
+        "cpu_s": "CPU seconds",
+        "peak_mb": "most memory, MB",
+        "table_mb": "the table itself, MB",
+    }
+    return rows[list(names)].rename(columns=names).set_index("rows")
+
+
+def real_table() -> pd.DataFrame:
+    """What the audit says of real tables, with the first sentence of its first reason."""
+    rows = []
+    for one in stored_bench()["real"]:
+        reason = one["reasons"][0].split(". ")[0].removesuffix(".") if one["reasons"] else ""
+        rows.append((one["table"], one["rows"], one["verdict"], reason))
+    columns = ["table", "rows", "verdict", "first reason"]
+    return pd.DataFrame(rows, columns=columns).set_index("table")

@@ -1,0 +1,223 @@
+"""What the page "How to cluster music well" says of its numbers, and the numbers that other pages
+quote from it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from helpers import metrics
+from helpers.tracks import Tracks
+from musicbook.chapters.cluster_well import study
+from musicbook.chapters.cluster_well.ranking import CRITERIA
+from musicbook.chapters.cluster_well.stable_groups import Groups
+from musicbook.named_values import Value, interval_words, signed, slug
+
+SETS = {
+    "gtzan": "GTZAN",
+    "gtzan-mini": "gtzan-mini",
+    "paired": "the songs of the Million Song Dataset",
+}
+
+
+def row_of(table: pd.DataFrame, name: str, data: str) -> pd.Series | None:
+    """The row of one arrow in `study.differences`; None where it is not stored."""
+    rows = table[(table["name"] == name) & (table["data"] == data)]
+    return None if rows.empty else rows.iloc[0]
+
+
+def recommendation(table: pd.DataFrame, criteria: pd.DataFrame) -> str:
+    """The answer at the top of the page: what to do, what it gains, where the gain comes from, and
+    which criterion helps without labels."""
+    rows = table[table["name"] == "recommended"]
+    better = rows[rows["verdict"] == "higher"]
+    least = rows.loc[rows["difference"].idxmin()]
+    ends = interval_words(least["low"], least["high"], 2, sign=True)
+    return (
+        "Let a pretrained network (musicnn) describe each track; without sound, use a table of "
+        "features. Reduce the columns to eight by UMAP, which keeps similar tracks together, and "
+        "group by K-Means. This agrees with genre clearly better than the paper's VAE and K-Means "
+        f"on {len(better)} of {len(rows)} data sets. The smallest gain in NMI is "
+        f"{signed(least['difference'], 2)}, on {SETS[least['data']]} (95 % interval {ends}). "
+        f"{of_a_table(table)} Without labels no criterion is a sure guide; the best that we found "
+        f"is {CRITERIA[best_criterion(criteria)][0]}."
+    )
+
+
+def of_a_table(table: pd.DataFrame) -> str:
+    """One sentence: on which data sets UMAP and K-Means gain over the VAE where both see the 68
+    features, so that only the method differs."""
+    alone = [("gtzan", "recommended"), ("gtzan-mini", "table"), ("paired", "table")]
+    clear: list[str] = []
+    unclear: list[str] = []
+    for data, name in alone:
+        row = row_of(table, name, data)
+        if row is not None:
+            (clear if row["verdict"] == "higher" else unclear).append(SETS[data])
+    if not unclear:
+        return "With the 68 features alone, it gains on every data set, too."
+    if not clear:
+        return "The network gives all of the gain: on the 68 features, no difference is clear."
+    return (
+        f"With the 68 features alone, the gain is clear on {' and '.join(clear)} only: elsewhere "
+        "it comes from musicnn, not from UMAP."
+    )
+
+
+def of_umap(table: pd.DataFrame) -> str:
+    """Sentences on what UMAP before K-Means gains, on the 68 features and on musicnn's numbers."""
+    said = {"higher": "gains", "lower": "loses", "level": "makes no clear difference"}
+    parts = []
+    row = row_of(table, "umap", "gtzan")
+    if row is not None:
+        parts.append(f"On the 68 features of {SETS['gtzan']}, UMAP {said[row['verdict']]}.")
+    for data in ("gtzan-mini", "paired"):
+        row = row_of(table, "umap_of_network", data)
+        if row is not None:
+            parts.append(f"On musicnn's numbers of {SETS[data]}, it {said[row['verdict']]}.")
+    return " ".join(parts)
+
+
+def chosen_numbers(table: pd.DataFrame) -> str:
+    """One sentence on `study.chosen_k`: how often a criterion chooses the number of clusters that
+    agrees best with genre."""
+    hits = {name: int((table[name] == table["genre"]).sum()) for name in study.CHOICES}
+    most = max(hits, key=lambda name: hits[name])
+    if not hits[most]:
+        return "No criterion chooses the number that agrees best with genre, in any space."
+    best = [CRITERIA[name][0] for name in hits if hits[name] == hits[most]]
+    who = (
+        f"criterion, {best[0]}, finds"
+        if len(best) == 1
+        else f"criteria, {' and '.join(best)}, find"
+    )
+    return (
+        f"Even the best {who} the number that agrees best with genre in only {hits[most]} of "
+        f"{len(table)} spaces."
+    )
+
+
+def best_criterion(criteria: pd.DataFrame) -> str:
+    """The criterion that ranks pipelines most as genre does, of those that every data set has."""
+    means = criteria.groupby("criterion")["correlation"].mean()
+    counts = criteria.dropna(subset="correlation").groupby("criterion").size()
+    return means[counts[counts == counts.max()].index].idxmax()
+
+
+def criteria_verdict(criteria: pd.DataFrame) -> str:
+    """Which criterion ranks pipelines best without labels, and how the silhouette does."""
+    means = criteria.groupby("criterion")["correlation"].mean()
+    best = best_criterion(criteria)
+    sets = criteria.dropna(subset="correlation")["data"].nunique()
+    return (
+        f"The best guide without labels is {CRITERIA[best][0]}. Its ranking of the pipelines is "
+        f"closest to the ranking by genre. Over {sets} data sets, the rank correlation is "
+        f"{means[best]:.2f} on average. For the silhouette it is "
+        f"{means['silhouette']:.2f}."
+    )
+
+
+def single_pick(criteria: pd.DataFrame) -> str:
+    """One sentence: whether the pipeline that the best criterion ranks first beats the average
+    one."""
+    rows = criteria[criteria["criterion"] == best_criterion(criteria)]
+    rows = rows.dropna(subset=["picked", "random"])
+    better = int((rows["picked"] > rows["random"]).sum())
+    return (
+        "But a single pick can mislead: its top choice beat the average pipeline on "
+        f"{better} of {len(rows)} data sets."
+    )
+
+
+def returning(groups: Groups, tracks: Tracks) -> str:
+    """What came of asking for many groups: how many return, and where there are labels, how the
+    tracks in them agree with these, beside all tracks."""
+    inside = groups.labels >= 0
+    classes = 0 if tracks.genres is None else len(np.unique(tracks.genres))
+    why = ""
+    if 0 < classes < groups.made:
+        why = f", more than the {classes} genres, to see which of them return"
+    sentence = (
+        f"We asked for {groups.made} groups{why}. Of these, {groups.n} return, and they hold "
+        f"{100 * inside.mean():.0f} % of the tracks."
+    )
+    if tracks.genres is None or not groups.n:
+        return sentence
+    score = metrics.external(tracks.genres[inside], groups.labels[inside])["ami"]
+    return f"{sentence} On these tracks, the agreement with genre (AMI) is {score:.2f}."
+
+
+USES = {
+    "missing": "filling in hidden numbers",
+    "noise": "taking noise off",
+    "made up": "making up new tracks",
+}
+
+
+def vae_is_best_at(table: pd.DataFrame) -> str:
+    """One sentence on `vae_uses.measured_uses`: at which uses the VAE leaves less wrong than the
+    other methods. Lower is better in every column."""
+    best = [USES[use] for use in USES if table[use].idxmin() == "VAE"]
+    if not best:
+        return (
+            "The VAE is best at none of the three. On these features, PCA with eight components or "
+            "simply the mean of each column does better."
+        )
+    return f"The VAE is best at {' and '.join(best)}. At the others a plainer method wins."
+
+
+def difference_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Every measured difference with its interval and what it says, for a reader."""
+    words = {"higher": "better", "lower": "worse", "level": "no clear difference"}
+    rows = []
+    for row in table.itertuples():
+        rows.append(
+            {
+                "data": study.NAMES[row.data],
+                "first way against the second": row.question,
+                "difference in NMI": signed(row.difference, 2),
+                "95 % interval": interval_words(row.low, row.high, 2, sign=True),
+                "the first way is": words[row.verdict],
+            }
+        )
+    return pd.DataFrame(rows).set_index(["data", "first way against the second"])
+
+
+def well_values() -> dict[str, Value]:
+    """Numbers that other pages quote: `well_<arrow>_<data>` and its interval, and for each
+    criterion and data set `well_rank_<criterion>_<data>`, with `picked` and `average` for `rank`
+    the AMI of the pipeline that it picks and the mean AMI of all."""
+    ranks = study.criteria_tables()
+    place = "data/results/gtzan/pipelines_criteria.csv"  # and those of the other data sets
+    words = "which criterion ranks pipelines as genre does, without labels"
+    pick = "whether the pipeline that the best criterion ranks first beats the average one"
+    values = {
+        "well_verdict_on_criteria": Value(criteria_verdict(ranks), words, place),
+        "well_single_pick": Value(single_pick(ranks), pick, place),
+    }
+    for row in study.differences().itertuples():
+        name = slug("well", row.name, row.data)
+        place = f"data/results/{row.data}/pipelines_labels.npz"
+        words = f"gain in NMI on {study.NAMES[row.data]}: {row.question}"
+        values[name] = Value(signed(row.difference, 2), words, place, row.question)
+        ends = interval_words(row.low, row.high, 2, sign=True)
+        values[f"{name}_interval"] = Value(ends, f"95 % interval, {words}", place, row.question)
+    for row in ranks.dropna(subset="correlation").itertuples():
+        name = slug("well_rank", row.criterion, row.data)
+        words = (
+            f"rank correlation of {CRITERIA[row.criterion][0]} with AMI, {study.NAMES[row.data]}"
+        )
+        place = f"data/results/{row.data}/pipelines_criteria.csv"
+        values[name] = Value(f"{row.correlation:.2f}", words, place, row.criterion)
+        name = slug("well_picked", row.criterion, row.data)
+        words = (
+            f"AMI of the pipeline that {CRITERIA[row.criterion][0]} picks, {study.NAMES[row.data]}"
+        )
+        values[name] = Value(f"{row.picked:.2f}", words, place, row.criterion)
+        name = slug("well_average", row.criterion, row.data)
+        words = (
+            f"mean AMI of the pipelines that {CRITERIA[row.criterion][0]} could pick from, "
+            f"{study.NAMES[row.data]}"
+        )
+        values[name] = Value(f"{row.random:.2f}", words, place, row.criterion)
+    return values

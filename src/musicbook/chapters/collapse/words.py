@@ -1,0 +1,457 @@
+"""Tables and sentences that read the collapse chapter's numbers off a study or a grid, so that
+prose cannot go stale.
+
+Pages "CVAE and posterior collapse" and "Collapse in depth". A table is that of
+`study.tidy_diagnoses` or of a grid; None, not computed, gives a note."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from helpers.escape import markup
+from helpers.tables import score_cell
+from musicbook.chapters.collapse.decision import Thresholds
+from musicbook.chapters.collapse.grids import RAN_AWAY
+from musicbook.chapters.collapse.study import ChapterRun
+from musicbook.named_values import Value, interval_words, quote, signed
+
+NOT_RUN = "Not computed here: `make results` makes this grid from the full feature table."
+# of a sentence on several scores: one difference counts if it holds at this level after Bonferroni
+LEVEL = 0.95
+
+
+def pick(table: pd.DataFrame, measure: str, target: str = "", space: str = "") -> pd.DataFrame:
+    """The rows of one measure."""
+    return table[(table.measure == measure) & (table.target == target) & (table.space == space)]
+
+
+def of_protocol(table: pd.DataFrame | None, protocol: str) -> pd.DataFrame | None:
+    """The rows of one protocol; None without a table, or without such rows."""
+    if table is None:
+        return None
+    part = table[table.protocol == protocol]
+    return None if part.empty else part
+
+
+def mean_measure(table: pd.DataFrame, measure: str, target: str = "", space: str = "") -> float:
+    """One measure, mean over all rows."""
+    return float(pick(table, measure, target, space).value.mean())
+
+
+# ---- verdicts ------------------------------------------------------------------------------------
+
+
+def counted(verdicts: Iterable[str]) -> str:
+    """Verdicts over seeds in words: "by design (3 of 3 seeds)"; the bare word for one seed."""
+    series = pd.Series(list(verdicts))
+    counts = series.value_counts(sort=False)
+    if len(series) == 1:
+        return str(series.iloc[0])
+    return ", ".join(f"{name} ({k} of {len(series)} seeds)" for name, k in counts.items())
+
+
+def verdict_table(table: pd.DataFrame | None, columns: str) -> pd.DataFrame:
+    """Models by the values of `columns`: the verdicts, counted over seeds."""
+    if table is None:
+        return pd.DataFrame({"note": [NOT_RUN]})
+    once = table.drop_duplicates(["model", "seed", columns])
+    words = once.groupby(["model", columns], sort=False).verdict.agg(counted)
+    return words.unstack().fillna("–").rename_axis("Model")
+
+
+def summary_table(table: pd.DataFrame | None, label: str = "genre") -> pd.DataFrame:
+    """Models by the measures that carry the verdict, mean ± sd over seeds; `label` is what the
+    condition is called."""
+    if table is None:
+        return pd.DataFrame({"note": [NOT_RUN]})
+    models = pd.Index(dict.fromkeys(table.model), name="Model")
+    shown = {
+        "Active units": ("active units", "", ""),
+        "KL (nats)": ("KL", "", ""),
+        "Squared error": ("squared error", "", ""),
+        "with another z": ("squared error", "", "z shuffled"),
+        "of a table of means": ("squared error", "", "means"),
+    }
+    probes = table[(table.measure == "probe") & (table.space == "sampled z")]
+    for target in probes.target.unique():
+        name = label if target == "c" else target
+        shown[f"{name} from z"] = ("probe", target, "sampled z")
+    columns = pd.DataFrame(index=models)
+    for name, key in shown.items():
+        values = pick(table, *key).groupby("model").value.agg(["mean", "std"]).reindex(models)
+        metric = "dims" if name == "Active units" else ""
+        columns[name] = [score_cell(mean, sd, metric, 2) for mean, sd in values.to_numpy()]
+    once = table.drop_duplicates(["model", "seed"])
+    return columns.assign(Verdict=once.groupby("model").verdict.agg(counted))
+
+
+THRESHOLDS: dict[str, tuple[float, ...]] = {  # field of Thresholds -> what it is moved to
+    "active": (0.01, 0.02, 0.1, 0.2),
+    "notices": (0.01, 0.02, 0.1),
+    "partial": (0.25, 0.75),
+    "forgets": (0.25, 0.75),
+}
+
+
+def threshold_name(field: str, value: float) -> str:
+    """What it means to move one threshold to a value."""
+    if field == "active":
+        return f"limit for an active unit: {value:g} nats"
+    if field == "notices":
+        return f"limit for a shuffle that is noticed: {value:.0%}"
+    if field == "partial":
+        return f"limit for partial collapse: {value:.0%} of the best linear code"
+    return f"limit for a z without the condition: {value:.0%} of the data's skill"
+
+
+def sensitivity(chapter: ChapterRun) -> pd.DataFrame:
+    """The verdicts of every model when one threshold of the battery is moved and the others
+    stay."""
+    moved = {"as used": Thresholds()}
+    for field, values in THRESHOLDS.items():
+        for value in values:
+            moved[threshold_name(field, value)] = Thresholds(**{field: value})
+    rows = {}
+    for name, at in moved.items():
+        rows[name] = {
+            model: counted(one.verdict_at(at) for one in diagnoses)
+            for model, diagnoses in chapter.diagnoses.items()
+        }
+    return pd.DataFrame(rows).T.rename_axis("Threshold")
+
+
+# ---- the tracks at hand --------------------------------------------------------------------------
+
+
+def live_answer(chapter: ChapterRun) -> str:
+    """The verdict on the first model for the data at hand, and the evidence that carries it."""
+    model, diagnoses = next(iter(chapter.diagnoses.items()))
+    verdict = counted(one.verdict for one in diagnoses)
+    sentences = [
+        f"On *{markup(chapter.tracks.name)}* the verdict on *{model}* is **{verdict}**.",
+        f"It keeps {chapter.values(model, 'active units').mean():.1f} active units. Its squared "
+        f"error is {value_with_interval(chapter, model, 'squared error')}. With the z of another "
+        "track the error is "
+        f"{value_with_interval(chapter, model, 'squared error', '', 'z shuffled')}.",
+        *_probe_sentences(chapter, model),
+    ]
+    if chapter.c is None:
+        sentences.append(
+            "These tracks have no labels, and a CVAE needs a condition: the models shown are "
+            "unconditional, and only collapse itself can be diagnosed."
+        )
+    sentences += [f"There is {markup(note)}." for note in diagnoses[0].notes]
+    return " ".join([*sentences, *chapter.left_out])
+
+
+def value_with_interval(
+    chapter: ChapterRun, model: str, measure: str, target: str = "", space: str = ""
+) -> str:
+    """A measure of a model, mean over seeds, with its 95 % interval where there is one."""
+    key = measure, target, space
+    mean = f"{chapter.values(model, *key).mean():.2f}"
+    low, high = chapter.interval(model, *key)
+    if np.isnan(low):
+        return mean
+    return f"{mean} (95 % interval {interval_words(low, high)})"
+
+
+def _probe_sentences(chapter: ChapterRun, model: str) -> list[str]:
+    table = chapter.diagnoses[model][0].table
+    sentences = []
+    for measure, target, space in table.index:
+        if (measure, space) != ("probe", "sampled z"):
+            continue
+        name = markup(chapter.label if target == "c" else target)
+        chance = table.at[(measure, target, space), "chance"]
+        share = value_with_interval(chapter, model, measure, target, space)
+        sentences.append(
+            f"A probe reads {name} from z in {share} of cases, and guessing is right in "
+            f"{chance:.2f}."
+        )
+    return sentences
+
+
+def standardised_scores(chapter: ChapterRun) -> str:
+    """What K-Means gets on standardised means from the model that was made to collapse, beside the
+    first one."""
+    own, dead = next(iter(chapter.diagnoses)), list(chapter.diagnoses)[-1]
+    if chapter.c is None or own == dead:
+        return "Without a condition there is no score of it to compare."
+    healthy, collapsed = (
+        chapter.values(model, "NMI", "c", "standardised mu").mean() for model in (own, dead)
+    )
+    label = markup(chapter.label)
+    if collapsed <= healthy:
+        return (
+            f"K-Means on standardised means gives the collapsed model an NMI of {collapsed:.3f} "
+            f"with the {label}, and *{own}* {healthy:.3f}."
+        )
+    return (
+        f"The codes of the collapsed model agree better with the {label} (NMI {collapsed:.3f}) "
+        f"than those of *{own}* ({healthy:.3f}). The reason is that codes are standardised before "
+        "K-Means, and that magnifies noise-level traces in unused units."
+    )
+
+
+# ---- the paper's model ---------------------------------------------------------------------------
+
+
+def page_answer(values: Mapping[str, Value]) -> str:
+    """The page's answer: what holds of the CVAE that the paper's author trained."""
+    quoted = {name: quote(values, f"author_cvae_{name}") for name in AUTHOR_QUOTED}
+    return (
+        "The paper's conditional VAE has not collapsed in full, because it does not ignore the "
+        "song. When its code is taken away, its error on the sound rises from "
+        f"{quoted['sound_mse']} to {quoted['sound_mse_zero']}. But "
+        f"only {quoted['active_units']} of the {quoted['units']} units of that code are used: by "
+        "our rule, a *partial collapse*. "
+        "The paper infers a collapse from loose clusters (a low silhouette), which cannot show it."
+    )
+
+
+AUTHOR_QUOTED = ("sound_mse", "sound_mse_zero", "active_units", "units")
+
+
+def author_evidence(values: Mapping[str, Value]) -> str:
+    """What the battery says of the author's own checkpoint, and why its lyrics matter."""
+
+    def value(name: str) -> str:
+        return quote(values, name)
+
+    return (
+        f"In the author's CVAE {value('author_cvae_active_units')} of "
+        f"{value('author_cvae_units')} units are active. On its whole input (above: on the sound "
+        "alone), its squared error is "
+        f"{value('author_cvae_mse')}. A table of genre means, which needs no network, has an error "
+        f"of {value('author_cvae_mse_means')}. So the code takes only "
+        f"{value('author_cvae_gain')} off the error of the table, where the best linear code would "
+        f"take {value('author_cvae_linear_gain')}. By our rule that is a *partial collapse*."
+    )
+
+
+def unseen_lyrics(table: pd.DataFrame | None, model: str, other: str) -> str:
+    """What our rebuild of the author's CVAE gets on its own lyrics, and on others: how much of the
+    author's figures is due to lyrics that we do not have."""
+    if table is None:
+        return NOT_RUN
+    parts = {name: table[table.model == name] for name in (model, other)}
+    gains = {name: gain_of(part) for name, part in parts.items()}
+    return (
+        "But the author's lyrics are not public, so we judge this network on lyrics that it has "
+        "not seen. We trained the same network again to see how much that matters. On its own "
+        f"lyrics, the code of our network takes {gains[model]:.0%} off the error of the table. The "
+        f"verdict is **{counted(_verdicts(parts[model]))}**. On other lyrics of the same tags it "
+        f"takes only {gains[other]:.0%}, and the verdict is "
+        f"**{counted(_verdicts(parts[other]))}**."
+    )
+
+
+def gain_of(table: pd.DataFrame, space: str = "") -> float:
+    """Which share of the error of a table of means a code takes off, mean over seeds; `space`
+    "linear" asks the best linear code."""
+    return 1 - mean_measure(table, "squared error", "", space) / mean_measure(
+        table, "squared error", "", "means"
+    )
+
+
+def _verdicts(table: pd.DataFrame) -> pd.Series:
+    return table.drop_duplicates("seed").verdict
+
+
+# ---- grids ---------------------------------------------------------------------------------------
+
+
+def ran_away(*tables: pd.DataFrame | None) -> str:
+    """A sentence on the trainings of some grids that diverged, with their seeds."""
+    names = []
+    for table in tables:
+        lost = pd.DataFrame() if table is None else table[table.verdict == RAN_AWAY]
+        for row in lost.itertuples():
+            names.append(f"*{row.model}* on {row.n} tracks, beta = {row.beta:g}, seed {row.seed}")
+    if not names:
+        return "No training failed, so none is missing from the tables."
+    return f"These trainings are left out, because their loss exploded: {'; '.join(names)}."
+
+
+def changes(
+    table: pd.DataFrame | None, column: str, before, after, by: str = "model"
+) -> pd.DataFrame:
+    """What changes from the rows where `column` is `before` to those where it is `after`, for each
+    value of `by`: means over seeds of the paired differences, with 95 % t intervals."""
+    if table is None:
+        return pd.DataFrame({"note": [NOT_RUN]})
+    shown = {
+        "Active units": ("active units",),
+        "KL (nats)": ("KL",),
+        "Genre, NMI": ("NMI", "c", "active units"),
+        "Genre from z": ("probe", "c", "sampled z"),
+        "Style from units": ("probe", "style", "active units"),
+    }
+    rows: dict = {}
+    for name, key in shown.items():
+        for group, part in pick(table, *key).groupby(by, sort=False):
+            gaps = _paired_gaps(part, column, before, after)
+            if len(gaps):
+                mean, half = gaps.mean(), half_width(gaps)
+                words = f"{signed(mean, 2)} ({interval_words(mean - half, mean + half, sign=True)})"
+                rows.setdefault(group, {})[name] = words
+    return pd.DataFrame(rows).T.fillna("–").rename_axis(by.capitalize())
+
+
+def _paired_gaps(part: pd.DataFrame, column: str, before, after) -> pd.Series:
+    """The differences of one measure, seed by seed."""
+    seeds = part.pivot_table(index="seed", columns=column, values="value")
+    seeds = seeds.reindex(columns=[before, after])
+    return (seeds[after] - seeds[before]).dropna()
+
+
+def half_width(values: pd.Series, level: float = LEVEL) -> float:
+    """Half the width of the t interval of a mean; NaN for one value."""
+    t = stats.t.ppf((1 + level) / 2, max(len(values) - 1, 1))
+    return float(t * values.std() / len(values) ** 0.5)
+
+
+def split_scale(
+    table: pd.DataFrame | None,
+) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
+    """The grid of scale in two: the collection itself, and tracks that were drawn."""
+    if table is None:
+        return None, None
+    drawn = table.data.isin(["planted", "MSD-shaped"])
+    return table[~drawn], table[drawn]
+
+
+def with_data_in_names(table: pd.DataFrame | None) -> pd.DataFrame | None:
+    """The table with the kind of track in the name of each model."""
+    return None if table is None else table.assign(model=table.model + ", " + table.data)
+
+
+def fewest_and_most(table: pd.DataFrame | None) -> tuple[int, int]:
+    """The fewest and the most tracks of a table; 0 and 0 without one."""
+    if table is None or table.empty:
+        return 0, 0
+    return int(table.n.min()), int(table.n.max())
+
+
+def read_few(table: pd.DataFrame | None) -> str:
+    """What more tracks of the paper's own collection change for a CVAE: how much of its code it
+    uses, and whether the verdict changes."""
+    if table is None or table.empty:
+        return NOT_RUN
+    few, most = table.n.min(), table.n.max()
+    sides = [table[table.n == n] for n in (few, most)]
+    units, nats = (
+        [mean_measure(side, measure) for side in sides] for measure in ("active units", "KL")
+    )
+    verdicts = {n: counted(_verdicts(part)) for n, part in table.groupby("n")}
+    same = len({word.split(" (")[0] for word in verdicts.values()}) == 1
+    end = (
+        f"The verdict stays: {next(iter(verdicts.values()))}."
+        if same
+        else f"The verdicts, by size: {'; '.join(f'{n}: {word}' for n, word in verdicts.items())}."
+    )
+    return (
+        f"On GTZAN, more tracks mean {'more' if units[1] > units[0] else 'no more'} active units: "
+        f"{units[0]:.1f} with {few} tracks, {units[1]:.1f} with {most}. The KL, which says how "
+        f"much information the code carries, changes from {nats[0]:.1f} to {nats[1]:.1f} nats. "
+        f"{end}"
+    )
+
+
+def read_many(table: pd.DataFrame | None) -> str:
+    """Whether many more planted tracks change the diagnosis of a healthy and of a collapsed
+    CVAE."""
+    if table is None or table.empty:
+        return NOT_RUN
+    few, most = table.n.min(), table.n.max()
+    healthy = table[table.model == "CVAE"]
+    dead = table[table.model.str.contains("beta")]
+    words = set(healthy.verdict)
+    stays = len(words) == 1 and set(dead.verdict) == {"collapsed"}
+    if not stays:
+        return (
+            f"From {few:,} to {most:,} synthetic tracks the diagnosis changes: the healthy CVAE is "
+            f"called {', '.join(sorted(words))}, and the collapsed one "
+            f"{', '.join(sorted(set(dead.verdict)))}."
+        )
+    betas = ", ".join(f"{beta:g}" for beta in sorted(dead.beta.unique()))
+    return (
+        f"On synthetic tracks, from {few:,} to {most:,}, no verdict changes: the healthy CVAE "
+        f"stays healthy (*{words.pop()}*), and the collapsed one (β = {betas}) stays collapsed."
+    )
+
+
+SCORES = ("MIG", "SAP", "disentanglement")
+
+
+def read_factors(table: pd.DataFrame | None) -> str:
+    """Whether a network finds planted factors that can be found, for a VAE and a CVAE alike."""
+    if table is None:
+        return NOT_RUN
+    model, beta, best = best_network(table[table.beta > 0])
+    ica, oracle = (
+        mean_measure(table[table.model == name], "disentanglement") for name in ("ICA", "oracle")
+    )
+    start = (
+        "No network comes near at any β: the best is" if ica > 2 * best else "The best network is"
+    )
+    return (
+        f"The factors can be found: ICA, which is no network, scores {ica:.2f}; the true factors "
+        f"score {oracle:.2f}. {start} the {model} at "
+        f"β = {beta:g}, with {best:.2f}. {read_beta(table)}"
+    )
+
+
+def read_beta(table: pd.DataFrame) -> str:
+    """What a larger beta does to the scores of disentanglement: a verdict that holds for both
+    networks, both mixings and all three scores, or none."""
+    effects = beta_effects(table)
+    signs, n = set(effects.sign), len(effects)
+    largest = f"From β = 1 to {table.beta.max():g}"
+    if signs == {"less"}:
+        return f"{largest} all {n} comparisons get worse: a larger β disentangles less."
+    if signs == {"more"}:
+        return f"{largest} all {n} comparisons get better: a larger β disentangles more."
+    counts = {sign: int((effects.sign == sign).sum()) for sign in ("more", "less", "level")}
+    end = "So we found no support for the claim that a larger β helps."
+    if counts["more"]:
+        end = "So the comparisons do not agree."
+    return (
+        f"Does a larger β help? {largest}, we compare two networks, two mixings and three scores. "
+        f"Of these {n} comparisons, {counts['more']} get better, {counts['less']} get worse, and "
+        f"{counts['level']} show no detectable difference. {end}"
+    )
+
+
+def best_network(networks: pd.DataFrame) -> tuple[str, float, float]:
+    """The network and the beta whose disentanglement is highest, mean over seeds and mixings."""
+    means = pick(networks, "disentanglement").groupby(["model", "beta"]).value.mean()
+    model, beta = means.idxmax()
+    return str(model), float(beta), float(means.max())
+
+
+def beta_effects(table: pd.DataFrame) -> pd.DataFrame:
+    """What the largest beta does to each score against beta = 1, by network and mixing: mean of
+    the paired differences, its interval with Bonferroni's correction over all of them, and "more",
+    "less" or "level"."""
+    networks = table[table.beta > 0]
+    groups = networks.groupby(["model", "data"], sort=False)
+    level = 1 - (1 - LEVEL) / (len(SCORES) * groups.ngroups)
+    rows = []
+    for (model, data), part in groups:
+        for score in SCORES:
+            gaps = _paired_gaps(pick(part, score), "beta", 1.0, networks.beta.max())
+            mean, half = gaps.mean(), half_width(gaps, level)
+            sign = "level"
+            if mean - half > 0:
+                sign = "more"
+            elif mean + half < 0:
+                sign = "less"
+            rows.append((model, data, score, mean, mean - half, mean + half, sign))
+    columns = ["model", "data", "score", "mean", "low", "high", "sign"]
+    return pd.DataFrame(rows, columns=columns)

@@ -1,0 +1,128 @@
+"""What the page "Leakage" says of its numbers, each quoted by name or printed from its table."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from helpers import escape, inputs, metrics, tables
+from helpers.tracks import Tracks
+from musicbook.chapters.leakage import attribution
+from musicbook.named_values import Value, quote, slug
+from musicbook.stored_runs import Published
+
+NO_LABELS = "These tracks have no genres, so there is no label that could leak."
+
+
+def leakage_answer(runs: Published, values: dict[str, Value]) -> str:
+    """The two sentences at the top of the page."""
+    folder = runs.folder.name
+    both = quote(values, slug(folder, "released 3", attribution.INPUT, "nmi"))
+    neither = slug(folder, "released 3 real lyrics no one-hot", attribution.INPUT, "nmi")
+    sentences = quote(values, slug(folder, "share of the sentences"))
+    columns = quote(values, slug(folder, "share of the one-hot"))
+    return (
+        f"From the label. K-Means alone, with no network, scores {both} on the input of the "
+        "author's program (NMI, the agreement with genre from 0 to 1). Sentences that were written "
+        f"for each genre account for {sentences} of that, and the genre's own columns for "
+        f"{columns}. Without both, {quote(values, neither)} is left."
+    )
+
+
+def ladder_sentence(steps: pd.DataFrame) -> str:
+    """What to see in the figure of the Beta-VAE's ladder: the bars with the sentences in the input,
+    and the highest of the others."""
+    with_sentences = steps["mean"][:2]
+    others = steps["mean"][2:]
+    return (
+        f"The two bars with the sentences in the input end at {with_sentences[0]:.2f} and "
+        f"{with_sentences[1]:.2f}. No other bar passes {_above(others.max()):.2f}, whether or not "
+        "its input has the label columns."
+    )
+
+
+def _above(value: float) -> float:
+    """The next hundredth, so that "no bar passes" is true of the value."""
+    return np.ceil(value * 100) / 100
+
+
+def neighbour_sentence(genres: np.ndarray, leaky: np.ndarray, clean: np.ndarray) -> str:
+    """Of each track's nearest tracks (n, k) in either space, how many share its genre."""
+    shares = {}
+    for name, neighbours in (("leaky", leaky), ("clean", clean)):
+        shares[name] = (genres[neighbours] == genres[:, None]).mean()
+    chance = np.mean([(genres == genre).mean() for genre in genres])
+    return (
+        f"We looked at the {leaky.shape[1]} nearest tracks of every track. In the leaky space "
+        f"{shares['leaky']:.0%} of them share its genre, and in the clean space "
+        f"{shares['clean']:.0%}. By chance it would be {chance:.0%}."
+    )
+
+
+def alike_sentence(found: pd.DataFrame) -> str:
+    """Whether what lies close together sounds alike, from `alike.heard_alike`; nothing where no
+    network has heard these tracks."""
+    if found.empty:
+        return ""
+    clean, leaky, chance = found.loc["clean"], found.loc["leaky"], found.loc["by chance"]
+    return (
+        "Does what lies close together sound alike? musicnn, a network that was trained on other "
+        f"music, has heard {found.tracks.iloc[0]:.0f} of these tracks. On the clean map a track's "
+        "nearest one is among the ten that sound most alike for "
+        f"{clean.among_most_alike:.0%} of them; by chance it would be "
+        f"{chance.among_most_alike:.0%}. On the leaky map it is {leaky.among_most_alike:.0%}: that "
+        "map puts a genre together, and tracks of one genre do sound alike. If we look only at "
+        "tracks of other genres, the nearest one on the clean map sounds more alike than "
+        f"{clean.other_genres:.0%} of them, and on the leaky map than {leaky.other_genres:.0%}. "
+        f"By chance it would be {chance.other_genres:.0%}."
+    )
+
+
+def heat_map_sentence() -> str:
+    """What the author's own heat map says, counted without any run of ours."""
+    facts = attribution.author_facts()
+    source = facts.source["heatmap_nmi_constant"].split(":")[0]
+    return (
+        "The author's own published heat map of the Beta-VAE says the same: NMI "
+        f"{facts.value['heatmap_nmi_constant']:.2f} on the five genres with one sentence each, and "
+        f"{facts.value['heatmap_nmi_real']:.2f} on the five with real lyrics ({source})."
+    )
+
+
+def thirty_sentences(pure: pd.DataFrame, paper: float) -> str:
+    """The arithmetic of thirty pure clusters, beside the paper's score and ours."""
+    expected = metrics.equal_pure_clusters(10, 3)
+    return (
+        f"The formula gives **{expected:.3f}**, and the paper reports "
+        f"**{paper:.3f}**. Our DBSCAN finds "
+        f"{pure.k.mean():.0f} clusters on average, {pure['pure clusters'].mean():.0f} of them "
+        f"pure, and scores {pure.NMI.mean():.3f}."
+    )
+
+
+def guard_lines(tracks: Tracks, protocol: str) -> str:
+    """What the guard says of the input of each phase, as a Markdown list."""
+    lines = []
+    for phase in (1, 2, 3):
+        try:
+            verdict = tables.read_guard(inputs.prepare(tracks, protocol, phase))
+            verdict = verdict.removeprefix("Leak guard: ")
+        except ValueError as error:  # genres without sentences; a refused input
+            verdict = f"not checked: {escape.markup(error)}"
+        lines.append(f"- Phase {phase}: {verdict}")
+    return "\n".join(lines)
+
+
+def dose_sentence(curve: pd.DataFrame) -> str:
+    """From which share of tracks on the guard calls each planted leak LEAKY."""
+    if curve.empty:
+        return NO_LABELS
+    first = curve[curve.leaky].groupby("kind", sort=False).dose.min()
+    quiet = f"With no leak its largest effect is {curve[curve.dose == 0].share.max():.2f}."
+    if first.empty:
+        return f"The guard calls none of these leaks LEAKY. {quiet}"
+    return (
+        f"The guard notices the plainest leak ({first.idxmin()}) when it reaches {first.min():.0%} "
+        f"of the tracks. The leak that is hardest to notice ({first.idxmax()}) has to reach "
+        f"{first.max():.0%}. {quiet}"
+    )

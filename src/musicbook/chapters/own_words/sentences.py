@@ -1,0 +1,459 @@
+"""What the page "Songs with their own words" says of its numbers: sentences and tables that are
+made of the tables of the chapter, so that they cannot go stale."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import pandas as pd
+
+from helpers import escape
+from musicbook.chapters.own_words.clusters import widened
+from musicbook.chapters.own_words.fusions import SIDE_BY_SIDE, WEIGHT
+from musicbook.chapters.own_words.grids import primary_row
+from musicbook.chapters.own_words.retrieval import NEAREST
+from musicbook.chapters.own_words.songs import OVER, OWN, SOUND, WITHIN, WORDS
+from musicbook.chapters.own_words.verses import LANGUAGES
+from musicbook.corpus.encoders import ENCODERS
+from musicbook.named_values import Value, interval_words, quote, signed
+
+NAMES = {"genius_tag": "Genius tag", "msd_genre": "genre (MSD)"}
+SHORT = {
+    OWN: "both",
+    WITHIN: "both, words shuffled within language",
+    OVER: "both, words shuffled",
+    SOUND: "sound alone",
+    WORDS: "words alone",
+}
+HEARD = {"features": "68 features", "MTT": "musicnn (MTT)", "MSD": "musicnn (MSD)"}
+NO_LABELS = (
+    "These songs have no label to score groups by; without one, only whether sound finds words can "
+    "be asked."
+)
+
+
+def target_words(target: str) -> str:
+    """What a reader calls a target: "genius_tag, de only" -> "Genius tag, German only"."""
+    label, _, rest = target.partition(", ")
+    name = NAMES.get(label, label)
+    if not rest:
+        return name
+    code = rest.removesuffix(" only")
+    return f"{name}, {LANGUAGES.get(code, code)} only"
+
+
+def shown(target: str) -> str:
+    """`name_of`, for a page: a label may be called anything in a reader's own table."""
+    return escape.markup(target_words(target))
+
+
+def headline(targets: Iterable[str]) -> str | None:
+    """The target that sentences are about: the first that is no language, else the first; None for
+    none."""
+    names = list(dict.fromkeys(targets))
+    others = [name for name in names if name != "language"]
+    return next(iter(others or names), None)
+
+
+def kept_of(kept: str) -> str:
+    """How much of the words is kept, in words: "32 components", "95 % of the variance"."""
+    number = float(kept)
+    return f"{number:.0f} components" if number > 1 else f"{100 * number:.0f} % of the variance"
+
+
+def difference_words(row, name: str) -> str:
+    """A difference and its interval: "+0.013 (95 % interval −0.025 to +0.051)"."""
+    ends = getattr(row, f"{name}_low"), getattr(row, f"{name}_high")
+    return (
+        f"{signed(getattr(row, name))} (95 % interval {interval_words(*ends, digits=3, sign=True)})"
+    )
+
+
+def _direction(row, name: str) -> int:
+    """+1 for a difference above zero, -1 below, 0 for one whose interval holds zero."""
+    low, high = getattr(row, f"{name}_low"), getattr(row, f"{name}_high")
+    return int(low > 0) - int(high < 0)
+
+
+# ---- the answer ----------------------------------------------------------------------------------
+
+
+def book_answer(values: Mapping[str, Value]) -> str:
+    """The page's answer, of the published grids; empty where they are not there."""
+    if "own_words_primary_gain" not in values:
+        return ""
+    gain = values["own_words_primary_gain_interval"].text
+    clear = "−" not in gain or "+" not in gain
+    helps = "changes" if clear else "does not measurably change"
+    return (
+        "A network that was trained on English groups verses by their **language**: the agreement "
+        f"(NMI, 1 is perfect) is {quote(values, 'own_words_verses_minilm_language')}. USE, which "
+        "was trained on sixteen languages, groups them by what they are **about** "
+        f"({quote(values, 'own_words_verses_use_subject')}). We added each song's own words, "
+        f"as USE reads them, to its sound. This {helps} how well groups match "
+        f"genre: the NMI changes by {quote(values, 'own_words_primary_gain')} (95 % interval "
+        f"{gain})."
+    )
+
+
+# ---- verses and languages ------------------------------------------------------------------------
+
+
+def verses_sentence(table: pd.DataFrame) -> str:
+    """What each encoder groups the verses by, from `verses.agreement_table`."""
+    parts = []
+    for name, row in table.iterrows():
+        parts.append(
+            f"**{name}** finds the language at NMI {row.language_nmi:.2f} and the subject at "
+            f"{row.subject_nmi:.2f}"
+        )
+    return f"{'. '.join(parts)}. Here 1 is perfect and 0 is what chance gives."
+
+
+def check_sentence(check: pd.DataFrame) -> str:
+    """What the second translation of the verses found, from `verses.check_table`."""
+    n, same = len(check), int((check.same_meaning == "yes").sum())
+    remarks = int((check.remark != "").sum())
+    outcome = "always agree in meaning" if same == n else f"agree in meaning for {same} verses"
+    return (
+        f"Counting Bangla (below), {n} verses are not in English. Each was translated back twice, "
+        "the second time without a look at the first. The two versions "
+        f"{outcome}; in {remarks} a shade differs. The table `data/verses_check.csv` says which. "
+        "Native speakers have not checked them."
+    )
+
+
+def apart_sentence(guesses: Mapping[str, np.ndarray], subjects: np.ndarray, language: str) -> str:
+    """How many verses in a language apart get their subject from the nearest verses in other
+    languages; guesses {encoder: (n,)}, subjects (n,)."""
+    parts = []
+    for name, guess in guesses.items():
+        right, most = int((guess == subjects).sum()), pd.Series(guess).value_counts()
+        if most.iloc[0] == len(subjects):
+            parts.append(
+                f"{name} gives every verse in {LANGUAGES[language]} the subject *{most.index[0]}*. "
+                f"So it is right only where that is true by luck: {right} of {len(subjects)}"
+            )
+            continue
+        part = (
+            f"With {name}, {right} of {len(subjects)} verses in {LANGUAGES[language]} get the "
+            "right subject"
+        )
+        if most.iloc[0] > len(subjects) / 2:
+            part += f"; {most.iloc[0]} of them get the subject *{most.index[0]}*"
+        parts.append(part)
+    return f"{'. '.join(parts)}."
+
+
+def language_shown(table: pd.DataFrame) -> pd.DataFrame:
+    """`grids.language_table` for a reader: one row an encoder and a way to take the language
+    off."""
+    rows = []
+    for row in table.itertuples():
+        other = row.subject if row.texts == "verses" else row.genius_tag
+        rows.append(
+            {
+                "texts": f"{row.n} {row.texts}, {row.languages} languages",
+                "encoder": ENCODERS[row.encoder].title,
+                "removed": row.removed,
+                "variance between languages": f"{100 * row.left:.1f} %",
+                "NMI with language": f"{row.language:.2f}",
+                "NMI with subject or tag": f"{other:.2f}",
+            }
+        )
+    return pd.DataFrame(rows).set_index(["texts", "encoder", "removed"])
+
+
+def language_sentence(table: pd.DataFrame) -> str:
+    """Whether one direction is enough to take the language off, for texts in two and in several
+    languages; the English encoder."""
+    parts = []
+    for texts, rows in table[table.encoder == "minilm"].groupby("texts", sort=False):
+        by = rows.set_index("removed").language
+        centred = by["each language's mean"]
+        parts.append(
+            f"The {texts} are in {rows.languages.iloc[0]} languages. Removing the first direction "
+            f"lowers the agreement of MiniLM's groups with language from {by['nothing']:.2f} to "
+            f"{by['the first direction']:.2f}. Removing each language's mean lowers it to "
+            f"{centred:.2f}."
+        )
+    return " ".join(parts)
+
+
+# ---- groups --------------------------------------------------------------------------------------
+
+
+def primary_sentence(row: pd.Series) -> str:
+    """The comparison that was named beforehand, and its control."""
+    verdicts = {
+        1: "The words help",
+        -1: "The words do harm",
+        0: "This is no detectable effect",
+    }
+    return (
+        "With so many comparisons, some would look like an effect by chance. So **we named one "
+        f"before we computed this grid**. It scores against the {target_words(row.target)}. "
+        f"Words: {ENCODERS[row.encoder].title}, {_kept_in_full(row.kept)}, weight {row.weight:g}. "
+        f"Sound: {HEARD[row.sound]}. On {row.songs} songs, groups "
+        f"agree with the label at NMI {row['mean']:.3f} with own words, and at {row.alone:.3f} "
+        "with sound alone. "
+        f"The difference is {difference_words(row, 'gain')}. "
+        f"{verdicts[_direction(row, 'gain')]}. As a control, each song gets the words of another "
+        "song in the same language. Own words differ from these by "
+        f"{difference_words(row, 'over')}."
+    )
+
+
+def count_sentence(table: pd.DataFrame) -> str:
+    """How many comparisons with sound alone there are, how many differ, and how many of these
+    survive a correction."""
+    table = widened(table[(table.guard == "passes") & (table.target != "language")])
+    n, up, down = len(table), int((table.clear > 0).sum()), int((table.clear < 0).sum())
+    sure_up, sure_down = int((table.sure > 0).sum()), int((table.sure < 0).sum())
+    one_language = int((table.target.str.contains(" only") & (table.sure > 0)).sum())
+    return (
+        f"In the whole grid, {n} comparisons with sound alone pass the scale guard. If words had "
+        f"no effect, about {round(0.05 * n)} intervals would still exclude zero. In fact {up} lie "
+        f"above zero (words help) and {down} below (words harm). "
+        "Bonferroni's correction asks for much stronger evidence where there are many comparisons. "
+        f"After it, {sure_up} gains and {sure_down} losses are left. {one_language} of the gains "
+        f"are among songs of one language. {_in_short(sure_up, sure_down)}"
+    )
+
+
+def _in_short(gains: int, losses: int) -> str:
+    """What is left after the correction, in a sentence: gains, losses, both or neither."""
+    if not gains and not losses:
+        return "So no effect of the words is sure."
+    if not gains or not losses:
+        return f"So where an effect is sure, the words {'help' if gains else 'harm'}."
+    more = ""
+    if gains != losses:
+        first, second = ("help", "harm") if gains > losses else ("harm", "help")
+        more = f", and words {first} more often than they {second}"
+    return f"So the effect depends on the choices{more}."
+
+
+def labels_sentence(codes: Mapping[str, np.ndarray]) -> str:
+    """Which labels are scored, with their classes and songs, as a list; codes (n,) by label."""
+    if not codes:
+        return NO_LABELS
+    parts = []
+    for name, values in codes.items():
+        parts.append(f"- *{shown(name)}*: {values.max() + 1} classes, {(values >= 0).sum()} songs")
+    return "\n".join(["We score the groups against these labels:", "", *parts])
+
+
+def grid_sentence(table: pd.DataFrame) -> str:
+    """What a grid says: the comparison named beforehand where it is the published one, and how many
+    others there are."""
+    if not len(table):
+        return NO_LABELS
+    if "encoder" not in table:
+        return count_sentence(table)
+    return f"{primary_sentence(primary_row(table))} {count_sentence(table)}"
+
+
+def silent_sentence(values: Mapping[str, Value]) -> str:
+    """That one preview is silent, and what the comparison named beforehand is without it; nothing
+    where the published grids are not there."""
+    if "own_words_audible_gain" not in values:
+        return ""
+    same = values["own_words_audible_gain"].text == values["own_words_primary_gain"].text
+    changes = "does not change" if same else "changes"
+    return (
+        f"One silent song is in the stored grid. Leaving it out {changes} the gain of the named "
+        f"comparison (with it {quote(values, 'own_words_primary_gain')}, without it "
+        f"{quote(values, 'own_words_audible_gain')})."
+    )
+
+
+def ways_sentence(table: pd.DataFrame) -> str:
+    """Which ways differ from sound alone on the first label, and the largest gain."""
+    target = headline(table.target) if len(table) else None
+    if target is None:
+        return NO_LABELS
+    some = table[(table.target == target) & (table.guard == "passes")]
+    kinds = [_direction(row, "gain") for row in some.itertuples()]
+    named = "Only the comparison above" if "encoder" in table else "None of them"
+    return (
+        f"There are {len(some)} ways to add the words. Compared with sound alone, "
+        f"{kinds.count(1)} of them agree measurably better with the {shown(target)}, and "
+        f"{kinds.count(-1)} measurably worse. "
+        f"{named} was named beforehand, so such differences are leads and not results. "
+        f"{best_sentence(table, target)} It was chosen as the best of several, so it looks better "
+        "than it is."
+    )
+
+
+def best_sentence(table: pd.DataFrame, target: str) -> str:
+    """The way whose own words gain most on a target, among rows that pass the guard."""
+    some = table[(table.guard == "passes") & (table.target == target)]
+    row = some.loc[some.gain.idxmax()]
+    weight = "" if math.isnan(row.weight) else f", words weigh {row.weight:g}"
+    inputs = f" ({_input_of(row)}{weight})" if "encoder" in row else weight
+    return (
+        f"*{row.way}*{inputs} has the largest gain over sound alone: "
+        f"{difference_words(row, 'gain')}."
+    )
+
+
+def _kept_in_full(kept: str) -> str:
+    """`kept_of` for a sentence: a share of the variance is said to be what the components keep."""
+    return kept_of(kept) if float(kept) > 1 else f"as many components as keep {kept_of(kept)}"
+
+
+def _input_of(row) -> str:
+    return f"{ENCODERS[row.encoder].title}, {kept_of(row.kept)}, {HEARD[row.sound]}"
+
+
+def main_table(table: pd.DataFrame, target: str | None) -> pd.DataFrame:
+    """Sound and words side by side at the paper's weight, one row an encoder, components and sound:
+    the two differences with their intervals, and the guard's verdict. Of a collection of the
+    reader's, which has one input, every way that passes the guard (`way_table`)."""
+    if target is None:
+        return pd.DataFrame()
+    if "encoder" not in table:
+        return way_table(table, target)
+    some = table[(table.way == SIDE_BY_SIDE) & (table.weight == WEIGHT) & (table.target == target)]
+    rows = []
+    for row in some.itertuples():
+        rows.append(
+            {
+                "words": f"{ENCODERS[row.encoder].title}, {kept_of(row.kept)}",
+                "sound": HEARD[row.sound],
+                "sound alone": f"{row.alone:.3f}",
+                "own words": f"{row.mean:.3f}",
+                "own words − sound alone": difference_words(row, "gain"),
+                "own words − shuffled": difference_words(row, "over"),
+                "guard": row.guard.partition(":")[0],
+            }
+        )
+    return pd.DataFrame(rows).set_index(["words", "sound"])
+
+
+def way_table(table: pd.DataFrame, target: str) -> pd.DataFrame:
+    """Every way at the paper's weight on one target: own words, and the two differences; a way
+    whose words fail the guard shows its verdict instead of numbers."""
+    some = table[table.target == target]
+    some = some[some.weight.isna() | (some.weight == WEIGHT)]
+    rows = {}
+    for row in some.itertuples():
+        if row.guard != "passes":
+            rows[row.way] = {"own words": "not shown: a planted signal is lost"}
+            continue
+        rows[row.way] = {
+            "own words": f"{row.mean:.3f} ({interval_words(row.low, row.high)})",
+            "own words − sound alone": difference_words(row, "gain"),
+            "own words − shuffled": difference_words(row, "over"),
+        }
+    return pd.DataFrame(rows).T.fillna("–").rename_axis(target_words(target))
+
+
+def weight_sentence(title: str, table: pd.DataFrame) -> str:
+    """From which weight of the words on groups follow the language rather than the label, from
+    `clusters.by_weight`."""
+    target = headline(table.target) if len(table) else None
+    if target is None:
+        return NO_LABELS
+    by = table.set_index(["target", "weight"])["mean"]
+    label = by[target]
+    text = (
+        f"**{title}**: groups by sound alone agree with the {shown(target)} at NMI "
+        f"{label.iloc[0]:.2f}, and groups by words alone at {label.iloc[-1]:.2f}. The best mixture "
+        f"reaches {label.max():.2f}; there the words weigh {label.idxmax():g}."
+    )
+    if target == "language" or "language" not in set(table.target):
+        return text
+    language = by["language"]
+    turned = language.index[language > label]
+    if not len(turned):
+        return (
+            f"{text} At every weight, groups agree better with the {shown(target)} than with the "
+            "language."
+        )
+    return (
+        f"{text} If the weight is {min(turned):g} or more, groups agree better with the language "
+        f"than with the {shown(target)}."
+    )
+
+
+# ---- probes and retrieval ------------------------------------------------------------------------
+
+
+def probe_sentence(title: str, probes: pd.DataFrame) -> str:
+    """Whether a probe reads more of the first label from sound and words than from sound alone."""
+    target = headline(probes.target) if len(probes) else None
+    if target is None:
+        return "There are too few labels or artists to ask a probe."
+    rows = probes[probes.target == target].set_index("input")
+    both = rows.loc[OWN]
+    verdicts = {
+        1: "The words know something that the sound does not say",
+        -1: "The words get in the way",
+        0: "This is no detectable effect",
+    }
+    return (
+        f"**{title}**: with sound and words, a probe finds the {shown(target)} with a balanced "
+        f"accuracy of {both['mean']:.2f}; with sound alone, {rows.loc[SOUND, 'mean']:.2f}. The "
+        f"difference is {difference_words(both, 'gain')}. {verdicts[_direction(both, 'gain')]}."
+    )
+
+
+def own_words_verdict(table: pd.DataFrame, probes: pd.DataFrame, title: str) -> str:
+    """The answer for the songs of this page: what own words do to groups, side by side with the
+    sound, and to a probe."""
+    target = headline(table.target) if len(table) else None
+    if target is None:
+        return NO_LABELS
+    some = table[(table.way == SIDE_BY_SIDE) & (table.target == target)]
+    row = some.iloc[0]
+    verdicts = {
+        1: "Groups agree better with the {} when own words are added",
+        -1: "Groups agree less with the {} when own words are added",
+        0: "Own words do not change measurably how well groups agree with the {}",
+    }
+    text = verdicts[_direction(row, "gain")].format(shown(target))
+    gain = difference_words(row, "gain")
+    return f"{text}: the difference is {gain}. {probe_sentence(title, probes)}"
+
+
+def retrieval_shown(table: pd.DataFrame) -> pd.DataFrame:
+    """How often a song's own words are among the NEAREST that its sound brings up, for a reader."""
+    rows = []
+    for row in table.itertuples():
+        named = {}
+        if "encoder" in table:
+            named = {"words": ENCODERS[row.encoder].title, "sound": HEARD[row.sound]}
+        rows.append(
+            named
+            | {
+                "method": row.method,
+                "trained on": row.pairs,
+                f"own words among the first {NEAREST}": (
+                    f"{100 * row.recall:.1f} % ({interval_words(100 * row.low, 100 * row.high, 1)})"
+                ),
+                "songs trained on": f"{100 * row.recall_seen:.1f} %",
+                "chance": f"{100 * row.chance:.1f} %",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def retrieval_sentence(table: pd.DataFrame) -> str:
+    """The best that sound does to find its words, for artists that were not trained on."""
+    if not len(table):
+        return "All songs are of one artist, so none can be kept unseen."
+    own = table[table.pairs == OWN]
+    row = own.loc[own.recall.idxmax()]
+    where = (
+        f" with {ENCODERS[row.encoder].title} and {HEARD[row.sound]}" if "encoder" in row else ""
+    )
+    return (
+        f"The best method is {row.method}{where}. For {100 * row.recall:.1f} % of the songs, their "
+        f"own words are among its first {NEAREST} guesses. Chance would give "
+        f"{100 * row.chance:.1f} %. Of the songs that it was trained on, it finds the words of "
+        f"{100 * row.recall_seen:.1f} %."
+    )

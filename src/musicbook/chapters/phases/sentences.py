@@ -1,0 +1,286 @@
+"""What the pages of the paper's phases say in words about the data at hand.
+
+Each function returns Markdown made from one run, so that a page needs one call a cell. Pages "Audio
+baseline", "Hybrid features" and "Advanced VAEs"."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from helpers import escape, inputs, metrics, phases, protocols, tables
+from helpers.inputs import ModelInput
+from helpers.lyrics import TEMPLATES
+from helpers.phases import Run
+from helpers.tables import Difference
+from helpers.tracks import Tracks
+from helpers.training import Fit
+from musicbook.corpus import reports
+
+AS_MANY = "VAE + K-Means (PCA, as many dims)"
+NAMES = {  # method, or input of a control -> what a sentence calls it
+    "VAE + K-Means": "the VAE",
+    "PCA + K-Means": "PCA",
+    AS_MANY: "PCA cut to the dimensions that the VAE uses",
+    "Agglomerative (Ward)": "Ward",
+    "Beta-VAE": "the Beta-VAE",
+    "CVAE": "the CVAE",
+    "AE + K-Means": "the plain autoencoder",
+    "Spectral": "spectral clustering of the input",
+    "full": "sound with its lyrics",
+    "lyrics shuffled": "sound with shuffled lyrics",
+    "audio alone": "sound alone",
+}
+NO_GENRES = "These tracks have no genres, so there is no agreement with genre to compare."
+
+
+def method_words(method: str) -> str:
+    """What a sentence calls a method."""
+    return NAMES.get(method, method)
+
+
+def upper(text: str) -> str:
+    """The text with a capital letter first."""
+    return text[:1].upper() + text[1:]
+
+
+def bracketed_interval(low: float, high: float) -> str:
+    """A 95 % interval in brackets, two digits after the point."""
+    return f"(95 % interval {low:.2f} to {high:.2f})".replace("-", "−")
+
+
+def difference_sentence(difference: Difference | None) -> str:
+    """Which of two methods agrees better with genre, by how much, and how sure that is."""
+    if difference is None:
+        return ""
+    label = metrics.label_of(difference.metric)
+    one, other = method_words(difference.a), method_words(difference.b)
+    if difference.better is None:
+        return (
+            f"These tracks do not show whether {one} or {other} agrees better with genre. The two "
+            f"differ by {abs(difference.point):.2f} {label}, and the interval contains zero "
+            f"{bracketed_interval(difference.low, difference.high)}."
+        )
+    low, high = difference.low, difference.high
+    if difference.better == difference.b:
+        one, other = other, one
+        low, high = -difference.high, -difference.low
+    return (
+        f"{upper(one)} agrees better with genre than {other}: by {abs(difference.point):.2f} "
+        f"{label} {bracketed_interval(low, high)}."
+    )
+
+
+def compare_methods(run: Run, a: str, b: str, metric: str = "nmi") -> str:
+    """`difference_sentence` of two methods of a run."""
+    genres, groups = run.tracks.genres, run.tracks.groups
+    return difference_sentence(tables.difference(genres, groups, run.labels, a, b, metric))
+
+
+def left_out(run: Run) -> str:
+    """The trainings that ran away, or that there were none."""
+    return " ".join(run.left_out) or "No training ran away."
+
+
+# ---- the data ------------------------------------------------------------------------------------
+
+
+def data_sentence(tracks: Tracks, protocol: str, seeds: int) -> str:
+    """How many rows, tracks, labels and numbers there are, and what was noticed in them."""
+    whole = tracks.whole()
+    rows = f"{whole.n} tracks"
+    if whole.n < tracks.n:
+        rows = f"{tracks.n} rows, pieces of {whole.n} tracks"
+    repeats = "one seed" if seeds == 1 else f"{seeds} seeds"
+    genres = f"{len(tracks.genre_names)} genres" if tracks.genres is not None else "no labels"
+    lines = [
+        f"**{escape.markup(tracks.name)}**: {rows}, {genres}, {tracks.features.shape[1]} features. "
+        f"Protocol **{protocol}** ({protocols.get(protocol).title}), {repeats}."
+    ]
+    report = reports.report_sentences(tracks.provenance)
+    lines += [f"- {escape.markup(sentence)}" for sentence in report]
+    return "\n".join([lines[0], "", *lines[1:]])
+
+
+# ---- phase 1 -------------------------------------------------------------------------------------
+
+
+def audio_answer(run: Run) -> str:
+    """Page 1 in two sentences: agreement with genre, then why the silhouettes differ."""
+    silhouettes = {
+        method: tables.mean_of(run.scores, method, "silhouette")
+        for method in ("VAE + K-Means", "PCA + K-Means", AS_MANY)
+    }
+    vae, pca, as_many = silhouettes.values()
+    fit = run.fits[min(run.fits)]["basic_vae"]
+    used, size = len(fit.active), fit.mu.shape[1]
+    tighter = "tighter" if vae > pca else "looser"
+    second = (
+        f"The VAE's clusters look {tighter} than PCA's, but the two are measured in different "
+        f"spaces: the VAE uses {used} of its {size} dimensions."
+    )
+    if np.isfinite(as_many) and as_many >= vae > pca:
+        second = (
+            "The VAE's clusters look tighter, but only because it uses "
+            f"{used} of its {size} dimensions. "
+            "When PCA is cut to as many dimensions, its clusters look at least as tight."
+        )
+    first = compare_methods(run, "VAE + K-Means", "PCA + K-Means") or NO_GENRES
+    return f"{first} {second}"
+
+
+def same_training(by_hand: Sequence[float], fit: Fit) -> str:
+    """Whether the page's own training has the losses of the one in `helpers.training`."""
+    theirs = fit.history["loss"][: len(by_hand)]
+    gap = float(np.max(np.abs(np.asarray(by_hand) / theirs - 1)))
+    verdict = "the same" if gap < 1e-3 else "**not** the same"
+    return (
+        f"After {len(by_hand)} epochs the loss is {by_hand[-1]:.2f} in the cells above and "
+        f"{theirs[-1]:.2f} in `helpers.training`: {verdict} training."
+    )
+
+
+def dimensions_sentence(run: Run) -> str:
+    """PCA with as many dimensions as the VAE uses, against the VAE."""
+    fit = run.fits[min(run.fits)]["basic_vae"]
+    first = f"In the first run the VAE uses {len(fit.active)} of {fit.mu.shape[1]} dimensions."
+    return f"{first} {compare_methods(run, AS_MANY, 'VAE + K-Means')}"
+
+
+# ---- phase 2 -------------------------------------------------------------------------------------
+
+
+def modalities(tracks: Tracks, made: ModelInput, protocol: str) -> str:
+    """The fused input in words: its columns, its text, and what the leak guard says."""
+    note = tracks.provenance.get("note")
+    ending = f" ({escape.markup(note)})" if note else ""
+    survive = "text" in made.blocks and inputs.weights_survive(tracks, protocol, 2)
+    return (
+        f"**{escape.markup(tracks.name)}**{ending}: {tables.read_columns(made)}. "
+        f"{weights_sentence(made, survive)} {tables.read_guard(made)}"
+    )
+
+
+def weights_sentence(made: ModelInput, survive: bool) -> str:
+    """How much of the text a fused input keeps, and whether its weights (`survive`, from
+    `inputs.weights_survive`) change what is clustered."""
+    if "text" not in made.blocks:
+        return "There are no lyrics for these tracks, so the input is sound alone."
+    variance = made.X.var(axis=0)
+    share = variance[made.blocks["text"]].sum() / variance.sum()
+    kept = ""
+    if made.text_variance is not None:
+        kept = (
+            "PCA first cuts the text to fewer numbers, which keep "
+            f"{made.text_variance:.0%} of its variance. "
+        )
+    effect = "change" if survive else "**do not change**"
+    return (
+        f"{kept}The text makes up {share:.0%} of the variance of the whole input. The weights of "
+        f"the two channels {effect} what is clustered."
+    )
+
+
+def planted_table(controls: Mapping[str, tuple[float, float]]) -> pd.DataFrame:
+    """How well two clusters find a planted signal, {channel: (after, before)}, as a table."""
+    rows = {}
+    for channel, (after, before) in controls.items():
+        rows[inputs.WORDS.get(channel, channel)] = {
+            "NMI before the scaling": f"{before:.2f}",
+            "NMI after the scaling": f"{after:.2f}",
+        }
+    return pd.DataFrame(rows).T.rename_axis("Channel with the planted signal")
+
+
+def dbscan_sentence(run: Run) -> str:
+    """How many clusters DBSCAN gives, and how much it leaves out."""
+    k = tables.mean_of(run.scores, "DBSCAN", "k")
+    noise = tables.mean_of(run.scores, "DBSCAN", "noise_share")
+    if not np.isfinite(k):
+        return "DBSCAN was not run on these data."
+    if k <= 1:
+        rest = f"all but {noise:.0%} of" if noise > 0 else "all"
+        return f"DBSCAN fails here: it puts {rest} the tracks into a single cluster."
+    return f"DBSCAN gives {k:.1f} clusters and leaves {noise:.0%} of the tracks out as noise."
+
+
+def lyrics_sentence(tracks: Tracks, by_variant: Mapping[str, np.ndarray]) -> str:
+    """Whether the lyrics help: against shuffled lyrics, and against none.
+
+    `tracks` has one row a track; `by_variant` labels (n_seeds, n_tracks) by input."""
+    if "lyrics shuffled" not in by_variant:
+        return "These tracks have no lyrics whose help could be measured."
+    sentences = []
+    for other in ("audio alone", "lyrics shuffled"):
+        one = tables.difference(tracks.genres, tracks.groups, dict(by_variant), "full", other)
+        sentences.append(difference_sentence(one))
+    return " ".join(filter(None, sentences)) or NO_GENRES
+
+
+def hybrid_answer(run: Run, by_variant: Mapping[str, np.ndarray]) -> str:
+    """Page 2 in two sentences: what lyrics add, and what DBSCAN does."""
+    tracks = run.tracks
+    first = "These tracks have no lyrics whose help could be measured."
+    if "audio alone" in by_variant and "lyrics shuffled" in by_variant:
+        first = difference_sentence(
+            tables.difference(tracks.genres, tracks.groups, dict(by_variant), "full", "audio alone")
+        )
+    return f"{first or NO_GENRES} {dbscan_sentence(run)}"
+
+
+def paper_dbscan() -> str:
+    """Where the paper's NMI of DBSCAN comes from: a closed form."""
+    paper = tables.paper_tables().query("method == 'DBSCAN' and metric == 'nmi'").value.item()
+    genres, each = len(TEMPLATES), len(next(iter(TEMPLATES.values())))
+    pure = metrics.equal_pure_clusters(genres, each)
+    return (
+        f"The paper's DBSCAN has an NMI of {paper:.3f}. That score needs no music: split each of "
+        f"{genres} equal genres into {each} pure groups, and the NMI is exactly {pure:.3f}. The "
+        f"released code writes {each} sentences for each genre, and "
+        "[Leakage](05_leakage.ipynb) shows that DBSCAN found those sentences."
+    )
+
+
+# ---- phase 3 -------------------------------------------------------------------------------------
+
+
+def settings(tracks: Tracks, made: ModelInput, protocol: str) -> str:
+    """What goes in, and how long each network is trained."""
+    recipes = protocols.get(protocol).recipes
+    lengths = []
+    for method in phases.methods_of(3):
+        if method.space in recipes:
+            name = method_words(method.name)
+            lengths.append(f"{recipes[method.space].epochs} for {name}")
+    return (
+        f"**{escape.markup(tracks.name)}**: {tables.read_columns(made)}. {tables.read_guard(made)} "
+        f"Epochs: {', '.join(lengths)}."
+    )
+
+
+def advanced_answer(run: Run) -> str:
+    """Page 3 in two sentences: the Beta-VAE against PCA, and which method leads."""
+    first = compare_methods(run, "Beta-VAE", "PCA + K-Means") or NO_GENRES
+    metric = "nmi" if run.tracks.genres is not None else "silhouette_common"
+    values = {method: tables.mean_of(run.scores, method, metric) for method in phases.names_of(3)}
+    known = {method: value for method, value in values.items() if np.isfinite(value)}
+    if not known:
+        return first
+    best, worst = max(known, key=lambda m: known[m]), min(known, key=lambda m: known[m])
+    return (
+        f"{first} Of all methods, {method_words(best)} has the highest {metrics.label_of(metric)} "
+        f"({known[best]:.2f}), and {method_words(worst)} has the lowest ({known[worst]:.2f})."
+    )
+
+
+def beta_sentence(betas: Sequence[float], fits: Mapping[str, Fit]) -> str:
+    """What beta costs: the KL of the Beta-VAE, and the dimensions that it leaves in use."""
+    fit = fits.get("beta_vae")
+    if fit is None:
+        return "The Beta-VAE of this seed ran away."
+    return (
+        f"Here β is {max(betas):g}. After training the code costs {fit.history['kl'][-1]:.1f} nats "
+        f"and uses {len(fit.active)} of {fit.mu.shape[1]} dimensions."
+    )

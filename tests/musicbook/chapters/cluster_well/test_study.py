@@ -1,0 +1,108 @@
+"""The differences behind the decision chart, from stored clusters; what they are quoted as."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers import metrics
+from musicbook import stored_runs
+from musicbook.chapters.cluster_well import pipelines, ranking, sentences, study, vae_uses
+from musicbook.corpus import sources
+
+
+@pytest.fixture(scope="module")
+def differences():
+    return study.differences()
+
+
+def test_the_recommendation_beats_the_vae_on_every_data_set_with_labels(differences):
+    found = differences[differences["name"] == "recommended"]
+    assert {"gtzan", "gtzan-mini", "paired"} == set(found["data"])
+    assert (found["low"] > 0).all()
+    shown = study.recommended_table(differences)
+    assert len(shown) == 3 and (shown["Tracks"] > shown["Artists"]).all()
+
+
+def test_every_criterion_is_measured_on_the_same_data_sets():
+    ranks = study.criteria_tables()
+    counts = ranks.dropna(subset="correlation").groupby("criterion")["data"].nunique()
+    assert set(counts.index) == set(ranking.CRITERIA) and (counts == 3).all()
+
+
+def test_what_the_page_says_follows_the_table(differences):
+    """Where every difference is clear, or none is, the sentence on tables says so."""
+    for low, words in ((0.01, "gains on every data set"), (-0.01, "gives all of the gain")):
+        changed = differences.assign(verdict=study._verdict(low, 0.02))
+        assert words in sentences.of_a_table(changed)
+    ranks = pd.DataFrame(
+        {
+            "criterion": ["silhouette", "dbcv"] * 2,
+            "correlation": [0.1, 0.8, 0.2, 0.7],
+            "data": ["gtzan", "gtzan", "paired", "paired"],
+            "picked": [0.2, 0.2, 0.2, 0.9],
+            "random": 0.5,
+        }
+    )
+    assert sentences.best_criterion(ranks) == "dbcv"
+    assert "0.75 on average" in sentences.criteria_verdict(ranks)
+    assert "on 1 of 2 data sets" in sentences.single_pick(ranks)
+
+
+def test_a_difference_is_that_of_the_stored_clusters(differences):
+    row = differences.query("name == 'umap' and data == 'gtzan'").iloc[0]
+    runs = stored_runs.Published("gtzan")
+    means = []
+    for method in ("UMAP + K-Means", "PCA + K-Means"):
+        labels = runs.labels("controlled", 1, method)
+        means.append(np.mean([metrics.external(runs.genres, one)["nmi"] for one in labels]))
+    assert row["difference"] == pytest.approx(means[0] - means[1], abs=1e-6)
+    assert row["low"] < row["difference"] < row["high"]
+
+
+def test_every_quoted_number_has_its_own_words():
+    from musicbook.named_values import check_words
+
+    values = sentences.well_values()
+    check_words(values)
+    assert "well_recommended_gtzan" in values and "well_rank_silhouette_gtzan" in values
+
+
+def test_a_criterion_that_is_the_score_ranks_perfectly():
+    """Positive and negative control of the ranking."""
+    rng = np.random.default_rng(0)
+    codes = np.repeat(np.arange(4), 25)
+    found = []
+    for share in np.linspace(0, 1, 12):
+        labels = np.where(rng.random(100) < share, rng.integers(4, size=100), codes)
+        ami = metrics.external(codes, labels)["ami"]
+        values = dict.fromkeys(ranking.CRITERIA, np.nan)
+        values |= {"silhouette": ami, "davies_bouldin": ami, "dbcv": rng.random()}
+        found.append(ranking.Pipeline({"k": 4}, labels[None], values))
+    table = ranking.correlations(codes, np.arange(100), found).set_index("criterion")
+    assert table.loc["silhouette", "correlation"] == pytest.approx(1)
+    assert table.loc["davies_bouldin", "correlation"] == pytest.approx(-1)  # lower is better there
+    assert abs(table.loc["dbcv", "correlation"]) < 0.7
+    assert table.loc["silhouette", "picked"] == table.loc["silhouette", "best"] == 1.0
+    assert table.loc["calinski_harabasz", "pipelines"] == 0
+
+
+def test_consensus_finds_planted_groups():
+    rng = np.random.default_rng(0)
+    Z = np.concatenate([rng.normal(centre, 1, (40, 5)) for centre in (-8, 0, 8)])
+    labels = pipelines.labels_of(Z, "consensus", 3, seed=0)
+    assert [len(set(labels[i : i + 40])) for i in (0, 40, 80)] == [1, 1, 1]
+
+
+def test_ranks_do_not_mind_outliers():
+    X = np.random.default_rng(0).normal(size=(100, 2))
+    far = X.copy()
+    far[X[:, 0].argmax(), 0] = 1e6
+    assert np.allclose(pipelines.rank_gauss(X), pipelines.rank_gauss(far))
+
+
+def test_filling_in_keeps_what_is_known():
+    X = sources.load("gtzan-mini-tracks").features.to_numpy()[:20, :6]
+    hidden = np.zeros(X.shape, bool)
+    hidden[:, 2] = True
+    filled = vae_uses.fill(X, hidden, lambda rows: np.full(rows.shape, 7.0))
+    assert (filled[:, 2] == 7).all() and np.array_equal(filled[~hidden], X[~hidden])

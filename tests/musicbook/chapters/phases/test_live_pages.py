@@ -1,0 +1,145 @@
+"""The live pages of the paper's phases: their networks are the module's, their sentences follow the
+numbers, and the small data stand for full GTZAN where the book says so."""
+
+import json
+
+import jupytext
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from helpers import inputs, models, phases, protocols, tables, training
+from helpers.tables import Difference
+from helpers.tracks import data_dir
+from musicbook.chapters.phases import full_gtzan, sentences
+from musicbook.corpus import sources
+from tests.conftest import ROOT
+
+
+def run_cells(page: str, names: dict, wanted: tuple[str, ...]) -> dict:
+    """The code cells of a page that define one of `wanted`, run with `names` at hand."""
+    for cell in jupytext.read(ROOT / "notebooks" / f"{page}.py").cells:
+        defines = any(line.startswith(wanted) for line in cell.source.splitlines())
+        if cell.cell_type == "code" and defines:
+            exec(cell.source, names)
+    return names
+
+
+@pytest.mark.parametrize("protocol", ["controlled", "released"])
+def test_the_network_of_page_1_is_the_modules_and_gives_the_same_fit(protocol):
+    """The page's own cells, trained to the end with a small recipe: equal losses, equal codes."""
+    recipe = protocols.get(protocol).recipes["basic_vae"].but(hidden=(16, 8), latent=4, epochs=6)
+    X = inputs.prepare(sources.load("gtzan-mini-tracks"), protocol, 1).X
+    x = torch.tensor(X, dtype=torch.float32)
+    names = {"torch": torch, "nn": nn, "training": training, "recipe": recipe, "x": x}
+    page = run_cells("01_audio_baseline", names, ("def ", "class "))
+    with training.seeded(3):
+        net = page["VAE"](x.shape[1], recipe.hidden, recipe.latent, recipe.dropout)
+        losses = page["train"](net.train(), recipe.epochs)
+    fit = training.fit(X, recipe, seed=3, use_cache=False)
+    assert losses == pytest.approx(fit.history["loss"], rel=1e-4)
+    with torch.no_grad():
+        mu, logvar = net.eval().encode(x)
+    np.testing.assert_allclose(mu, fit.mu, atol=2e-3)
+    np.testing.assert_allclose(logvar, fit.logvar, atol=2e-3)
+
+
+def test_the_layer_of_page_2_is_the_modules():
+    """Equal weights, equal output."""
+    page = run_cells("02_hybrid_features", {"nn": nn}, ("class ",))
+    recipe = protocols.get("controlled").recipes["enhanced_vae"]
+    ours = models.Layer(10, 6, recipe, 0.0)
+    shown = page["ResidualLayer"](10, 6)
+    shown.load_state_dict(ours.state_dict())
+    rows = torch.randn(32, 10, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(shown(rows), ours(rows))
+
+
+def test_the_loss_and_step_of_page_3_are_the_modules():
+    """Equal weights and noise: the same loss for any beta, and the same fit of a Beta-VAE."""
+    recipe = protocols.get("controlled").recipes["beta_vae"]
+    recipe = recipe.but(hidden=(16, 8), latent=4, epochs=4, schedule="constant", weight_decay=0.0)
+    names = {"torch": torch, "models": models, "recipe": recipe}
+    page = run_cells("03_advanced_vaes", names, ("def ",))
+    X = np.random.default_rng(0).normal(size=(100, 12)).astype(np.float32)
+    x = torch.tensor(X)
+    with training.seeded(2):
+        net = models.build(recipe, 12).train()
+        adam = torch.optim.Adam(net.parameters(), lr=recipe.lr, fused=True)
+        for _ in range(recipe.epochs):
+            rows = x[torch.randperm(100)]
+            batches = training.batches(100, recipe.batch_size)
+            kl = sum(page["step"](net, adam, rows[some], recipe.beta) for some in batches) / 100
+    fit = training.fit(X, recipe, seed=2, use_cache=False)
+    assert kl == pytest.approx(fit.history["kl"][-1], rel=1e-4)
+    mu, logvar = torch.randn(2, 100, 4).unbind()
+    ours = page["beta_elbo"](x, 0.5 * x, mu, logvar, 4.0)
+    module = models.elbo(x, 0.5 * x, mu, logvar, recipe, 4.0)
+    torch.testing.assert_close(ours, tuple(part.sum() for part in module))
+
+
+# ---- sentences -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (
+            0.04,
+            0.16,
+            "The VAE agrees better with genre than PCA: by 0.10 NMI (95 % interval 0.04 to 0.16)",
+        ),
+        (
+            -0.16,
+            -0.04,
+            "PCA agrees better with genre than the VAE: by 0.10 NMI (95 % interval 0.04 to 0.16)",
+        ),
+        (-0.05, 0.16, "These tracks do not show whether the VAE or PCA agrees better with genre."),
+    ],
+)
+def test_the_sentence_follows_the_interval(low, high, expected):
+    point = 0.1 if high > -low else -0.1
+    difference = Difference("VAE + K-Means", "PCA + K-Means", "nmi", point, low, high, 3)
+    assert sentences.difference_sentence(difference).startswith(expected)
+
+
+# ---- full GTZAN ----------------------------------------------------------------------------------
+
+# What the thirds of 100 tracks cannot show; the pages print it in their tables.
+DISAGREE = {("K-Means", "Agglomerative (Ward)"), ("Beta-VAE", "AE + K-Means")}
+
+
+def stored() -> dict:
+    return json.loads((data_dir() / "results" / "bench" / "live.json").read_text())
+
+
+@pytest.mark.parametrize("phase", ["1", "2", "3"])
+def test_verdicts_on_thirds_are_those_of_full_gtzan_except_two_that_are_level(phase):
+    live, full = stored()["thirds"][phase], stored()["full GTZAN, published runs"][phase]
+    for one, other in zip(live["differences"], full["differences"], strict=True):
+        assert (one["a"], one["b"]) == (other["a"], other["b"])
+        if (one["a"], one["b"]) in DISAGREE:
+            assert one["better"] == "level"  # too few tracks to tell, never the reverse
+        else:
+            assert one["better"] == other["better"]
+
+
+def test_the_order_of_methods_and_active_dimensions_are_near_those_of_full_gtzan():
+    live, full = stored()["thirds"], stored()["full GTZAN, published runs"]
+    for phase in ("1", "3"):
+        orders = [sorted(part[phase]["nmi"], key=part[phase]["nmi"].get) for part in (live, full)]
+        assert orders[0] == orders[1]
+    for phase in ("1", "2", "3"):
+        for recipe, count in full[phase]["active"].items():
+            assert abs(live[phase]["active"][recipe] - count) < 5
+
+
+def test_the_stored_comparison_is_that_of_the_published_runs():
+    """live.json repeats no number that the published runs no longer give."""
+    full = stored()["full GTZAN, published runs"]["3"]
+    runs = full_gtzan.Published()
+    scores = runs.run("controlled", 3)
+    for name in phases.names_of(3):
+        assert full["nmi"][name] == pytest.approx(tables.mean_of(scores, name, "nmi"))
+    assert full["active"] == full_gtzan.stored_active_dimensions(runs, "controlled", 3)

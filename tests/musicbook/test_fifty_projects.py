@@ -1,0 +1,40 @@
+"""The survey of fifty projects and the game: counts add up, and the page works as tables too."""
+
+import json
+import re
+
+import pandas as pd
+
+from musicbook.chapters.fifty_projects import game, rebuilt, survey
+
+
+def test_the_survey_counts_every_project_once():
+    table = survey.projects()
+    assert len(table) == 53 and table["project"].is_unique
+    counts = survey.mechanism_counts(table)
+    named = table["mechanism"].str.split(";").explode()
+    assert counts.sum() == (named != "").sum()
+    winners = survey.winner_counts(table)
+    assert winners.to_numpy().sum() == (table["pca_or_vae"] != "not compared").sum()
+    leaky = (table["label_in_input"] == "yes").sum()
+    assert f"**{leaky} of {len(table)} projects**" in survey.survey_sentence(table)
+
+
+def test_a_rebuilt_mistake_is_found():
+    assert rebuilt.answer_in_short(rebuilt.one_live_dimension().report).startswith(
+        "dead dimensions"
+    )
+    assert rebuilt.thirty_songs().report.exit_code == 7
+
+
+def test_the_game_is_two_tables_without_its_script():
+    doses = pd.DataFrame(
+        [["a</script>", 0.3, 0.5, "x"]], columns=["leak", "dose", "NMI", "the audit says"]
+    )
+    results = pd.DataFrame(
+        [["b", 0.5, True, "y"]], columns=["what went in", "NMI", "leaky", "the audit says"]
+    )
+    page = game.game(doses, results).data
+    assert page.count("<table") == 2 and "a&lt;/script&gt;" in page
+    data = json.loads(re.search(r'application/json">(.*?)</script>', page)[1])
+    assert data["results"][0]["leaky"] is True and data["doses"][0]["leak"] == "a</script>"

@@ -1,0 +1,24 @@
+"""Every page that takes a reader's data runs on tables that are unlike the book's own."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.own_pages import PAGES, executed, quick
+
+
+@pytest.mark.parametrize("kind", ["no labels", "labels and artists"])
+def test_every_page_runs_on_a_table_with_other_columns(kind, tmp_path, shared_store):
+    """Thirty columns that are none of the 68, one seed: twelve rows without labels, sixty with
+    moods and artists."""
+    n = 12 if kind == "no labels" else 60
+    table = pd.DataFrame(np.random.default_rng(0).normal(size=(n, 30))).add_prefix("column_")
+    table.insert(0, "track_id", [f"song {i}" for i in range(n)])
+    if kind != "no labels":
+        table["mood"] = np.array(["sad", "happy", "angry"])[np.arange(n) % 3]
+        table["artist"] = [f"artist {i % 9}" for i in range(n)]  # each has songs of several moods
+    table.to_csv(tmp_path / "mine.csv", index=False)
+    with quick() as patch:
+        patch.setenv("HELPERS_CACHE", str(shared_store))
+        for page in PAGES:
+            executed(page, dataset=str(tmp_path / "mine.csv"), seeds=1)

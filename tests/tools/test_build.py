@@ -1,0 +1,71 @@
+"""The build that is killed while it typesets, or finds no room: what was there stays, and the next
+one goes on."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.material import kill_once, limit_file_size
+from tools import build_book
+
+PAGES = 30
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A root and a staging copy with a small book."""
+    stage = tmp_path / "_build" / "stage"
+    config = (
+        "title: A book\nhtml: {baseurl: 'https://x.example/'}\n"
+        "execute: {execute_notebooks: 'off'}\n"
+    )
+    toc = "format: jb-book\nroot: book/index\nchapters:\n" + "".join(
+        f"- file: book/p{i}\n" for i in range(PAGES)
+    )
+    for folder in (tmp_path, stage):
+        (folder / "book").mkdir(parents=True)
+        (folder / "_config.yml").write_text(config)
+        (folder / "_toc.yml").write_text(toc)
+    (tmp_path / "tools").mkdir()
+    for name in build_book.EXTENSION:
+        (tmp_path / "tools" / name).write_text("")
+    (stage / "book" / "index.md").write_text("# A book\n")
+    for i in range(PAGES):
+        (stage / "book" / f"p{i}.md").write_text(f"# Page {i}\n\n" + "word " * 3000)
+    return tmp_path
+
+
+def code(place) -> str:
+    return (
+        f"import sys; sys.path[:0] = [{str(ROOT)!r}]\nfrom pathlib import Path\nfrom "
+        "tools import build_book\n"
+        f"root = Path({str(place)!r})\nbuild_book.typeset(root, root / '_build' / 'stage')"
+    )
+
+
+def test_a_kill_while_typesetting_leaves_no_half_page(place):
+    written = place / "_build" / "sphinx" / "_build" / "html" / "book"
+    kill_once(code(place), lambda: len(list(written.glob("p*.html"))) > 2)
+    assert not (place / "_build" / "html").exists()
+    torn = next(written.glob("p*.html"))
+    torn.write_text(
+        torn.read_text()[:100]
+    )  # as a kill in the middle of a write leaves it, with the time of now
+    subprocess.run([sys.executable, "-c", code(place)], check=True)
+    pages = list((place / "_build" / "html" / "book").glob("p*.html"))
+    assert len(pages) == PAGES and all("</html>" in page.read_text() for page in pages)
+
+
+def test_a_full_disk_leaves_the_old_pages(place):
+    old = place / "_build" / "html" / "index.html"
+    old.parent.mkdir()
+    old.write_text("old")
+    done = subprocess.run(
+        [sys.executable, "-c", code(place)],
+        preexec_fn=limit_file_size(20_000),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode and old.read_text() == "old"
