@@ -86,7 +86,7 @@ plots.metric_bars(run.scores, columns, compared, paper)
 # The network trains on the pieces. Everything is then clustered and scored by whole tracks: the code of a track is the mean over its pieces.
 # Pieces of one song would otherwise be each other's nearest neighbours.
 #
-# In the default data **nearly every genre is one artist**. So the scores here show that the code runs. How well genres separate in general
+# In the default data **several genres are each the work of one artist** ([Limitations](../book/limits.md)). So the scores here show that the code runs. How well genres separate in general
 # is a question for [all of GTZAN](06_results.ipynb).
 
 # %% tags=["remove-input"]

@@ -228,7 +228,7 @@ if grid is None or tracks.name != "paired":
 
 # %% tags=["remove-input"]
 named = values.own_words_values() if tracks.name == "paired" else {}
-Markdown(f"{sentences.grid_sentence(grid)} {sentences.silent_sentence(named)}")
+Markdown(sentences.grid_sentence(grid, sentences.silent_sentence(named)))
 
 # %% tags=["remove-input"]
 sentences.main_table(grid, sentences.headline(grid.target))

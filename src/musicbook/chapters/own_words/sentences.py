@@ -14,7 +14,7 @@ from musicbook.chapters.own_words.clusters import widened
 from musicbook.chapters.own_words.fusions import SIDE_BY_SIDE, WEIGHT
 from musicbook.chapters.own_words.grids import primary_row
 from musicbook.chapters.own_words.retrieval import NEAREST
-from musicbook.chapters.own_words.songs import OVER, OWN, SOUND, WITHIN, WORDS
+from musicbook.chapters.own_words.songs import OVER, OWN, SOUND, WITHIN, WORDS, least_songs
 from musicbook.chapters.own_words.verses import LANGUAGES
 from musicbook.corpus.encoders import ENCODERS
 from musicbook.named_values import Value, interval_words, quote, signed
@@ -109,7 +109,12 @@ def verses_sentence(table: pd.DataFrame) -> str:
             f"**{name}** finds the language at NMI {row.language_nmi:.2f} and the subject at "
             f"{row.subject_nmi:.2f}"
         )
-    return f"{'. '.join(parts)}. Here 1 is perfect and 0 is what chance gives."
+    language, subject = table.language_chance.mean(), table.subject_chance.mean()
+    return (
+        f"{'. '.join(parts)}. Here 1 is perfect. Groups at random would get about {language:.2f} "
+        f"with the language and {subject:.2f} with the subject. A score below these says that the "
+        "groups cut evenly across all languages, or all subjects."
+    )
 
 
 def check_sentence(check: pd.DataFrame) -> str:
@@ -118,10 +123,10 @@ def check_sentence(check: pd.DataFrame) -> str:
     remarks = int((check.remark != "").sum())
     outcome = "always agree in meaning" if same == n else f"agree in meaning for {same} verses"
     return (
-        f"Counting Bangla (below), {n} verses are not in English. Each was translated back twice, "
-        "the second time without a look at the first. The two versions "
-        f"{outcome}; in {remarks} a shade differs. The table `data/verses_check.csv` says which. "
-        "Native speakers have not checked them."
+        f"We wrote more verses in Bangla (below). With them, {n} verses are in other languages "
+        "than English. Each was translated back twice, the second time without a look at the "
+        f"first. The two versions {outcome}; in {remarks} a shade differs. The table "
+        "`data/verses_check.csv` says which. Native speakers have not checked them."
     )
 
 
@@ -179,7 +184,24 @@ def language_sentence(table: pd.DataFrame) -> str:
             f"{by['the first direction']:.2f}. Removing each language's mean lowers it to "
             f"{centred:.2f}."
         )
-    return " ".join(parts)
+    return " ".join([*parts, *_songs_read(table)])
+
+
+def _songs_read(table: pd.DataFrame) -> list[str]:
+    """How many songs each encoder has read, where that differs from the songs of the page."""
+    counts = table[table.texts == "songs"].groupby("encoder").n.first()
+    if counts.empty:
+        return []
+    sentences = [
+        f"Only words count here, so all {counts.max()} songs are in the table, also one whose "
+        "sound is silent."
+    ]
+    for encoder, n in counts[counts < counts.max()].items():
+        sentences.append(
+            f"For {ENCODERS[encoder].title} there are {n}, because the other texts were not at "
+            "hand."
+        )
+    return sentences
 
 
 # ---- groups --------------------------------------------------------------------------------------
@@ -243,17 +265,23 @@ def labels_sentence(codes: Mapping[str, np.ndarray]) -> str:
     parts = []
     for name, values in codes.items():
         parts.append(f"- *{shown(name)}*: {values.max() + 1} classes, {(values >= 0).sum()} songs")
-    return "\n".join(["We score the groups against these labels:", "", *parts])
+    least = least_songs(len(next(iter(codes.values()))))
+    first = (
+        "We score the groups against these labels. A song is not scored if it has no such label, "
+        f"or if fewer than {least} songs have the same one:"
+    )
+    return "\n".join([first, "", *parts])
 
 
-def grid_sentence(table: pd.DataFrame) -> str:
-    """What a grid says: the comparison named beforehand where it is the published one, and how many
-    others there are."""
+def grid_sentence(table: pd.DataFrame, silent: str = "") -> str:
+    """What a grid says: the comparison named beforehand where it is the published one, followed by
+    `silent_sentence`, and how many others there are."""
     if not len(table):
         return NO_LABELS
     if "encoder" not in table:
         return count_sentence(table)
-    return f"{primary_sentence(primary_row(table))} {count_sentence(table)}"
+    parts = [primary_sentence(primary_row(table)), silent, count_sentence(table)]
+    return " ".join(filter(None, parts))
 
 
 def silent_sentence(values: Mapping[str, Value]) -> str:
@@ -264,9 +292,11 @@ def silent_sentence(values: Mapping[str, Value]) -> str:
     same = values["own_words_audible_gain"].text == values["own_words_primary_gain"].text
     changes = "does not change" if same else "changes"
     return (
-        f"One silent song is in the stored grid. Leaving it out {changes} the gain of the named "
-        f"comparison (with it {quote(values, 'own_words_primary_gain')}, without it "
-        f"{quote(values, 'own_words_audible_gain')})."
+        "The song with silent sound, which we left out above, is in the stored grid. So there are "
+        f"{quote(values, 'own_words_primary_songs')} songs with a Genius tag here and "
+        f"{quote(values, 'own_words_audible_songs')} in the list above. Leaving it out {changes} "
+        f"the gain of the named comparison (with it {quote(values, 'own_words_primary_gain')}, "
+        f"without it {quote(values, 'own_words_audible_gain')})."
     )
 
 
