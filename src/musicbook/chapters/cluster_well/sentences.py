@@ -136,10 +136,12 @@ def single_pick(criteria: pd.DataFrame) -> str:
     one."""
     rows = criteria[criteria["criterion"] == best_criterion(criteria)]
     rows = rows.dropna(subset=["picked", "random"])
-    better = int((rows["picked"] > rows["random"]).sum())
+    worse = int((rows["picked"] <= rows["random"]).sum())
+    if not worse:
+        return f"Its top choice beat the average pipeline on all {len(rows)} data sets."
     return (
-        "But a single pick can mislead: its top choice beat the average pipeline on "
-        f"{better} of {len(rows)} data sets."
+        "But do not trust its top choice alone: it was no better than the average pipeline on "
+        f"{worse} of {len(rows)} data sets."
     )
 
 
