@@ -296,8 +296,8 @@ def read_guard(made: ModelInput) -> str:
         for name, share in made.judged.items():
             word = inputs.WORDS[name]
             sentences.append(
-                f"A simple classifier reads {share:.2f} of the genre from the {word} (0 is guessing, "
-                "1 is all of it). That is too little for a leak."
+                f"A simple classifier reads {share:.2f} of the genre from the {word} "
+                "(0 is guessing, 1 is all of it). That is too little for a leak."
             )
     if not sentences:
         sentences.append("There are no added columns to judge.")
