@@ -200,10 +200,10 @@ def raw_sound_answer(scores: pd.DataFrame, tracks: Tracks) -> str:
     features = scores.nmi[FEATURES, Z_SCORED]
     genres, instruments = scores.nmi[MSD, LENGTH_ONE], scores.nmi[MTT, LENGTH_ONE]
     text = (
-        f"Use a network that others trained. On {tracks.n} tracks, groups formed on its numbers "
-        f"agree with genre at NMI {genres:.2f} (1 is perfect). It was trained on genre tags. A "
-        f"twin, trained mostly on instruments, reaches {instruments:.2f}. The book's own "
-        f"features reach {features:.2f}."
+        "Use a network that others trained. We let *musicnn*, which was trained on genre tags, "
+        f"describe {tracks.n} tracks by numbers. Groups of these numbers agree with genre at NMI "
+        f"{genres:.2f} (1 is perfect). The same network, trained mostly on tags of instruments, "
+        f"reaches {instruments:.2f}. The book's own features reach {features:.2f}."
     )
     if (waveforms.MEL, Z_SCORED) in scores.index:
         own = scores.nmi[waveforms.MEL, AS_IT_IS]
