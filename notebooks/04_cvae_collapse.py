@@ -156,7 +156,8 @@ words.summary_table(table).assign(Expected=expected)
 # From the working CVAE a probe reads the style but not the genre. From the collapsed one it reads neither. A test repeats all six for five seeds.
 #
 # ## The tracks at hand
-# Now we apply the battery to models of real tracks. There are three: the protocol's CVAE, a VAE of the same layers, and a CVAE with β = 40. (*KL annealing*
+# Now we apply the battery to models of real tracks. Under `controlled` they see the sound alone, so they use fewer units than the CVAE of
+# the page before, which also sees the lyrics. There are three: the protocol's CVAE, a VAE of the same layers, and a CVAE with β = 40. (*KL annealing*
 # means that β starts at zero and grows during training.) Real tracks have no known style, so we use *brightness*: is this track in the
 # darkest, middle or brightest third of its own genre? By construction that is independent of the genre. (If your table has no spectral
 # centroid, its first column is used.) Each model is trained once here. The figure at the top has several seeds.
