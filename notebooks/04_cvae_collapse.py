@@ -176,7 +176,7 @@ found = study.tidy_diagnoses(chapter.diagnoses)
 figures.verdict_panels(found, chapter.label)
 
 # %% [markdown]
-# In the default tracks nearly every genre is one artist, so these numbers only show what the measures look like. They also show why a score
+# In the default tracks several genres have one artist only, so these numbers only show what the measures look like. They also show why a score
 # against genre can mislead:
 
 # %% tags=["remove-input"]

@@ -234,7 +234,7 @@ if grid is None or tracks.name != "paired":
 
 # %% tags=["remove-input"]
 named = values.own_words_values() if tracks.name == "paired" else {}
-Markdown(f"{sentences.grid_sentence(grid)} {sentences.silent_sentence(named)}")
+Markdown(sentences.grid_sentence(grid, sentences.silent_sentence(named)))
 
 # %% [markdown]
 # This part of the grid is scored against the first label, always with the same

@@ -52,8 +52,8 @@ if os.environ.get("COLAB_RELEASE_TAG"):
 # built one. We compare it with averages of spectra, and with *musicnn*, a
 # network that others trained on much more music.
 #
-# A warning first. In the default data, *gtzan-mini*, nearly every genre is the
-# work of **one artist**. A network that recognises a voice or a studio then
+# A warning first. In the default data, *gtzan-mini*, several genres are each
+# the work of **one artist**. A network that recognises a voice or a studio then
 # looks as if it recognised a genre. So use the scores below to compare
 # descriptions of the same tracks. They do not say how well music of different
 # genres can be told apart.
@@ -177,6 +177,9 @@ Markdown(published.waveform_sentence(runs))
 
 # %%
 published.waveform_answers(runs)
+
+# %% tags=["remove-input"]
+Markdown(comparison.averages_sentence(scores, runs))
 
 # %% [markdown]
 # ## The same, live, on synthetic clips

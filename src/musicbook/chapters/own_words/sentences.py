@@ -14,7 +14,7 @@ from musicbook.chapters.own_words.clusters import widened
 from musicbook.chapters.own_words.fusions import SIDE_BY_SIDE, WEIGHT
 from musicbook.chapters.own_words.grids import primary_row
 from musicbook.chapters.own_words.retrieval import NEAREST
-from musicbook.chapters.own_words.songs import OVER, OWN, SOUND, WITHIN, WORDS
+from musicbook.chapters.own_words.songs import OVER, OWN, SOUND, WITHIN, WORDS, least_songs
 from musicbook.chapters.own_words.verses import LANGUAGES
 from musicbook.corpus.encoders import ENCODERS
 from musicbook.named_values import Value, interval_words, quote, signed
@@ -116,7 +116,12 @@ def verses_sentence(table: pd.DataFrame) -> str:
             f"**{name}** finds the language at NMI {row.language_nmi:.2f} and the subject at "
             f"{row.subject_nmi:.2f}"
         )
-    return f"{'. '.join(parts)}. Here 1 is perfect, and 0 means no relation at all."
+    language, subject = table.language_chance.mean(), table.subject_chance.mean()
+    return (
+        f"{'. '.join(parts)}. Here 1 is perfect, and 0 means no relation at all. Groups at random "
+        f"are related a little: they would get about {language:.2f} with the language and "
+        f"{subject:.2f} with the subject."
+    )
 
 
 def check_sentence(check: pd.DataFrame) -> str:
@@ -187,7 +192,24 @@ def language_sentence(table: pd.DataFrame) -> str:
             f"{by['the first direction']:.2f}. Removing each language's mean lowers it to "
             f"{centred:.2f}."
         )
-    return " ".join(parts)
+    return " ".join([*parts, *_songs_read(table)])
+
+
+def _songs_read(table: pd.DataFrame) -> list[str]:
+    """How many songs each encoder has read, where that differs from the songs of the page."""
+    counts = table[table.texts == "songs"].groupby("encoder").n.first()
+    if counts.empty:
+        return []
+    sentences = [
+        f"Only words count here, so all {counts.max()} songs are in the table, also one whose "
+        "sound is silent."
+    ]
+    for encoder, n in counts[counts < counts.max()].items():
+        sentences.append(
+            f"For {ENCODERS[encoder].title} there are {n}, because the other texts were not at "
+            "hand."
+        )
+    return sentences
 
 
 # ---- groups --------------------------------------------------------------------------------------
@@ -253,17 +275,23 @@ def labels_sentence(codes: Mapping[str, np.ndarray]) -> str:
         meaning = f", {MEANING[name]}" if name in MEANING else ""
         counts = f"{values.max() + 1} classes, {(values >= 0).sum()} songs"
         parts.append(f"- *{shown(name)}*{meaning}: {counts}")
-    return "\n".join(["We score the groups against these labels:", "", *parts])
+    least = least_songs(len(next(iter(codes.values()))))
+    first = (
+        "We score the groups against these labels. A song is not scored if it has no such label, "
+        f"or if fewer than {least} songs have the same one:"
+    )
+    return "\n".join([first, "", *parts])
 
 
-def grid_sentence(table: pd.DataFrame) -> str:
-    """What a grid says: the comparison named beforehand where it is the published one, and how many
-    others there are."""
+def grid_sentence(table: pd.DataFrame, silent: str = "") -> str:
+    """What a grid says: the comparison named beforehand where it is the published one, followed by
+    `silent_sentence`, and how many others there are."""
     if not len(table):
         return NO_LABELS
     if "encoder" not in table:
         return count_sentence(table)
-    return f"{primary_sentence(primary_row(table))}\n\n{count_sentence(table)}"
+    first = " ".join(filter(None, [primary_sentence(primary_row(table)), silent]))
+    return f"{first}\n\n{count_sentence(table)}"
 
 
 def silent_sentence(values: Mapping[str, Value]) -> str:
@@ -274,7 +302,9 @@ def silent_sentence(values: Mapping[str, Value]) -> str:
     same = values["own_words_audible_gain"].text == values["own_words_primary_gain"].text
     changes = "does not change" if same else "changes"
     return (
-        "The stored grid contains one silent song. Leaving this song out "
+        "The stored grid contains the silent song that we left out above. So "
+        f"{quote(values, 'own_words_primary_songs')} songs have a Genius tag here, and "
+        f"{quote(values, 'own_words_audible_songs')} in the list above. Leaving this song out "
         f"{changes} the gain of the comparison that we named: it is "
         f"{quote(values, 'own_words_primary_gain')} with the song, and "
         f"{quote(values, 'own_words_audible_gain')} without it."

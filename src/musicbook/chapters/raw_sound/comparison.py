@@ -211,6 +211,24 @@ def raw_sound_answer(scores: pd.DataFrame, tracks: Tracks) -> str:
     return text
 
 
+def averages_sentence(scores: pd.DataFrame, runs: WaveformRuns) -> str:
+    """Why the stored grid scores the 68 features and the network otherwise than `score_spaces`
+    does; nothing for tracks that the grid does not know."""
+    if (waveforms.MEL, AS_IT_IS) not in scores.index:
+        return ""
+    features, network = (
+        runs.interval(row, "nmi")[0] for row in (waveforms.FEATURES, waveforms.MEL)
+    )
+    return (
+        "Why do these scores differ a little from those at the top of the page? Here every track "
+        "is described by the average over its pieces of three seconds. At the top the 68 features "
+        f"are those of the whole track, so their NMI is {scores.nmi[FEATURES, Z_SCORED]:.2f} there "
+        f"and {features:.2f} here. For the network to log-mel, the top of the page takes only the "
+        f"first trained network (NMI {scores.nmi[waveforms.MEL, AS_IT_IS]:.2f}). Here the score is "
+        f"the mean over all of them ({network:.2f})."
+    )
+
+
 def strongest_tags() -> pd.DataFrame:
     """The three tags that MSD finds strongest in each genre of gtzan-mini, with their mean
     probability."""
