@@ -215,6 +215,9 @@ result_figures.waterfall(
 # %%
 attribution.control_table(runs, "released", 3)
 
+# %% tags=["remove-input"]
+Markdown(sentences.drowned_sentence(runs, values))
+
 # %% [markdown]
 # ## How much leak is too much?
 # A leak need not reach every track. Here we plant four kinds of leak beside the

@@ -454,8 +454,8 @@ def dbscan_density(data: Published) -> Finding:
     pure = attribution.pure_clusters(data)
     real = tables.mean_of(data.run("released", 2, "real lyrics"), "DBSCAN", "nmi")
     return FAILS, (
-        f"it finds the sentences that were written by genre: {pure['pure clusters'].mean():.0f} of "
-        f"its {pure.k.mean():.0f} clusters are pure, for thirty sentences; its NMI is "
+        f"it finds the sentences that were written by genre: {pure['pure clusters'].mean():.1f} of "
+        f"its {pure.k.mean():.1f} clusters are pure, for thirty sentences; its NMI is "
         f"{pure.NMI.mean():.3f}, and {real:.3f} with real lyrics"
     )
 
