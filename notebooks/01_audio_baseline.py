@@ -87,8 +87,8 @@ plots.metric_bars(run.scores, columns, compared, paper)
 # The network trains on the pieces. Everything is then clustered and scored by whole tracks: the code of a track is the mean over its pieces.
 # Pieces of one song would otherwise be each other's nearest neighbours.
 #
-# In the default data **several genres are each the work of one artist** ([Limitations](../book/limits.md)). A cluster may then find the artist and not the genre, so the scores here only
-# show that the code runs. How well genres separate in general is a question for [all of GTZAN](06_results.ipynb).
+# In the default data **several genres have one artist only** ([Limitations](../book/limits.md)). A cluster may then find the artist and not
+# the genre, so the scores here only show that the code runs. How well genres separate in general is a question for [all of GTZAN](06_results.ipynb).
 
 # %% tags=["remove-input"]
 Markdown(sentences.data_sentence(tracks, protocol, seeds))

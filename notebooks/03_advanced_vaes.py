@@ -80,7 +80,7 @@ plots.metric_bars(run.scores, ["nmi", "silhouette"], methods, paper)
 #
 # Five methods work on one input of sound and lyrics. Four of them make a code first and then cluster it by K-Means: a Beta-VAE, a conditional
 # VAE (CVAE), PCA, and a plain autoencoder. The fifth, spectral clustering, works on the input itself. Under `released` the input contains the
-# genre itself, as in the paper's program. In the default data **several genres are each the work of one artist**. A cluster may then
+# genre itself, as in the paper's program. In the default data **several genres have one artist only**. A cluster may then
 # find the artist and not the genre, so the scores only show that the code runs.
 #
 # To keep the wait short, each network is trained once, from one seed. [Every value](A2_every_value.ipynb) shows how much the seeds differ on full
