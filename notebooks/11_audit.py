@@ -155,8 +155,8 @@ print(examine(segments.table, segments.labels))
 # names the song, even as a part of a file name, the audit uses that name.
 #
 # ## How good is it?
-# We made sixteen tables with one planted leak each, and six honest tables. A table
-# with a leak has 1,000 rows, 8 classes, and 12 measured columns beside the leak. We
+# We planted sixteen leaks, each in a table of its own. Such a table has 1,000 rows, 8
+# classes, and 12 measured columns beside the leak. Six more tables are honest. We
 # gave the same tables to other public tools.
 
 # %% tags=["remove-input"]
