@@ -59,8 +59,8 @@ def difference_sentence(difference: Difference | None) -> str:
     one, other = method_words(difference.a), method_words(difference.b)
     if difference.better is None:
         return (
-            f"On these tracks we cannot tell which agrees better with genre, {one} or {other}. "
-            f"They differ by {abs(difference.point):.2f} {label}, and this may well be chance "
+            f"On these tracks we cannot tell which agrees better with genre, {one} or {other}: "
+            f"they differ by {abs(difference.point):.2f} {label}, which may well be chance "
             f"{bracketed_interval(difference.low, difference.high)}."
         )
     low, high = difference.low, difference.high
