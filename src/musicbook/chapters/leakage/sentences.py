@@ -67,8 +67,8 @@ def alike_sentence(found: pd.DataFrame) -> str:
     clean, leaky, chance = found.loc["clean"], found.loc["leaky"], found.loc["by chance"]
     return (
         "Does what lies close together sound alike? musicnn, a network that was trained on much "
-        f"more music, has heard {found.tracks.iloc[0]:.0f} of these tracks. On the clean map a track's "
-        "nearest one is among the ten that sound most alike for "
+        f"more music, has heard {found.tracks.iloc[0]:.0f} of these tracks. On the clean map a "
+        "track's nearest one is among the ten that sound most alike for "
         f"{clean.among_most_alike:.0%} of them; by chance it would be "
         f"{chance.among_most_alike:.0%}. On the leaky map it is {leaky.among_most_alike:.0%}: that "
         "map puts a genre together, and tracks of one genre do sound alike. If we look only at "
