@@ -69,7 +69,9 @@ from helpers import protocols
 protocols.check(dataset, protocol, seeds)
 
 # %% [markdown]
-# Each clip lasts four seconds. `features.extract` turns it into 68 numbers.
+# Each clip lasts four seconds. `features.extract` turns it into 68 numbers. To
+# see what is unusual, we compare them with the numbers of real tracks:
+# *gtzan-mini*, a hundred tracks of GTZAN.
 
 # %%
 tracks = anatomy.tracks_with_features(sources.load(dataset))
@@ -88,9 +90,8 @@ anatomy.strip_figure(clips["disco"], values["disco"], tracks.features)
 
 # %% [markdown]
 # ## Listen
-# What you hear can be seen in a picture of the frequencies. Held notes are
-# level lines, a beat is a row of stripes at even distances, and distortion
-# fills the picture.
+# You can also see what you hear. In the middle panel of the picture above, held
+# notes are level lines, and a beat is a row of stripes at even distances.
 
 # %% tags=["remove-input"]
 players.play(clips, "synthetic")
@@ -99,9 +100,9 @@ players.play(clips, "synthetic")
 # ## The recipe
 # A clip is cut into frames of 93 milliseconds. Each frame gets a spectrum:
 # how loud each frequency is. From the spectrum come the colour of the sound
-# (MFCC), the pitches (chroma), its brightness (spectral) and more. Over all
-# frames of the clip, most of these keep two numbers: the mean, and the
-# standard deviation, which says how much they vary. This is the whole
+# (MFCC), the pitches (chroma), its brightness (spectral) and more. Most of
+# these then become two numbers: their mean over all frames of the clip, and
+# their standard deviation, which says how much they vary. This is the whole
 # recipe, printed from the module that this page calls:
 
 # %% tags=["remove-input"]
@@ -120,16 +121,15 @@ print("among the 68 numbers: ", values["blues"][:8:2].round(1), "...")
 
 # %% [markdown]
 # ## Two clips, panel by panel
-# In the last panel, a bar that reaches far up or down is a number that is
-# unusual among real tracks. Our clips are simpler than records, so some bars
-# are long.
+# In the last panel, a long bar stands for a number that is unusual among real
+# tracks. Our clips are simpler than recorded music, so some bars are long.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Classical, synthetic: level lines that start together and ring on, few pitches at a time, and no drums. In the last panel the full bars are means over the frames, and the pale bars are standard deviations.", "name": "fig-sound-classical"}, "image": {"alt": "Four panels for the synthetic classical clip: waveform, mel spectrogram, chromagram, and bars of its 68 standardised features in seven groups."}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "The synthetic classical clip has level lines, which start together and ring on. It has few pitches at a time, and no drums. In the last panel the full bars are means over the frames, and the pale bars are standard deviations.", "name": "fig-sound-classical"}, "image": {"alt": "Four panels for the synthetic classical clip: waveform, mel spectrogram, chromagram, and bars of its 68 standardised features in seven groups."}}
 anatomy.anatomy_figure(
     clips["classical"], values["classical"], tracks.features
 )
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Metal, synthetic: distortion fills the spectrum, and nearly every step of the bar is hit. Many bars of the MFCC (colour of the sound) point in the other direction than those of the classical clip.", "name": "fig-sound-metal"}, "image": {"alt": "Four panels for the synthetic metal clip: waveform, mel spectrogram, chromagram, and bars of its 68 standardised features in seven groups."}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "In the synthetic metal clip, distortion fills the spectrum. In the last panel, many MFCC bars (colour of the sound) point the other way than those of the classical clip.", "name": "fig-sound-metal"}, "image": {"alt": "Four panels for the synthetic metal clip: waveform, mel spectrogram, chromagram, and bars of its 68 standardised features in seven groups."}}
 anatomy.anatomy_figure(clips["metal"], values["metal"], tracks.features)
 
 # %% [markdown]
@@ -159,7 +159,9 @@ anatomy.block_differences(fast, values["blues"])
 backwards = clips["disco"][::-1].copy()
 change = features.extract(backwards) - values["disco"]
 in_deviations = abs(change / tracks.features.std())
-print(f"{(in_deviations > 0.5).sum()} of {len(change)} numbers change:")
+print(
+    f"{(in_deviations > 0.5).sum()} of {len(change)} numbers change clearly:"
+)
 print("an average does not know the order of what it averages")
 assert (in_deviations > 0.5).sum() == 0
 players.play({"forwards": clips["disco"], "backwards": backwards})
@@ -169,9 +171,11 @@ players.play({"forwards": clips["disco"], "backwards": backwards})
 # - A model in this book gets averages of a sound: how bright, how rough,
 #   which pitches, how fast. It gets no melody, no words and no order of events.
 # - Two songs with the same averages are the same to it, however different
-#   they sound. That limits what any clustering can find.
+#   they sound. That limits what any *clustering*, a search for groups of similar
+#   songs, can find.
 #
 # Code: `helpers.features`, `musicbook.corpus.fast_features`,
 # `musicbook.corpus.synth`, `musicbook.chapters.sound`
 # ([API](../book/api.md)). Next: [the audio baseline](01_audio_baseline.ipynb)
-# squeezes these numbers through a VAE.
+# asks whether a neural network finds better groups in these numbers than a
+# simpler method.

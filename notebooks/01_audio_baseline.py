@@ -16,8 +16,9 @@
 #
 # *Does a variational autoencoder (VAE) cluster music better than PCA?*
 #
-# The paper gives two answers (Table 1 of [Karim 2026](../book/references.md)). The VAE's clusters are tighter: they have the higher
-# *silhouette*. But PCA's clusters agree better with the genres: they have the higher *NMI*, a score of agreement that is at most 1.
+# Both make a few numbers of each track; *PCA* (principal component analysis) needs no network for it. The paper gives two answers (Table 1
+# of [Karim 2026](../book/references.md)). The VAE's clusters are tighter: they have the higher *silhouette*. But PCA's clusters agree
+# better with the genres: they have the higher *NMI*, a score of agreement that is at most 1.
 
 # %% tags=["colab", "remove-cell", "skip-execution"]
 import os
@@ -65,7 +66,7 @@ run = phases.run_phase(tracks, protocol, 1, seeds, extras=["spaces"])
 # %% tags=["remove-input", "answer"]
 Markdown(sentences.audio_answer(run))
 
-# %% tags=["picture"] mystnb={"figure": {"caption": "Table 1 and Figure 1 of the paper, rerun. Bars are means over seeds with one standard deviation, diamonds the paper's values on full GTZAN. The last bar is PCA cut to as many dimensions as the VAE uses.", "name": "fig-easy"}, "image": {"alt": "Bar charts of silhouette, Calinski-Harabasz, ARI and NMI for VAE, PCA and a shorter PCA, with the paper's values as diamonds."}}
+# %% tags=["picture"] mystnb={"figure": {"caption": "Table 1 and Figure 1 of the paper, made again. Compare the first two bars of each panel: the silhouette measures how tight clusters are, ARI and NMI how well they agree with genre. The last bar is PCA cut to as many dimensions as the VAE uses. Bars are means over runs (seeds), and the thin lines show one standard deviation. Diamonds are the paper's values on full GTZAN.", "name": "fig-easy"}, "image": {"alt": "Bar charts of silhouette, Calinski-Harabasz, ARI and NMI for VAE, PCA and a shorter PCA, with the paper's values as diamonds."}}
 paper = tables.paper_tables().query("phase == 1")
 compared = [*phases.names_of(1), sentences.AS_MANY]
 columns = tables.paper_metrics(1)
@@ -77,8 +78,8 @@ plots.metric_bars(run.scores, columns, compared, paper)
 #
 # **Before you start:** read [From sound to numbers](00_sound.ipynb), and know what K-Means and PCA do.
 #
-# The page goes in four steps: the rows, the network, the training, the clusters. The cells at the top did all of it in one call. The cells
-# below do it by hand. A *protocol* is one way to read the paper. `written` follows its text, `released` follows its program, and `controlled`
+# The page has four steps: the rows, the network, the training, the clusters. The cells at the top took all four in one call. The cells
+# below take them by hand. A *protocol* is one way to read the paper. `written` follows its text, `released` follows its program, and `controlled`
 # follows the text but keeps the genre out of the input. Each training is repeated with other random numbers; one such run is called a *seed*.
 #
 # ## The rows
@@ -86,8 +87,8 @@ plots.metric_bars(run.scores, columns, compared, paper)
 # The network trains on the pieces. Everything is then clustered and scored by whole tracks: the code of a track is the mean over its pieces.
 # Pieces of one song would otherwise be each other's nearest neighbours.
 #
-# In the default data **nearly every genre is one artist**. So the scores here show that the code runs. How well genres separate in general
-# is a question for [all of GTZAN](06_results.ipynb).
+# In the default data **several genres have one artist only** ([Limitations](../book/limits.md)). A cluster may then find the artist and not
+# the genre, so the scores here only show that the code runs. How well genres separate in general is a question for [all of GTZAN](06_results.ipynb).
 
 # %% tags=["remove-input"]
 Markdown(sentences.data_sentence(tracks, protocol, seeds))
@@ -96,8 +97,8 @@ Markdown(sentences.data_sentence(tracks, protocol, seeds))
 tracks.features.iloc[:4, ::17].round(2)
 
 # %% [markdown]
-# The input of the network is this table with every column at mean 0 and variance 1. Without that, the columns with large units would decide
-# alone.
+# The input of the network is this table with every column at mean 0 and variance 1. Otherwise the columns with
+# the largest numbers, such as frequencies in hertz, would decide nearly everything.
 
 # %%
 X = inputs.prepare(tracks, protocol, phase=1).X
@@ -171,7 +172,8 @@ def elbo(x, x_hat, mu, logvar):
 # %% [markdown]
 # ## The training
 # One step takes a batch of rows, computes the loss and its gradient, and moves the weights a little. An epoch is one pass over all rows in
-# random order. The learning rate falls to zero over all epochs of the recipe. Here we stop after a few epochs.
+# random order. The *learning rate* says how far one step moves the weights. In a full training it falls to zero. Here we stop after a few
+# epochs.
 
 
 # %%
@@ -211,14 +213,14 @@ with training.seeded(0):
     by_hand = train(net, epochs=min(10, recipe.epochs))
 
 # %% [markdown]
-# `helpers.training` holds the same steps for every network of the book, and repeats them over seeds. The first fit of the run above should
-# have the same losses as ours.
+# `helpers.training` holds the same steps for every network of the book, and repeats them over seeds. The cells at the top of the
+# page called it. Their first training should have the same losses as ours.
 
 # %% tags=["remove-input"]
 fit = run.fits[min(run.fits)]["basic_vae"]
 Markdown(sentences.same_training(by_hand, fit))
 
-# %% mystnb={"figure": {"caption": "Training of the basic VAE to its end, one line a seed: error and KL per epoch, averaged over the rows.", "name": "fig-easy-training"}, "image": {"alt": "Two line plots: the error falls and the KL settles over the epochs, one line per seed."}}
+# %% mystnb={"figure": {"caption": "The whole training of the VAE, which the paper calls *basic*: the error has to fall, and the KL to settle. Both are means over the rows. Each line is one seed.", "name": "fig-easy-training"}, "image": {"alt": "Two line plots: the error falls and the KL settles over the epochs, one line per seed."}}
 curves = {f"seed {s}": fits["basic_vae"] for s, fits in run.fits.items()}
 plots.training_curves(curves)
 
@@ -241,7 +243,8 @@ tables.score_table(run.scores, shown, compared)
 # %% [markdown]
 # **NMI** and **ARI** measure agreement with genre, and 1 is perfect. *NMI by chance* is what the same clusters score when the genres are
 # shuffled among the tracks. ARI and AMI are corrected for chance: random clusters get about 0. The **silhouette** needs no genres. It asks
-# whether a track is nearer to its own cluster than to the next one.
+# whether a track is nearer to its own cluster than to the next one. *Calinski-Harabasz* also measures how tight clusters are, and *k* is the
+# number of clusters.
 
 # %% tags=["remove-input"]
 Markdown(
@@ -249,11 +252,11 @@ Markdown(
 )
 
 # %% [markdown]
-# ## Two silhouettes, two rulers
+# ## Why the two silhouettes cannot be compared
 # A silhouette is measured in a space, and the two methods have different spaces. The VAE leaves many of its dimensions inactive (less than
-# 0.05 nats). In fewer dimensions, the same groups look tighter. To be fair, we also cut PCA to as many components as the VAE uses.
+# 0.05 nats). In fewer dimensions, groups look tighter. To be fair, we also cut PCA to as many components as the VAE uses.
 
-# %% mystnb={"figure": {"caption": "PCA and K-Means with more and more components (first seed). The marks are the VAE, at its full size and at the dimensions that it uses.", "name": "fig-easy-dims"}, "image": {"alt": "Line plot of silhouette and NMI of PCA and K-Means against the number of components, with the VAE marked."}}
+# %% mystnb={"figure": {"caption": "Silhouette and NMI of PCA and K-Means, by the number of components (first seed). See how the silhouette falls with more components, and NMI does not. The two marks have the silhouette of the VAE: one stands at all its dimensions, the other at those that it uses.", "name": "fig-easy-dims"}, "image": {"alt": "Line plot of silhouette and NMI of PCA and K-Means against the number of components, with the VAE marked."}}
 by_dims = dimensions.of_pca(tracks, X, k)
 vae = tables.mean_of(run.scores, "VAE + K-Means", "silhouette")
 marks = {
@@ -266,12 +269,12 @@ plots.silhouette_by_dims(by_dims, marks)
 Markdown(sentences.dimensions_sentence(run))
 
 # %% [markdown]
-# The column *Silhouette, common space* of the table above measures every clustering in one space, the standardised features. This ruler is the
-# same for all methods, but it favours methods that cluster close to these features.
+# The column *Silhouette, common space* of the table above measures every clustering in one space, the standardised features. This space is
+# the same for all methods. But it favours a method that clusters these features directly.
 #
 # ## What the clusters look like
 
-# %% mystnb={"figure": {"caption": "t-SNE map of the VAE's codes, one point a track (first seed), by genre where labels exist and by cluster. The map is for looking only; no score is taken on it.", "name": "fig-easy-map"}, "image": {"alt": "Two scatter plots of the latent space, coloured by genre and by cluster."}}
+# %% mystnb={"figure": {"caption": "A flat map (t-SNE) of the VAE's codes (first seed); each point is a track. Colours are genres above, if the data have any, and clusters below. Look for genres that form one island. The map is for looking only: no score is computed on it.", "name": "fig-easy-map"}, "image": {"alt": "Two scatter plots of the latent space, coloured by genre and by cluster."}}
 points = plots.project(codes)
 plots.latent_map(points, clusters, run.tracks.genres)
 
@@ -281,7 +284,7 @@ plots.latent_map(points, clusters, run.tracks.genres)
 #
 # ## Does full GTZAN say the same?
 # The published runs trained the same networks on nearly a thousand whole tracks, with ten seeds each. The last column says whether both
-# collections give the same answer. *Level* means that the interval contains zero.
+# collections give the same answer. *Level* means that we see no clear difference: the 95 % interval of the difference contains zero.
 
 # %%
 full_gtzan.compare_with_full(run)
@@ -316,7 +319,9 @@ found = {
 # a rotation keeps every distance
 assert not abs(found["as it is"] - found["turned"]) > 1e-3
 print("; ".join(f"{name}: {value:.3f}" for name, value in found.items()))
-print("stretched, an inactive dimension counts like any other")
+print(
+    "After stretching, an inactive dimension counts as much as an active one."
+)
 
 # %% [markdown]
 # ## Test yourself
@@ -348,7 +353,7 @@ print("stretched, an inactive dimension counts like any other")
 #
 # ## Summary
 # - A silhouette compares clusterings *within* one space. Across spaces it mostly compares the number of dimensions.
-# - A VAE that leaves most of its dimensions inactive is a method of few dimensions, however many it was given.
+# - A VAE that leaves most of its dimensions inactive works with few dimensions, however many it was given.
 # - Report a score together with the number of clusters, the dimensions, the score by chance and an interval over tracks.
 #
 # Where it is done: `helpers.phases`, `helpers.training`, `helpers.models`, `helpers.metrics` ([API](../book/api.md)).

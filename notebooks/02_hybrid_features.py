@@ -17,7 +17,7 @@
 # *Do lyrics help, and does DBSCAN find the genres?*
 #
 # The paper reports its best score here: DBSCAN on sound and lyrics (Table 2 of [Karim 2026](../book/references.md)). *DBSCAN* is a method that
-# forms clusters where points lie dense. *NMI* is agreement with genre, at most 1.
+# forms clusters where many points lie close together. *NMI* is agreement with genre, at most 1.
 
 # %% tags=["colab", "remove-cell", "skip-execution"]
 import os
@@ -69,7 +69,7 @@ scores, by_variant = controls
 # %% tags=["remove-input", "answer"]
 Markdown(sentences.hybrid_answer(run, by_variant))
 
-# %% tags=["picture"] mystnb={"figure": {"caption": "K-Means on four inputs, without a network in between. Bars are means over seeds with one standard deviation. Shuffled lyrics belong to another track.", "name": "fig-medium-lyrics"}, "image": {"alt": "Bar charts of NMI and silhouette for sound with lyrics, with shuffled lyrics, lyrics alone and sound alone."}}
+# %% tags=["picture"] mystnb={"figure": {"caption": "K-Means on four inputs, without a network. If lyrics helped, *full* (sound and lyrics) would have a longer NMI bar than *audio alone*. With *lyrics shuffled*, every track has the lyrics of another one. Bars are means over runs (seeds), and the thin lines show one standard deviation.", "name": "fig-medium-lyrics"}, "image": {"alt": "Bar charts of NMI and silhouette for sound with lyrics, with shuffled lyrics, lyrics alone and sound alone."}}
 named = scores.assign(method=scores.variant)
 plots.metric_bars(named, ["nmi", "silhouette"], variants)
 
@@ -79,14 +79,14 @@ plots.metric_bars(named, ["nmi", "silhouette"], variants)
 #
 # **Before you start:** read [Audio baseline](01_audio_baseline.ipynb), which builds the network.
 #
-# GTZAN has no lyrics, so the paper borrows a text for each track. The protocols do this in two ways. `written` and `controlled` draw real
-# lyrics of other songs, which have the tag of the genre on the lyrics site Genius. `released` gives each genre three fixed sentences, as the
+# GTZAN has no lyrics, so the paper borrows a text for each track. The protocols do this in two ways. `written` and `controlled` take
+# real lyrics of other songs: those that have a tag like the genre on the lyrics site Genius. `released` gives each genre three fixed sentences, as the
 # paper's program does ([Data](../book/data.md)). What happens with songs that have their own lyrics is the subject of
 # [Songs with their own words](07_own_words.ipynb).
 #
 # ## The two channels
-# A sentence encoder, all-MiniLM-L6-v2, turns each text into 384 numbers. Some tags have fewer texts than the genre has tracks. Then texts of
-# other tags fill the gap, and the table says how many.
+# A sentence encoder, all-MiniLM-L6-v2, turns each text into 384 numbers. Some genres have no tag on Genius, or too few texts with it. Then
+# texts of other tags fill the gap, and the table says how many.
 
 # %%
 made = inputs.prepare(tracks, protocol, phase=2, seed=0)
@@ -111,8 +111,8 @@ X, columns, kept = inputs.scale(raw, chosen, phase=2)
 Markdown(sentences.modalities(tracks, made, protocol))
 
 # %% [markdown]
-# The *leak guard* looks for columns that give the genre away. Its number says how well a simple classifier reads the genre from them. The
-# *scale guard* looks for the opposite fault: scaling that hides a real signal. For this we split the tracks at random into two halves. We add
+# The *leak guard* looks for columns from which one can read the genre. Its number says how well a simple classifier does that. The
+# *scale guard* looks for the opposite fault: scaling that hides a real signal. To test this, we split the tracks at random into two halves. We add
 # a signal to one half, first in the sound and then in the text. If the scaling does no harm, K-Means finds the two halves again (NMI near 1).
 
 # %%
@@ -124,7 +124,7 @@ sentences.planted_table(planted)
 # %% [markdown]
 # ## The network
 # The paper calls its second network *enhanced*. The encoder, the decoder and the loss are those of [Audio baseline](01_audio_baseline.ipynb).
-# A layer has two additions. *Batch normalisation* brings each number to mean 0 and variance 1 over the batch. A *residual* connection adds
+# Each layer has two additions. *Batch normalisation* brings each number to mean 0 and variance 1 over the batch. A *residual* connection adds
 # the input of the layer to its output, so that the layer has to learn only what changes. (`released` has no residual connection.)
 #
 # To keep the wait short, this page trains the network once. [Every value](A2_every_value.ipynb) shows how much the seeds differ on full GTZAN.
@@ -147,19 +147,23 @@ class ResidualLayer(nn.Module):
 
 # %%
 batch = torch.tensor(X[:32], dtype=torch.float32)
-ResidualLayer(X.shape[1], 512)(batch).shape
+out = ResidualLayer(X.shape[1], 512)(batch)
+print(
+    f"{len(out)} rows of {X.shape[1]} numbers become {out.shape[1]} numbers each"
+)
 
-# %% mystnb={"figure": {"caption": "Training of the enhanced VAE on sound and lyrics, one line a seed. A line that is level at its right end says that more epochs would change little.", "name": "fig-medium-training"}, "image": {"alt": "Two line plots of error and KL over the epochs, one line per seed."}}
+# %% mystnb={"figure": {"caption": "Training of the enhanced VAE on sound and lyrics, one line for each seed. Look at the right end: if a line is level there, more epochs would change little.", "name": "fig-medium-training"}, "image": {"alt": "Two line plots of error and KL over the epochs, one line per seed."}}
 curves = {f"seed {s}": fits["enhanced_vae"] for s, fits in run.fits.items()}
 plots.training_curves(curves)
 
 # %% [markdown]
 # ## Table 2: three ways to cluster
-# K-Means and Ward's method are given the number of clusters. DBSCAN is given a radius, *eps*, instead. Tracks with many others within the radius
-# form clusters, and the rest is left out as *noise*. The *Davies-Bouldin* score measures how tight clusters are, as the silhouette does, but
+# K-Means and *Ward's method* are given the number of clusters. Ward's method starts with single tracks and joins the two most similar groups
+# at each step. DBSCAN is given a radius, *eps*, instead. Tracks with many others within the radius form clusters, and the rest is left out
+# as *noise*. The *Davies-Bouldin* score measures how tight clusters are, as the silhouette does, but
 # here a lower value is better.
 
-# %% mystnb={"figure": {"caption": "Table 2 and Figure 2 of the paper, rerun: bars are means over seeds (with one standard deviation, where there are several), diamonds the paper's values on full GTZAN. Noise is left out of every score here, as in the paper.", "name": "fig-medium"}, "image": {"alt": "Bar charts of silhouette, Davies-Bouldin, ARI and NMI for K-Means, Ward and DBSCAN with the paper's values."}}
+# %% mystnb={"figure": {"caption": "Table 2 and Figure 2 of the paper, made again. Compare each bar with its diamond, the paper's value on full GTZAN. Where DBSCAN has no bar, it found one cluster only: that agrees with nothing, and its tightness is not defined. Noise is left out of every score here, as in the paper.", "name": "fig-medium"}, "image": {"alt": "Bar charts of silhouette, Davies-Bouldin, ARI and NMI for K-Means, Ward and DBSCAN with the paper's values."}}
 paper = tables.paper_tables().query("phase == 2")
 methods = phases.names_of(2)
 plots.metric_bars(run.scores, tables.paper_metrics(2), methods, paper)
@@ -172,11 +176,11 @@ tables.score_table(run.scores, shown, methods)
 Markdown(sentences.compare_methods(run, "K-Means", "Agglomerative (Ward)"))
 
 # %% [markdown]
-# ## DBSCAN's radius decides
-# The dashed line is the radius that the protocol's rule chose, without looking at genres. Where the curve of clusters is steep, a slightly
+# ## DBSCAN depends on its radius
+# In the next figure, the dashed line is the radius that the protocol's rule chose, without looking at genres. Where the curve of clusters is steep, a slightly
 # different rule would have given another result.
 
-# %% mystnb={"figure": {"caption": "DBSCAN over eps on the first seed's codes: clusters, share of noise, silhouette without noise.", "name": "fig-medium-eps"}, "image": {"alt": "Line plots of number of clusters, noise share and silhouette against eps, with the chosen eps marked."}}
+# %% mystnb={"figure": {"caption": "DBSCAN with smaller and larger radius (eps) on the codes of the first seed. See how the number of clusters and the share of noise change with the radius. The last panel has the silhouette, without noise.", "name": "fig-medium-eps"}, "image": {"alt": "Line plots of number of clusters, noise share and silhouette against eps, with the chosen eps marked."}}
 first = min(run.spaces)
 codes = run.spaces[first]["DBSCAN"]
 eps = clustering.dbscan_eps(codes, chosen.dbscan_eps)
@@ -208,7 +212,8 @@ Markdown(sentences.lyrics_sentence(run.tracks, by_variant))
 
 # %% [markdown]
 # ## Does full GTZAN say the same?
-# *Level* means that the interval contains zero. On 100 tracks that happens more often than on all of GTZAN.
+# *Level* means that we see no clear difference: the 95 % interval of the difference contains zero. With 100 tracks that happens
+# more often than with all of GTZAN.
 
 # %%
 full_gtzan.compare_with_full(run)
@@ -221,7 +226,7 @@ tables.beside_paper(run.scores, 2)
 
 # %% [markdown]
 # ## Exercise
-# A method splits each of ten genres into five pure clusters. What NMI does it get? And what NMI would fifty clusters get by chance? Make up labels
+# A method splits each of ten genres into five *pure* clusters, which hold no other genre. What NMI does it get? And what NMI would fifty clusters get by chance? Make up labels
 # for both cases and score them. Then check the first score with `metrics.equal_pure_clusters`.
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the answer", "code_prompt_hide": "Hide the answer"}
@@ -248,8 +253,8 @@ print(f"shuffled: {low:.3f}, far above 0")
 #
 # <details><summary>Answer</summary>
 #
-# Not by what they say. A text of another track has the same effect, so the gain comes from something else. For instance, the text was
-# drawn by the genre.
+# Not by what they say. The text of another track has the same effect, so the gain comes from something else. For instance, the added columns
+# may have changed the weight of the sound.
 #
 # </details>
 #
@@ -263,9 +268,9 @@ print(f"shuffled: {low:.3f}, far above 0")
 #
 # ## Summary
 # - DBSCAN's score depends on its radius and on how noise is counted. Report the number of clusters and the share of noise beside it.
-# - A text that is chosen by the label hands the label to the model. Look for that before training.
-# - Before you say that lyrics do not help, show that your scaling would let a real signal through.
-# - Lyrics drawn by tag are not the track's own. Compare them with shuffled ones.
+# - If the label decides which text a track gets, the model can read the label from the text. Look for that before training.
+# - Before you say that lyrics do not help, show that a real signal would survive your scaling.
+# - Lyrics that are chosen by a tag are not the track's own. Compare them with shuffled ones.
 #
 # Where it is done: `helpers.inputs`, `helpers.clustering`, `helpers.lyrics` ([API](../book/api.md)).
 # Next: [Advanced VAEs](03_advanced_vaes.ipynb).

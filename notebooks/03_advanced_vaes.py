@@ -16,9 +16,10 @@
 #
 # *Does a Beta-VAE disentangle genres?*
 #
-# The paper says yes, since its Beta-VAE has the highest agreement with genre (NMI) among its networks (Table 3 of
-# [Karim 2026](../book/references.md)). But *disentangled* means that each dimension of the code stands for one factor of the music. One label
-# cannot show that. [Collapse in depth](A1_collapse_in_depth.ipynb) tests it with several known factors.
+# A variational autoencoder (VAE) turns a track into a few numbers, its *code*; in a *Beta-VAE* the code costs more (β times as much). The
+# paper says yes: of its networks, the Beta-VAE agrees best with genre (NMI in Table 3 of [Karim 2026](../book/references.md)). But
+# *disentangled* means that each number of the code stands for one factor of the music. Agreement with one label cannot show that.
+# [Collapse in depth](A1_collapse_in_depth.ipynb) tests it with several known factors.
 
 # %% tags=["colab", "remove-cell", "skip-execution"]
 import os
@@ -66,23 +67,24 @@ first = min(run.fits)
 # %% tags=["remove-input", "answer"]
 Markdown(sentences.advanced_answer(run))
 
-# %% tags=["picture"] mystnb={"figure": {"caption": "Five methods on one input of sound and lyrics: agreement with genre (NMI) and tightness of the clusters (silhouette). Bars are means over seeds (with one standard deviation, where there are several), diamonds the paper's values on full GTZAN.", "name": "fig-hard-answer"}, "image": {"alt": "Bar charts of NMI and silhouette for five methods, with the paper's values as diamonds."}}
+# %% tags=["picture"] mystnb={"figure": {"caption": "Five methods on one input of sound and lyrics. Compare the bars on the left: they show how well the clusters agree with genre (NMI). On the right is how tight they are (silhouette). Diamonds are the paper's values on full GTZAN, where the genre was in the input.", "name": "fig-hard-answer"}, "image": {"alt": "Bar charts of NMI and silhouette for five methods, with the paper's values as diamonds."}}
 paper = tables.paper_tables().query("phase == 3")
 methods = phases.names_of(3)
 plots.metric_bars(run.scores, ["nmi", "silhouette"], methods, paper)
 
 # %% [markdown]
 # ## Overview
-# **You will learn** where β enters a VAE, what it costs, and why a high score need not mean disentangled factors.
+# **You will learn** where β enters a VAE, what happens when it grows, and why a high score need not mean disentangled factors.
 #
 # **Before you start:** read [Hybrid features](02_hybrid_features.ipynb), which builds the input and the layer that all networks here use.
 #
 # Five methods work on one input of sound and lyrics. Four of them make a code first and then cluster it by K-Means: a Beta-VAE, a conditional
 # VAE (CVAE), PCA, and a plain autoencoder. The fifth, spectral clustering, works on the input itself. Under `released` the input contains the
-# genre itself, as in the paper's program. In the default data **nearly every genre is one artist**, so the scores only show that the code runs.
+# genre itself, as in the paper's program. In the default data **several genres have one artist only**. A cluster may then
+# find the artist and not the genre, so the scores only show that the code runs.
 #
 # To keep the wait short, each network is trained once, from one seed. [Every value](A2_every_value.ipynb) shows how much the seeds differ on full
-# GTZAN. Set `seeds = 3` above for a spread of your own.
+# GTZAN. To see it here, set `seeds = 3` above.
 
 # %%
 made = inputs.prepare(tracks, protocol, phase=3, seed=0)
@@ -136,7 +138,8 @@ for beta in (1, 4, 16):
             batches = training.batches(len(x), recipe.batch_size)
             kl = sum(step(net, adam, rows[some], beta) for some in batches)
         nats[beta] = kl / len(x)
-print("; ".join(f"β = {b}: {n:.1f} nats" for b, n in nats.items()))
+for beta, cost in nats.items():
+    print(f"With β = {beta} the code carries {cost:.1f} nats.")
 
 # %% [markdown]
 # At a higher price the code carries less. The run of this page uses the protocol's β and trains to the end. What many values of β do is shown in
@@ -147,7 +150,7 @@ print("; ".join(f"β = {b}: {n:.1f} nats" for b, n in nats.items()))
 betas = [training.beta_at(recipe, epoch) for epoch in range(recipe.epochs)]
 Markdown(sentences.beta_sentence(betas, run.fits[first]))
 
-# %% mystnb={"figure": {"caption": "Training of the three networks (first seed): error and KL per epoch. The autoencoder has no KL.", "name": "fig-hard-training"}, "image": {"alt": "Two line plots of error and KL per epoch for Beta-VAE, CVAE and autoencoder."}}
+# %% mystnb={"figure": {"caption": "Training of the three networks (first seed). The plain autoencoder pays no price for its code, so it can reach the lowest error; it has no KL. The Beta-VAE pays the highest price, so its KL is low and its error high.", "name": "fig-hard-training"}, "image": {"alt": "Two line plots of error and KL per epoch for Beta-VAE, CVAE and autoencoder."}}
 names = {m.space: m.name.split(" + ")[0] for m in phases.methods_of(3)}
 fits = {names[name]: fit for name, fit in run.fits[first].items()}
 plots.training_curves(fits)
@@ -155,7 +158,7 @@ plots.training_curves(fits)
 # %% [markdown]
 # ## Table 3: five methods
 
-# %% mystnb={"figure": {"caption": "Table 3 and Figure 3 of the paper, rerun: bars are means over seeds (with one standard deviation, where there are several), diamonds the paper's values on full GTZAN.", "name": "fig-hard"}, "image": {"alt": "Bar charts of silhouette, NMI, ARI, purity and Davies-Bouldin for five methods with the paper's values."}}
+# %% mystnb={"figure": {"caption": "Table 3 and Figure 3 of the paper, made again. Compare each bar with its diamond, the paper's value on full GTZAN: there the genre was in the input.", "name": "fig-hard"}, "image": {"alt": "Bar charts of silhouette, NMI, ARI, purity and Davies-Bouldin for five methods with the paper's values."}}
 plots.metric_bars(run.scores, tables.paper_metrics(3), methods, paper)
 
 # %%
@@ -180,12 +183,12 @@ Markdown(sentences.compare_methods(run, "Beta-VAE", "AE + K-Means"))
 #
 # ## The codes of the Beta-VAE
 
-# %% mystnb={"figure": {"caption": "Figure 4 of the paper, rerun: t-SNE map of the Beta-VAE's codes, one point a track (first seed), by genre where labels exist and by cluster.", "name": "fig-hard-map"}, "image": {"alt": "Two scatter plots of the Beta-VAE's codes, coloured by genre and by cluster."}}
+# %% mystnb={"figure": {"caption": "Figure 4 of the paper, made again: a flat map (t-SNE) of the Beta-VAE's codes (first seed). Each point is a track. Colours are genres above, if the data have any, and clusters below. If the clusters were the genres, both panels would show the same islands.", "name": "fig-hard-map"}, "image": {"alt": "Two scatter plots of the Beta-VAE's codes, coloured by genre and by cluster."}}
 clusters = run.labels[first]["Beta-VAE"]
 points = plots.project(run.spaces[first]["Beta-VAE"])
 plots.latent_map(points, clusters, run.tracks.genres)
 
-# %% mystnb={"figure": {"caption": "Figure 5 of the paper, rerun: genres against the Beta-VAE's clusters (first seed). The clusters are ordered to match the genres. If the data have no genres, the figure shows the sizes of the clusters.", "name": "fig-hard-confusion"}, "image": {"alt": "Heat map of genres against clusters with counts."}}
+# %% mystnb={"figure": {"caption": "Figure 5 of the paper, made again: how many tracks of each genre lie in each cluster of the Beta-VAE (first seed). A genre that has a cluster to itself has one dark cell on the diagonal. If the data have no genres, the figure shows the sizes of the clusters.", "name": "fig-hard-confusion"}, "image": {"alt": "Heat map of genres against clusters with counts."}}
 genres = run.tracks.genres
 kinds = genres if genres is not None else ["all"] * run.tracks.n
 plots.confusion_heatmap(metrics.confusion(kinds, clusters))
@@ -195,7 +198,8 @@ Markdown(tables.read_confusion(genres, clusters))
 
 # %% [markdown]
 # ## Does full GTZAN say the same?
-# *Level* means that the interval contains zero. On 100 tracks that happens more often than on all of GTZAN.
+# *Level* means that we see no clear difference: the 95 % interval of the difference contains zero. With 100 tracks that happens
+# more often than with all of GTZAN.
 
 # %%
 full_gtzan.compare_with_full(run)
@@ -208,8 +212,8 @@ tables.beside_paper(run.scores, 3)
 
 # %% [markdown]
 # ## Exercise
-# Take the genre as ten columns of zeros and ones (*one-hot*) and cluster nothing else by K-Means. Which NMI must come out? Now put 60 columns of
-# noise beside it, first very weak and then stronger. At which standard deviation of the noise is the label lost?
+# Write the genre as ten columns of zeros and ones (*one-hot*) and give only these columns to K-Means. Which NMI must come out? Now add 60
+# columns of noise, first very weak and then stronger. At which standard deviation of the noise is the label lost?
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the answer", "code_prompt_hide": "Hide the answer"}
 codes = np.arange(500) % 10
@@ -252,7 +256,7 @@ print("; ".join(f"noise {s:g}: NMI {v:.2f}" for s, v in nmi.items()))
 #
 # ## Summary
 # - β is a price: with a larger β the code carries less, and the error grows.
-# - A clustering can only be as unsupervised as its input. Look at the columns before the clusters.
+# - If the label is in the input, a clustering is not unsupervised. Look at the columns before you look at the clusters.
 # - Compare with PCA and with a plain autoencoder on the same input, with intervals over tracks.
 # - Agreement with one label cannot show disentangled factors.
 #

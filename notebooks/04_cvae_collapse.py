@@ -13,7 +13,7 @@
 
 # %% [markdown]
 # # CVAE and posterior collapse
-# *Has the paper's conditional VAE collapsed, or does it leave the genre out by design?*
+# *Does the paper's conditional VAE ignore the song (posterior collapse)?*
 
 # %% tags=["colab", "remove-cell", "skip-execution"]
 import os
@@ -58,7 +58,7 @@ protocols.check(dataset, protocol, seeds)
 named = author_values() | values.collapse_values()
 Markdown(words.page_answer(named))
 
-# %% tags=["picture"] mystnb={"figure": {"caption": "Networks trained by the author's recipe on full GTZAN, mean and range over seeds. *z* is the code of a track. The marks are squared errors: as trained, with the code of another track, without a code, of a table of genre means, and with another genre. If a decoder ignores the code, the first three lie at one place.", "name": "fig-error"}, "image": {"alt": "Dot plot of the error per model: the CVAE loses when z is exchanged or taken away, the one with beta 40 does not."}}
+# %% tags=["picture"] mystnb={"figure": {"caption": "Squared errors of our networks, trained by the author's recipe on full GTZAN. If a network ignores the code *z*, its error is the same with its own z, with another track's z, and without z: three marks lie at one place, as for β = 40. The other two marks are the error with another genre, and that of a table of genre means. Marks are means over seeds, and lines show the range.", "name": "fig-error"}, "image": {"alt": "Dot plot of the error per model: the CVAE loses when z is exchanged or taken away, the one with beta 40 does not."}}
 runs = grids.published_grid("gtzan", "battery")
 released = words.of_protocol(runs, "released")
 figures.shuffles(released)
@@ -76,15 +76,15 @@ figures.shuffles(released)
 #
 # ## What collapse is
 # 1. The encoder turns a track $x$ and its genre $c$ into a code $z$. The decoder rebuilds $x$ from $z$ and $c$. The loss is the squared error plus
-#    the KL divergence of the code from pure noise, its cost in *nats*. A dimension of the code is also called a *unit*.
-# 2. A code is *collapsed* when it is pure noise for every track. Then it costs nothing and says nothing, and the decoder has only $c$.
+#    the cost of the code: its KL divergence from pure noise, in *nats*. A dimension of the code is also called a *unit*.
+# 2. A code is *collapsed* when it is pure noise for every track. Then it costs nothing and says nothing, and the decoder works with $c$ alone.
 # 3. Collapse can be *partial*: some units of the code are noise, and others carry something. [Lucas et al. 2019](../book/references.md) define
-#    collapse unit by unit. [Dang et al. 2024](../book/references.md) show when it happens in linear models with a condition.
+#    collapse unit by unit. [Dang et al. 2024](../book/references.md) show when it happens in linear models that are given a condition.
 # 4. A code that leaves the genre out has not collapsed. The decoder has the genre already, so storing it again costs nats and gains nothing.
 #    [Kingma et al. 2014](../book/references.md) use this to separate class and style.
 # 5. So a working CVAE and a collapsed one both get a low score against genre. The difference is whether anything *else* is in the code.
 #
-# ## The genre joins the network
+# ## A VAE that is given the genre
 # The encoder reads the track and the genre side by side, and so does the decoder. That is the whole difference from a VAE:
 
 
@@ -119,7 +119,7 @@ parts = ["loss", "reconstruction", "kl"]
 pd.DataFrame({part: history[part] for part in parts}).round(2)
 
 # %% [markdown]
-# ## Do the measures know what they look at?
+# ## Do the measures give the right answer?
 # The *battery* is the set of measures in the table below. We test it on six models of planted tracks, trained to the end. The first two are a VAE
 # and a CVAE. In the next two, only the encoder or only the decoder is given the genre. The last two are CVAEs with a large β (4 and 200), so
 # large that we expect them to collapse in part or in full. The battery is not told what we expect.
@@ -141,22 +141,26 @@ words.summary_table(table).assign(Expected=expected)
 # - *Active units* have more than 0.05 nats.
 # - *With another z* is the error when tracks exchange their codes.
 # - *Of a table of means* is the error of the best guess without a code, which is the mean of the genre.
-# - *Genre from z* and *style from z* say how often a classifier (a *probe*) reads them from the code. It is tested on other tracks.
+# - *Genre from z* and *style from z* say how often a classifier (a *probe*) reads them from the code. It is tested on
+#   tracks that it was not trained on.
 #
 # The verdicts:
 #
 # - **Collapsed**: there is no active unit, the error stays the same with another z, and every probe only guesses.
-# - **Partial collapse**: z matters, but little. We compare it with the best linear code of as many units, the one that a VAE with linear layers
-#   would find. z has less than half of the nats of that code, and it lowers the error of the table of means by less than half as much.
-# - **By design**: encoder and decoder use the genre, and z matters. A probe of the genre has less than half the success on z that it has on the
+# - **Partial collapse**: z matters, but little. We compare z with the best linear code, which a VAE with linear layers and as many units would
+#   find. z has less than half of the nats of that code. And z improves on the table of means by less than half as much as that code does.
+# - **By design**: encoder and decoder use the genre, and z matters, but z says little about the genre. A probe finds the genre in z less than
+#   half as well as in the data.
+# - **Keeps c**: encoder and decoder use the genre, and z matters, but z also holds the genre. A probe finds it at least half as well as in the
 #   data.
-# - **Keeps c**: the same, but the probe has more than half the success.
-# - **Informative**: z matters, and the model makes no use of the genre. **Encoder only** and **decoder only**: one half of it does.
+# - **Informative**: z matters, and neither encoder nor decoder uses the genre.
+# - **Encoder only** and **decoder only**: z matters, and only this half of the network uses the genre.
 #
 # From the working CVAE a probe reads the style but not the genre. From the collapsed one it reads neither. A test repeats all six for five seeds.
 #
 # ## The tracks at hand
-# Now we apply the battery to models of real tracks. There are three: the protocol's CVAE, a VAE of the same layers, and a CVAE with β = 40. (*KL annealing*
+# Now we apply the battery to models of real tracks. Under `controlled` they see the sound alone, so they use fewer units than the CVAE of
+# the page before, which also sees the lyrics. There are three: the protocol's CVAE, a VAE of the same layers, and a CVAE with β = 40. (*KL annealing*
 # means that β starts at zero and grows during training.) Real tracks have no known style, so we use *brightness*: is this track in the
 # darkest, middle or brightest third of its own genre? By construction that is independent of the genre. (If your table has no spectral
 # centroid, its first column is used.) Each model is trained once here. The figure at the top has several seeds.
@@ -168,13 +172,13 @@ chapter = study.run_chapter(tracks, protocol, seeds)
 # %% tags=["remove-input"]
 Markdown(words.live_answer(chapter))
 
-# %% mystnb={"figure": {"caption": "The battery on the models of this page, mean and range over seeds: active units, cost in nats, how many times larger the error is with another track's z, and how often a classifier reads the genre or another factor from z.", "name": "fig-battery"}, "image": {"alt": "Small panels of dots, one per model: units in use, cost, error with z exchanged, and probe accuracy for two factors."}}
+# %% mystnb={"figure": {"caption": "The battery on the models of this page. Compare the lowest row, the collapsed model, with the others: it has no active unit, its code costs nothing, and another track's z does not raise its error (×1). The last panels show how often a classifier reads the genre, or another factor, from z. Dots are means over seeds, and lines show the range.", "name": "fig-battery"}, "image": {"alt": "Small panels of dots, one per model: units in use, cost, error with z exchanged, and probe accuracy for two factors."}}
 found = study.tidy_diagnoses(chapter.diagnoses)
 figures.verdict_panels(found, chapter.label)
 
 # %% [markdown]
-# In the default tracks nearly every genre is one artist, so these numbers only show what the measures look like. They also show why a score
-# against genre is a trap:
+# In the default tracks several genres have one artist only, so these numbers only show what the measures look like. They also show why a score
+# against genre can mislead:
 
 # %% tags=["remove-input"]
 Markdown(words.standardised_scores(chapter))
@@ -193,7 +197,8 @@ Markdown(words.unseen_lyrics(released, values.REBUILT, grids.OTHER_LYRICS))
 words.summary_table(released)
 
 # %% [markdown]
-# These are our networks, trained by the author's recipe. Read the first two rows: one network, judged on its own lyrics and on other lyrics.
+# These are our networks, trained by the author's recipe on full GTZAN. The first two rows are one network, judged on its own lyrics and on
+# other lyrics.
 
 # %% [markdown]
 # ## Exercise
@@ -223,18 +228,18 @@ print(dead)
 # :::
 #
 # :::{dropdown} Why compare with a table of genre means?
-# A decoder that ignores z can still return the mean of the genre. Only what z takes off the error of that table is the code's work.
+# A decoder that ignores z can still return the mean of the genre. So z helps only as far as the error is below that of the table.
 # :::
 #
-# :::{dropdown} Twenty-five of 32 units are dead. Is that a collapse?
+# :::{dropdown} Twenty-five of 32 units are inactive. Is that a collapse?
 # Not by itself: a network may need few units. It is a partial collapse if the code is also far poorer than the best linear code of the same
-# data: far fewer nats, and a far smaller gain in the error.
+# data: if it has far fewer nats, and lowers the error far less.
 # :::
 #
 # ## Summary
 # - A score against genre cannot diagnose a CVAE, and a silhouette cannot either.
 # - Exchange the codes of tracks, compare with a table of means, and look for something that is not the genre.
-# - Judge a network on inputs that it was trained on, or say that you did not.
+# - A network can look collapsed on inputs that it was not trained on. So say which inputs you judged it on.
 #
 # Remedies, more data, β and disentanglement: [Collapse in depth](A1_collapse_in_depth.ipynb). Where it is done: `battery.diagnose` and
 # `study.run_chapter` ([API](../book/api.md)); the author's networks are read by `python -m musicbook embedded author`.

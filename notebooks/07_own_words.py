@@ -151,12 +151,14 @@ Markdown(sentences.apart_sentence(guesses, right, verses.APART))
 # knows before you use it.
 #
 # ## How to remove the language from the vectors
-# A common recipe is to remove the first direction, that is, the largest
-# principal component. For two languages this works, because a line joins their
-# two mean vectors, and a line is one direction. But the means of six languages
-# differ in five directions. Removing one direction leaves four. Subtracting each
-# language's mean works for any number of languages. For this you must know the
-# language of each text.
+# A common recipe is to remove the first principal component of the vectors: the
+# one direction in which they differ most. For two languages this works, because
+# a line joins their two mean vectors, and a line is one direction. But the means
+# of six languages differ in five directions. Removing one direction leaves four.
+# Subtracting each language's mean works for any number of languages. For this
+# you must know the language of each text.
+#
+# The table shows how much of the language is left after each way of removing it:
 
 # %%
 tracks, note = songs.songs_with_words(dataset)
@@ -176,8 +178,12 @@ Markdown(sentences.language_sentence(stored))
 # that learns from the songs of some artists and is tested on other artists.
 # *Balanced accuracy* is its share of right answers, where every class counts
 # the same. Second, do **groups** that are formed without labels *use* this
-# knowledge? As a control, each song gets the words of another song in the same
-# language.
+# knowledge? As a control, we also give each song the words of another song in
+# the same language.
+#
+# The sound is described by our usual features, or by the numbers of *musicnn*, a
+# network that others trained. [Raw sound](08_raw_sound.ipynb) explains its two
+# versions, MTT and MSD.
 
 # %% tags=["remove-input"]
 Markdown(f"{note} {sentences.labels_sentence(songs.targets(tracks))}")
@@ -188,7 +194,7 @@ probed = {
     title: probes.probe_scores(part, seeds) for title, part in read.items()
 }
 
-# %% mystnb={"figure": {"caption": "What a linear probe reads from sound, words and both, for artists that it has not seen: 0 is guessing, 1 is perfect. Grey: sound with the words of another song. Whiskers: 95 % intervals over artists and seeds.", "name": "fig-words-probes"}, "image": {"alt": "Horizontal bars of what probes read of each label from sound, words, both, and shuffled words, by encoder."}}
+# %% mystnb={"figure": {"caption": "What a linear probe reads from sound, words and both, for artists that it has not seen. Compare the green bar (both) with the blue bar (sound alone): where it is longer, the words add something. The bars are balanced accuracy on a new scale: 0 is guessing, 1 is perfect. Grey is sound with the words of another song. Thin lines are 95 % intervals over artists and seeds.", "name": "fig-words-probes"}, "image": {"alt": "Horizontal bars of what probes read of each label from sound, words, both, and shuffled words, by encoder."}}
 figures.probe_bars(probed)
 
 # %% tags=["remove-input"]
@@ -205,7 +211,7 @@ weights = {
     title: clusters.by_weight(part, seeds) for title, part in read.items()
 }
 
-# %% mystnb={"figure": {"caption": "Agreement of K-Means groups with each label against the weight of the words: own words (full line, with 95 % intervals) and other songs' words (dashed).", "name": "fig-words-weights"}, "image": {"alt": "Lines of agreement with language, genre and tag against the weight of the words, one panel an encoder."}}
+# %% mystnb={"figure": {"caption": "Agreement of K-Means groups with each label, while the weight of the words grows. If own words helped, the full line of a genre label would rise above its start on the left. Full lines are own words, with 95 % intervals; dashed lines are other songs' words.", "name": "fig-words-weights"}, "image": {"alt": "Lines of agreement with language, genre and tag against the weight of the words, one panel an encoder."}}
 figures.weight_panels(weights)
 
 # %% tags=["remove-input"]
@@ -228,7 +234,11 @@ if grid is None or tracks.name != "paired":
 
 # %% tags=["remove-input"]
 named = values.own_words_values() if tracks.name == "paired" else {}
-Markdown(f"{sentences.grid_sentence(grid)} {sentences.silent_sentence(named)}")
+Markdown(sentences.grid_sentence(grid, sentences.silent_sentence(named)))
+
+# %% [markdown]
+# This part of the grid is scored against the first label, always with the same
+# weight of the words:
 
 # %% tags=["remove-input"]
 sentences.main_table(grid, sentences.headline(grid.target))
@@ -247,15 +257,16 @@ sentences.main_table(grid, sentences.headline(grid.target))
 #   that go together with directions of the words
 #   ([Hotelling 1936](../book/references.md)).
 # - *Deep CCA* does the same with two networks.
-# - *Late fusion* groups by sound and by words separately, then looks for groups
-#   that agree with both.
+# - *Late fusion* makes groups by sound, and other groups by words. Then it looks
+#   for groups that agree with both.
 # - The *joint VAE* is a variational autoencoder whose encoder reads both.
 # - In the *product of experts*, sound and words have an encoder each, and the
 #   two results are multiplied.
 # - The *mixture of experts* ([Sutter et al. 2021](../book/references.md)) also
 #   works with sound or words alone.
 #
-# Here we train the joint VAE for one seed. The figure below shows all ways:
+# Here we train the joint VAE once, and cluster its code. This is how well its
+# groups agree with each label:
 
 # %%
 pair = songs.pair_of(read[title])
@@ -267,12 +278,15 @@ for target, labels in found.items():
     score = metrics.external(truth, labels)["nmi"]
     print(f"{sentences.target_words(target)}: NMI {score:.3f}")
 
+# %% [markdown]
+# The next figure compares all ways:
+
 # %%
 late = grids.late_and_quick()
 if late is None or tracks.name != "paired":
     late = grid
 
-# %% mystnb={"figure": {"caption": "How much a song's own words add to the agreement with the first label, for each way of mixing. Circles compare with sound alone, diamonds with other songs' words. Lines are 95 % intervals over artists; a line that crosses zero shows no difference. Ways that fail the scale guard are left out.", "name": "fig-words-gains"}, "image": {"alt": "Points with intervals of the gain in agreement for each way of mixing sound and words."}}
+# %% mystnb={"figure": {"caption": "How much a song's own words add to the agreement with the first label, for each way of mixing. A way helps if the line of its circle lies right of zero. Circles compare with sound alone, diamonds with other songs' words. Lines are 95 % intervals over artists; a line that crosses zero shows no difference. Ways that fail the scale guard are left out.", "name": "fig-words-gains"}, "image": {"alt": "Points with intervals of the gain in agreement for each way of mixing sound and words."}}
 figures.gains(late)
 
 # %% tags=["remove-input"]
@@ -295,7 +309,7 @@ Markdown(sentences.retrieval_sentence(searched))
 
 # %% tags=["remove-input"]
 Markdown(
-    f"**For these songs:** {sentences.own_words_verdict(late, probed[title], title)}"
+    f"**The two questions again.** {sentences.own_words_verdict(late, probed[title], title)}"
 )
 
 # %% [markdown]
@@ -312,7 +326,7 @@ spoken = four.language.to_numpy()
 kinds = language.removals(verses.verse_vectors(four, "minilm"), spoken)
 left = {name: language.explained(rows, spoken) for name, rows in kinds.items()}
 for name, share in left.items():
-    print(f"{name} removed: {share:.3f} of the variance between languages")
+    print(f"{share:.3f} of the variance is between languages; removed: {name}")
 assert left["each language's mean"] < 1e-9 < left["the first direction"]
 assert left["the first 3 directions"] < left["the first direction"]
 

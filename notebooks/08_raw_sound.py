@@ -52,8 +52,8 @@ if os.environ.get("COLAB_RELEASE_TAG"):
 # built one. We compare it with averages of spectra, and with *musicnn*, a
 # network that others trained on much more music.
 #
-# A warning first. In the default data, *gtzan-mini*, nearly every genre is the
-# work of **one artist**. A network that recognises a voice or a studio then
+# A warning first. In the default data, *gtzan-mini*, several genres are each
+# the work of **one artist**. A network that recognises a voice or a studio then
 # looks as if it recognised a genre. So use the scores below to compare
 # descriptions of the same tracks. They do not say how well music of different
 # genres can be told apart.
@@ -91,10 +91,11 @@ protocols.check(dataset, protocol, seeds)
 # - **ConvVAE to log-mel**: our own network on raw sound, explained below.
 # - **musicnn** ([Pons and Serra 2019](../book/references.md)): a network that
 #   was trained to guess the tags of songs. It describes a track by 200 numbers.
-#   There are two versions. **MTT** learned from clips whose tags are mostly
-#   instruments and voices. **MSD** learned from the Million Song Dataset. Tags
-#   there *name most of our ten genres*, so MSD has learned genres, though from
-#   other people's labels. It may even have heard these very songs.
+#   There are two versions, named after the data that they learned from. **MTT**
+#   learned from MagnaTagATune, clips whose tags are mostly instruments and voices.
+#   **MSD** learned from the Million Song Dataset. Tags there *name most of our ten
+#   genres*, so MSD has learned genres, though from other people's labels. It may
+#   even have heard these very songs. On this page, MSD always means the network.
 # - **MSD's tags, no genre named**: how likely MSD finds tags such as "mellow" or
 #   "guitar". Tags that name a genre or a style are left out.
 # - **68 features + MSD**: both together, scaled to the same variance.
@@ -111,7 +112,7 @@ chance = metrics.chance(tracks.genre_codes, first)["nmi"]
 # %% tags=["remove-input", "answer"]
 Markdown(f"{comparison.raw_sound_answer(scores, tracks)} {note}")
 
-# %% tags=["picture"] mystnb={"figure": {"caption": "Agreement of ten groups with genre (NMI) for each description of the same tracks. The marks are ways to cluster it; lines are 95 % intervals over tracks and seeds.", "name": "fig-pretrained"}, "image": {"alt": "Dots with intervals for seven descriptions of sound, one colour and mark a way; the musicnn rows lie to the right of the others."}}
+# %% tags=["picture"] mystnb={"figure": {"caption": "Agreement of ten groups with genre (NMI) for each description of the same tracks. Compare the rows of musicnn with the row of the 68 features. Each mark is one way to cluster the same description; lines are 95 % intervals over tracks and seeds.", "name": "fig-pretrained"}, "image": {"alt": "Dots with intervals for seven descriptions of sound, one colour and mark a way; the musicnn rows lie to the right of the others."}}
 comparison.space_figure(scores, chance)
 
 # %% [markdown]
@@ -125,14 +126,15 @@ comparison.space_figure(scores, chance)
 #
 # The marks of one row can lie far apart. So scaling can matter as much as the
 # description itself. Without labels nobody knows which way is best, therefore
-# we show all.
+# we show all. The table has the NMI of each, with its 95 % interval in brackets:
 
 # %%
 comparison.space_table(scores)
 
 # %% [markdown]
 # These are the most important differences. Each is measured on the same tracks,
-# with its 95 % interval:
+# with its 95 % interval. The 68 features are z-scored, and the numbers and tags of
+# musicnn are rows of length 1:
 
 # %%
 comparison.space_answers(labels, tracks)
@@ -160,11 +162,11 @@ comparison.strongest_tags()
 #   wave;
 # - its **log-mel picture**: the same in 64 bands, spaced as the ear hears them.
 #
-# We trained these networks on all segments of gtzan-mini, and stored the
-# results. The number of epochs was fixed in advance. Scores are means over five
-# trained networks. *Missed* is the share of the target's variance that the
-# decoder does not rebuild. A network that always answers with the mean misses
-# all of it, 100 %.
+# We trained these networks on the first half of each segment of gtzan-mini. The
+# second half is new sound for them. The number of epochs was fixed in advance.
+# Scores are means over five trained networks, and they are stored. *Missed* is
+# the share of the target's variance that the decoder does not rebuild. A network
+# that always answers with the mean misses all of it, 100 %.
 
 # %%
 runs = published.WaveformRuns()
@@ -175,6 +177,9 @@ Markdown(published.waveform_sentence(runs))
 
 # %%
 published.waveform_answers(runs)
+
+# %% tags=["remove-input"]
+Markdown(comparison.averages_sentence(scores, runs))
 
 # %% [markdown]
 # ## The same, live, on synthetic clips
@@ -196,7 +201,7 @@ for style in styles:
         crops.append(networks.cut_crops(clip, (0, 3)))
 x = networks.one_loudness(np.concatenate(crops))
 style_of = np.repeat(styles, len(x) // len(styles))
-print(f"{len(x)} crops of {x.shape[1]} samples")
+print(f"{len(x)} pieces, each of {x.shape[1]} sound samples")
 
 # %%
 recipe = networks.RECIPE.but(epochs=15, batch_size=16)
@@ -228,20 +233,22 @@ pd.DataFrame(rows).T.fillna("")
 
 # %% [markdown]
 # ## Hear what comes back
-# You can hear the same three seconds in four versions. *The clip* is what the
-# network gets. The version *its picture* is made from the clip's log-mel picture,
-# with no network. The picture does not hold the timing of the waves, so the
-# timing must be guessed ([Griffin and Lim 1984](../book/references.md)). No
-# network that rebuilds only this picture can sound better. The versions *to
-# log-mel* and *to the waveform* are what the two networks rebuild from a code of
-# 32 numbers.
+# You can hear the same three seconds in four versions:
+#
+# - *the clip* is what the networks get;
+# - *picture alone* is made from the clip's log-mel picture, without a network. The
+#   picture does not hold the timing of the waves, so the timing is guessed
+#   ([Griffin and Lim 1984](../book/references.md)). No network that rebuilds only
+#   this picture can sound better;
+# - *to log-mel* and *to the waveform* are what the two networks rebuild from a code
+#   of 32 numbers.
 
 # %% tags=["remove-input"]
 names = ("classical", "disco", "metal")
 heard = listening.four_versions(x, style_of, names, nets, codes)
 listening.sound_gallery(heard)
 
-# %% mystnb={"figure": {"caption": "The log-mel picture of the synthetic disco clip, and that of the network's sound: 64 bands from low to high, bright is loud. The beats of the clip are gone in the network's version.", "name": "fig-waves-pictures"}, "image": {"alt": "Two spectrogram-like pictures: the original with separate beats, beside it the network's, smoother in time."}}
+# %% mystnb={"figure": {"caption": "The log-mel picture of the synthetic disco clip (left), and of the sound that the log-mel network rebuilds from it (right). The beats of the clip are gone in the network's version. There are 64 bands from low to high; bright is loud.", "name": "fig-waves-pictures"}, "image": {"alt": "Two spectrogram-like pictures: the original with separate beats, beside it the network's, smoother in time."}}
 listening.picture_figure(
     {name: heard["disco"][name] for name in ("the clip", "to log-mel")}
 )

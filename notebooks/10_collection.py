@@ -18,7 +18,7 @@
 # %% [markdown]
 # # Your own music
 #
-# *Which groups are in my collection, and what is like what?*
+# *Which groups are in my collection, and which tracks sound alike?*
 
 # %% tags=["colab", "remove-cell", "skip-execution"]
 import os
@@ -53,12 +53,13 @@ if os.environ.get("COLAB_RELEASE_TAG"):
 # python -m musicbook map ~/Music --out my-music
 # ```
 #
-# The command `map` groups as the page
-# [How to cluster music well](09_cluster_well.ipynb) recommends. Then open
-# `my-music/index.html`. Nothing leaves your machine.
-# [Run it yourself](../book/reproduce.md) has all options. In Colab, after the
-# install line and with your music in a folder of your Drive, three lines do the
-# same:
+# The command `map` uses the method that the page
+# [How to cluster music well](09_cluster_well.ipynb) recommends. When it has
+# finished, open `my-music/index.html`. Nothing leaves your machine.
+# [Run it yourself](../book/reproduce.md) lists all options.
+#
+# In Colab, put your music into a folder of your Drive. Run the install line above,
+# and then these three lines:
 #
 # ```ipython
 # from google.colab import drive; drive.mount("/content/drive")
@@ -121,20 +122,22 @@ map_page.in_frame(found, players.addresses(tracks))
 survey.group_table(found)
 
 # %% [markdown]
-# The number of groups is found in the same way. For each possible number, we
-# count the groups that return surely (overlap above 0.75). We also take the
-# share of all tracks that lie in them. We multiply count and share, and choose
-# the number of groups with the largest product.
+# The same repetitions also tell us how many groups to make. We try many numbers of
+# groups. For each of them, we count the groups that *return surely* (overlap above
+# 0.75), and take the share of all tracks that lie in them. We multiply count and
+# share, and choose the number of groups with the largest product. *Stability* says
+# how well the whole grouping agrees with its repetitions; 1 is perfect.
 
 # %%
-found.groups.tried.round(2)
+found.groups.tried.round(2).astype({"groups": int, "return surely": int})
 
 # %% [markdown]
 # ## Is this better than a VAE?
 # The paper groups by a VAE (variational autoencoder) and K-Means. We put its
 # groups to the same test. The VAE's groups of the demo are stored, because each
 # repetition trains a network. For your own music they are computed now, with
-# fewer repetitions.
+# fewer repetitions. *AMI* says how well groups agree with the labels, if there are
+# any: 0 is chance, 1 is perfect.
 
 # %%
 by_vae = stable_groups.groups_by_vae(found.tracks, k=found.groups.made)
@@ -147,22 +150,23 @@ Markdown(survey.steadiness(found.groups, by_vae))
 # %% [markdown]
 # ## Do the names of groups say anything?
 # The name of a group consists of words that describe its sound. They come from
-# tags that the network musicnn hears, and from the 68 features. To check them, we
-# choose words from one half of each group only. Then each track of the other half
-# goes to the group whose words fit it best. This is the share of tracks that go
-# to their own group:
+# tags that *musicnn* hears, a network that others trained, and from the 68 features.
+# To check the words, we choose them from one half of each group only. Then each
+# track of the other half goes to the group whose words fit it best:
 
 # %%
 right, chance = words.recognised(found.groups.labels, found.vocabulary)
-pd.Series({"right": right, "by chance": chance}).round(2)
+shares = {"tracks that go to their own group": [right, chance]}
+pd.DataFrame(shares, index=["by the words", "by chance"]).round(2)
 
 # %% [markdown]
 # ## From one song to another
-# A VAE can do one thing that a map cannot: it can make up the sound numbers of a
-# track that does not exist, at any point between two tracks. Here we walk straight from one track to
-# another. We begin at the most typical track of the first group, and end at that
-# of the last group. For each step, the table says what the network decodes there and which
-# real track is nearest.
+# A VAE can do one thing that a map cannot: it can make up a track that does not
+# exist, at any point between two real tracks. It makes only the features of such a
+# track, not its sound. Here we walk in a straight line from one track to another. We
+# begin at the most typical track of the first group, and end at the most typical
+# track of the last group. For each step, the table describes the track that the
+# network makes up there, and names the real track that is nearest to it.
 
 # %%
 fit = walks.trained(tracks, protocol)

@@ -70,13 +70,16 @@ figures.dots(values)
 # the guard accepts them, because they say little of it. The CVAE is given the genre, so its rows
 # are not an unsupervised result.
 #
-# We sort the paper's values into four classes:
+# A *value* is a number in the paper's tables, and a *claim* is a statement in its text. We sort the values into four classes:
 #
 # - *Reproduced*: the value lies in the range in which one further run of ours would fall (95 % prediction interval), and our mean is near it
 #   ([Method](../book/method.md) says how near).
 # - *Near, though outside our spread*: the value is close to our mean, but outside our very narrow range.
 # - *Within a wide spread*: the value lies in our range only because the method varies so much between runs.
 # - *Not reproduced*: the value is outside our range, and our mean is not near it.
+#
+# At the top of the page, a value that *matches closely* is one that is reproduced. A value that *matches roughly* is in one of the next two
+# classes.
 
 # %% tags=["remove-input"]
 Markdown(runs.read_age() + " " + attribution.read_coverage(runs))
@@ -86,8 +89,8 @@ verdicts.verdict_counts(runs)
 
 # %% [markdown]
 # Nobody can expect that all values are reproduced, because runs differ. Brackets: the count if one of our own runs takes the paper's place, averaged
-# over our runs. The column *reproduced* counts every value. The last column leaves out those whose input or model had the genre; under *controlled*
-# these are the values of the CVAE.
+# over our runs. The column *reproduced* counts every value of the tables. The last column counts only the values whose input and model did not
+# have the genre; under *controlled*, it leaves out the values of the CVAE. It is the count in the answer at the top of the page.
 #
 # ## Every claim of the paper
 # The claims stand in the order of the paper's text. The last column says what speaks for the paper.
@@ -137,7 +140,7 @@ tables.score_table(second, shown, phases.names_of(2))
 #   cluster these features directly.
 # - *Input + K-Means* has no network.
 # - *Active units* are the dimensions of a network's code that carry information. *Sampled z* is one random draw of the code.
-# - *PCA, as many dims* has as many components as the network has active units.
+# - *PCA, dims of* a network has as many components as this network has active units.
 # - UMAP, HDBSCAN and VaDE are newer methods, which the paper does not use.
 # - *Accuracy* gives each cluster one genre, in the best possible way. It is the share of tracks that are then right.
 
@@ -198,7 +201,8 @@ multiverse.pairs(pipelines).round(3)
 # %% [markdown]
 # ## GTZAN's faults
 # [Sturm (2013)](../book/references.md) found repeated, distorted and mislabelled tracks in GTZAN, and artists with many tracks. Do these faults change our
-# results? We looked for copies in the features, and scored the methods again without the faulty tracks.
+# results? We looked for copies in the features: pairs of tracks with all but equal numbers. (The [audit](11_audit.ipynb) also counts pairs that
+# are less alike, so it finds more.) Then we scored the methods of phase 1 under *released* again, without the faulty tracks.
 
 # %% tags=["remove-input"]
 faults = duplicates.scores_without_faults(runs)

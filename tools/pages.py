@@ -136,9 +136,9 @@ def arranged(root: Path, run: Run) -> str:
     used = run.parameters
     seeds = "one seed" if used["seeds"] == 1 else f"{used['seeds']} seeds"
     line = (
-        f"*Reading time: {minutes_to_read(_prose(notebook))}. The page ran in {ran}, on "
-        f"{escape.markup(Path(str(used['dataset'])).name)} ({used['protocol']}, "
-        f"{seeds}).*"
+        f"*Reading time: {minutes_to_read(_prose(notebook))}. The page ran in {ran}, on the "
+        f"data {escape.markup(Path(str(used['dataset'])).name)} "
+        f"([protocol](../book/glossary.md) {used['protocol']}, {seeds}).*"
     )
     notebook.cells.insert(at, nbformat.v4.new_markdown_cell(line, id="run-on"))
     return nbformat.writes(notebook)

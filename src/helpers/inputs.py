@@ -317,10 +317,10 @@ def leak_guard(effects: Mapping[str, leaks.Effect]) -> list[str]:
             continue
         named = effect.read(leaks.SURE)
         which = "all genres" if len(named) == len(effect.named) else ", ".join(named)
-        ending = f" and names {which} nearly without error." if named else "."
+        ending = f" It names {which} nearly without error." if named else ""
         sentences.append(
-            f"The {WORDS.get(name, name)} says {effect.share:.2f} of the genre "
-            f"(0: chance, 1: all){ending}"
+            f"A simple classifier reads {effect.share:.2f} of the genre from the "
+            f"{WORDS.get(name, name)} (0 is guessing, 1 is all of it).{ending}"
         )
     return sentences
 

@@ -256,8 +256,9 @@ def read_confusion(genres: np.ndarray | None, labels: np.ndarray) -> str:
             f"holds mostly *{escape.markup(home)}*."
         )
     return (
-        f"Of *{escape.markup(best)}*, {share[best]:.0%} of the tracks lie in one cluster, the most "
-        f"of any genre. Of *{escape.markup(worst)}* it is {share[worst]:.0%}, the least. {mixed}"
+        f"*{escape.markup(best)}* stays together best: {share[best]:.0%} of its tracks lie in one "
+        f"cluster. *{escape.markup(worst)}* is spread most: its largest part in one cluster is "
+        f"{share[worst]:.0%}. {mixed}"
     )
 
 
@@ -295,16 +296,17 @@ def read_guard(made: ModelInput) -> str:
         for name, share in made.judged.items():
             word = inputs.WORDS[name]
             sentences.append(
-                f"The {word} says {share:.2f} of the genre (0: chance, 1: all), too little for a "
-                "leak."
+                f"A simple classifier reads {share:.2f} of the genre from the {word} "
+                "(0 is guessing, 1 is all of it). That is too little for a leak."
             )
     if not sentences:
-        sentences.append("There is nothing to judge.")
+        sentences.append("There are no added columns to judge.")
     text = f"Leak guard: {' '.join(escape.markup(sentence) for sentence in sentences)}"
     spared = [inputs.WORDS[name] for name in made.blocks if name not in made.judged]
     if spared:
         text += (
-            f" The guard does not judge what was measured on the tracks: {' and '.join(spared)}."
+            f" The guard does not judge {' and '.join(spared)}, since a measurement of the track "
+            "itself is no leak."
         )
     return text
 

@@ -126,13 +126,14 @@ def score_values(runs: Published) -> dict[str, Value]:
 
 
 def run_values(runs: Published) -> dict[str, Value]:
-    """How many runs a folder holds and what they cost: `<data>_runs`, `<data>_runs_cpu_minutes`."""
+    """How many combinations of protocol, phase and input a folder holds, each run with every seed,
+    and what they cost: `<data>_runs`, `<data>_runs_cpu_minutes`."""
     folder = runs.folder.name
     table = f"data/results/{folder}/units.csv"
     minutes = pd.to_numeric(runs.units.cpu_s).sum() / 60
     return {
         slug(folder, "runs"): Value(
-            str(runs.units.run.nunique()), f"number of published runs, data {folder}", table
+            str(runs.units.run.nunique()), f"inputs of the published runs, data {folder}", table
         ),
         slug(folder, "runs cpu minutes"): Value(
             f"{minutes:.0f}", f"CPU minutes of all published runs, data {folder}", table

@@ -170,8 +170,9 @@ class Published:
             parts.append(f"{row.n} runs on {date} by code `{code[:8]}` ({versions})")
         sentences = [
             f"These are runs on **{self.record['dataset']}**: {self.record['n']} tracks, "
-            f"{len(self.seeds)} seeds. Computed: {'; '.join(parts)}. The table "
-            f"of features has the sha256 `{self.record['features_sha256'][:12]}…`."
+            f"{len(self.seeds)} seeds, and {self.units.run.nunique()} combinations of protocol, "
+            f"phase and input. Computed: {'; '.join(parts)}. The table of features "
+            f"has the sha256 `{self.record['features_sha256'][:12]}…`."
         ]
         older = sorted({name for names in makes.runs.iloc[1:] for name in names})
         if older:

@@ -315,7 +315,8 @@ def test_a_page_begins_with_its_answer_its_picture_and_the_time_it_takes():
     assert "{index} ! leakage" in cells[1].source
     assert [cell.source for cell in cells[2:4]] == ["x", "y"]
     assert cells[4].source == (
-        "*Reading time: 2 minutes. The page ran in about 3 minutes, on songs (written, 3 seeds).*"
+        "*Reading time: 2 minutes. The page ran in about 3 minutes, on the data songs "
+        "([protocol](../book/glossary.md) written, 3 seeds).*"
     )
     assert cells[5].source.startswith("## Overview")
     code = cells[6]  # where the picture was: what draws it, and neither the picture nor its name

@@ -341,8 +341,9 @@ def survey_answer(found: Collection) -> str:
     surest = int(found.groups.returns.argmax())
     size = int((found.groups.labels == surest).sum())
     return (
-        f"{sentence} The most stable group is *{markup(found.names[surest])}* ({size} tracks). Its "
-        f"overlap with the same group in the repetitions is {found.groups.returns[surest]:.0%}."
+        f"{sentence} The most stable group has {size} tracks. By their sound we call it "
+        f"*{markup(found.names[surest])}*. When we group again, we find it with an overlap of "
+        f"{found.groups.returns[surest]:.0%} on average."
     )
 
 
@@ -361,7 +362,7 @@ def beside(tracks: Tracks, ways: dict[str, Groups]) -> pd.DataFrame:
         }
         if tracks.genres is not None and inside.any():
             score = metrics.external(tracks.genres[inside], groups.labels[inside])["ami"]
-            row["AMI with the labels"] = f"{score:.2f}"
+            row["Agreement with the labels (AMI)"] = f"{score:.2f}"
         rows[name] = row
     return pd.DataFrame(rows).T.fillna("")
 

@@ -63,7 +63,7 @@ def _note(axis, x: float, y: float, text: str) -> None:
 def _notes(table: pd.DataFrame, arrows: list[tuple[str, str]]) -> str:
     """The measured differences of an arrow, a line a data set."""
     lines = [gain_text(table, name, data) for name, data in arrows]
-    return "\n".join(["NMI over the VAE:", *[line for line in lines if line]])
+    return "\n".join(["gain in NMI over the VAE:", *[line for line in lines if line]])
 
 
 def gain_text(table: pd.DataFrame, name: str, data: str) -> str:

@@ -169,22 +169,28 @@ def _use_of_condition(facts: Facts, at: Thresholds) -> str:
 
 def evidence_of(facts: Facts, table: pd.DataFrame) -> list[str]:
     """The facts in words, one line each."""
+    gain = f"{facts.gain:.0%} lower"
+    if facts.gain < 0:
+        gain = f"{-facts.gain:.0%} higher"
     lines = [
-        f"{facts.units} of {facts.n_units} units active, KL {facts.kl:.2f} nats (the best linear "
-        f"code: {facts.linear_units} units, {facts.linear_kl:.1f} nats)",
-        f"squared error {facts.error:.3f}, {facts.worse_z:+.1%} with z shuffled",
-        f"z takes {facts.gain:.0%} off the error of a table of means (the best linear code: "
-        f"{facts.linear_gain:.0%})",
+        f"{facts.units} of {facts.n_units} units are active, and the KL is {facts.kl:.2f} nats. "
+        f"The best linear code has {facts.linear_units} units and {facts.linear_kl:.1f} nats.",
+        f"The squared error is {facts.error:.3f}. With another row's z it changes by "
+        f"{facts.worse_z:+.1%}.",
+        f"The error is {gain} than that of a table of means. With the best linear code it would "
+        f"be {facts.linear_gain:.0%} lower.",
     ]
     for name in facts.skills:
         in_z, in_data = (table.loc[("probe", name, space)] for space in ("sampled z", "data"))
         lines.append(
-            f"probe of {name} from z: {in_z.value:.2f} (chance {in_z.chance:.2f}, from the data "
-            f"{in_data.value:.2f})"
+            f"A probe reads {name} from z in {in_z.value:.0%} of cases, and from the data in "
+            f"{in_data.value:.0%}. Guessing is right in {in_z.chance:.0%}."
         )
     if facts.worse_c is not None:
         lines += [
-            f"mu moves by {facts.shift:.2f} of its spread when the encoder is given another class",
-            f"squared error {facts.worse_c:+.1%} when the decoder is given another class",
+            "When the encoder is given another class, mu moves by "
+            f"{facts.shift:.2f} standard deviations.",
+            "When the decoder is given another class, the squared error changes by "
+            f"{facts.worse_c:+.1%}.",
         ]
     return lines

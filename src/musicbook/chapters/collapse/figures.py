@@ -178,7 +178,7 @@ def shuffles(table: pd.DataFrame | None) -> Figure:
         return nothing_to_draw(NOT_RUN)
     part = table[(table.measure == "squared error") & (table.target == "")]
     part = part[part.space.isin(WAYS)].replace({"space": WAYS})
-    figure, axes = _dots({"What the decoder loses": part}, "space", columns=1)
+    figure, axes = _dots({"Error of the decoder": part}, "space", columns=1)
     axes[0].set(xlabel="squared error per feature", xlim=(0, None))
     return _legend(figure, axes)
 

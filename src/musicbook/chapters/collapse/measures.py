@@ -230,7 +230,7 @@ def of_probes(
         chance = sampled.chance
         means = probe(active, target, groups, seed) if active.shape[1] else None
         if means is None:
-            notes.append(f"no active unit to probe for {name}: stated at chance")
+            notes.append(f"no active unit to probe for {name}, so guessing stands in its place")
         scores = {"sampled z": sampled, "active units": means, "data": data}
         for space, score in scores.items():
             hits = chance if score is None else score.hits

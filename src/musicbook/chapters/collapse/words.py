@@ -131,12 +131,12 @@ def live_answer(chapter: ChapterRun) -> str:
     """The verdict on the first model for the data at hand, and the evidence that carries it."""
     model, diagnoses = next(iter(chapter.diagnoses.items()))
     verdict = counted(one.verdict for one in diagnoses)
+    units = f"{chapter.values(model, 'active units').mean():.1f}"
     sentences = [
-        f"On *{markup(chapter.tracks.name)}* the verdict on *{model}* is **{verdict}**.",
-        f"It keeps {chapter.values(model, 'active units').mean():.1f} active units. Its squared "
-        f"error is {value_with_interval(chapter, model, 'squared error')}. With the z of another "
-        "track the error is "
-        f"{value_with_interval(chapter, model, 'squared error', '', 'z shuffled')}.",
+        f"On *{markup(chapter.tracks.name)}* the verdict on the first model, *{model}*, is "
+        f"**{verdict}**. It has {units.removesuffix('.0')} active units. Its squared error is "
+        f"{chapter.values(model, 'squared error').mean():.2f}. With the z of another track the "
+        f"error is {value_with_interval(chapter, model, 'squared error', '', 'z shuffled')}.",
         *_probe_sentences(chapter, model),
     ]
     if chapter.c is None:
@@ -168,10 +168,10 @@ def _probe_sentences(chapter: ChapterRun, model: str) -> list[str]:
             continue
         name = markup(chapter.label if target == "c" else target)
         chance = table.at[(measure, target, space), "chance"]
-        share = value_with_interval(chapter, model, measure, target, space)
+        share = chapter.values(model, measure, target, space).mean()
         sentences.append(
-            f"A probe reads {name} from z in {share} of cases, and guessing is right in "
-            f"{chance:.2f}."
+            f"A probe reads {name} from z in {share:.0%} of cases, and guessing is right in "
+            f"{chance:.0%}."
         )
     return sentences
 
@@ -193,8 +193,9 @@ def standardised_scores(chapter: ChapterRun) -> str:
         )
     return (
         f"The codes of the collapsed model agree better with the {label} (NMI {collapsed:.3f}) "
-        f"than those of *{own}* ({healthy:.3f}). The reason is that codes are standardised before "
-        "K-Means, and that magnifies noise-level traces in unused units."
+        f"than those of *{own}* ({healthy:.3f}). The reason: even an unused unit holds a faint "
+        "trace of the input. Before K-Means, every unit is scaled to the same variance, and then "
+        "the trace counts as much as a real signal."
     )
 
 
@@ -205,12 +206,11 @@ def page_answer(values: Mapping[str, Value]) -> str:
     """The page's answer: what holds of the CVAE that the paper's author trained."""
     quoted = {name: quote(values, f"author_cvae_{name}") for name in AUTHOR_QUOTED}
     return (
-        "The paper's conditional VAE has not collapsed in full, because it does not ignore the "
-        "song. When its code is taken away, its error on the sound rises from "
-        f"{quoted['sound_mse']} to {quoted['sound_mse_zero']}. But "
-        f"only {quoted['active_units']} of the {quoted['units']} units of that code are used: by "
-        "our rule, a *partial collapse*. "
-        "The paper infers a collapse from loose clusters (a low silhouette), which cannot show it."
+        "No. The few numbers that it keeps of a song are its *code*. Without the code, its error "
+        f"on the sound rises from {quoted['sound_mse']} to {quoted['sound_mse_zero']}. But it uses "
+        f"only {quoted['active_units']} of the {quoted['units']} numbers of the code, and we call "
+        "that a *partial collapse*. The paper infers a collapse from loose clusters (a low "
+        "silhouette), but these cannot show one."
     )
 
 
@@ -225,12 +225,11 @@ def author_evidence(values: Mapping[str, Value]) -> str:
 
     return (
         f"In the author's CVAE {value('author_cvae_active_units')} of "
-        f"{value('author_cvae_units')} units are active. On its whole input (above: on the sound "
-        "alone), its squared error is "
-        f"{value('author_cvae_mse')}. A table of genre means, which needs no network, has an error "
-        f"of {value('author_cvae_mse_means')}. So the code takes only "
-        f"{value('author_cvae_gain')} off the error of the table, where the best linear code would "
-        f"take {value('author_cvae_linear_gain')}. By our rule that is a *partial collapse*."
+        f"{value('author_cvae_units')} units are active. Its squared error on its whole input is "
+        f"{value('author_cvae_mse')}. A table of genre means, which needs no network and no code, "
+        f"has an error of {value('author_cvae_mse_means')}. So the code makes the error only "
+        f"{value('author_cvae_gain')} lower. The best linear code would make it "
+        f"{value('author_cvae_linear_gain')} lower. By our rule that is a *partial collapse*."
     )
 
 
@@ -241,13 +240,19 @@ def unseen_lyrics(table: pd.DataFrame | None, model: str, other: str) -> str:
         return NOT_RUN
     parts = {name: table[table.model == name] for name in (model, other)}
     gains = {name: gain_of(part) for name, part in parts.items()}
+    own, unseen = (counted(_verdicts(part)) for part in parts.values())
+    end = ""
+    if own != unseen:
+        end = (
+            " So with its own lyrics, which we do not have, the author's network might get another "
+            "verdict."
+        )
     return (
         "But the author's lyrics are not public, so we judge this network on lyrics that it has "
         "not seen. We trained the same network again to see how much that matters. On its own "
-        f"lyrics, the code of our network takes {gains[model]:.0%} off the error of the table. The "
-        f"verdict is **{counted(_verdicts(parts[model]))}**. On other lyrics of the same tags it "
-        f"takes only {gains[other]:.0%}, and the verdict is "
-        f"**{counted(_verdicts(parts[other]))}**."
+        f"lyrics, the code makes the error {gains[model]:.0%} lower, and the verdict is "
+        f"**{own}**. On other lyrics with the same tags, it makes the error only "
+        f"{gains[other]:.0%} lower, and the verdict is **{unseen}**.{end}"
     )
 
 

@@ -165,10 +165,12 @@ def read_record(data: Published, scores: pd.DataFrame) -> str:
         return "Copies were not looked for: these tracks have no genres."
     pairs = ", ".join(" and ".join(pair) for pair in record["across_genres"]) or "none"
     near, exact = record["near_pairs"], record["exact_pairs"]
-    which = "all exact copies" if exact == near else f"of which {exact} are exact copies"
+    kind, which = "an exact copy", ""
+    if exact != near:
+        kind, which = "a copy or a near copy", f", of which {exact} are exact copies"
     return (
-        f"{record['tracks_with_a_near_neighbour']} of {data.record['n']} tracks have a copy or a "
-        f"near copy. They form {near} pairs, {which}. "
+        f"{record['tracks_with_a_near_neighbour']} of {data.record['n']} tracks have {kind} among "
+        f"the others. They form {near} pairs{which}. "
         f"Copies with two different genre labels: {pairs}. {read_faults(scores)} "
         f"{read_artists(data)}"
     )

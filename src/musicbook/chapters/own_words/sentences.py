@@ -14,12 +14,17 @@ from musicbook.chapters.own_words.clusters import widened
 from musicbook.chapters.own_words.fusions import SIDE_BY_SIDE, WEIGHT
 from musicbook.chapters.own_words.grids import primary_row
 from musicbook.chapters.own_words.retrieval import NEAREST
-from musicbook.chapters.own_words.songs import OVER, OWN, SOUND, WITHIN, WORDS
+from musicbook.chapters.own_words.songs import OVER, OWN, SOUND, WITHIN, WORDS, least_songs
 from musicbook.chapters.own_words.verses import LANGUAGES
 from musicbook.corpus.encoders import ENCODERS
 from musicbook.named_values import Value, interval_words, quote, signed
 
 NAMES = {"genius_tag": "Genius tag", "msd_genre": "genre (MSD)"}
+MEANING = {
+    "genius_tag": "the kind of music that the lyrics website Genius gives, such as rap",
+    "msd_genre": "a genre from a list for the Million Song Dataset",
+    "language": "the language of the words",
+}
 SHORT = {
     OWN: "both",
     WITHIN: "both, words shuffled within language",
@@ -88,11 +93,13 @@ def book_answer(values: Mapping[str, Value]) -> str:
     clear = "−" not in gain or "+" not in gain
     helps = "changes" if clear else "does not measurably change"
     return (
-        "A network that was trained on English groups verses by their **language**: the agreement "
-        f"(NMI, 1 is perfect) is {quote(values, 'own_words_verses_minilm_language')}. USE, which "
-        "was trained on sixteen languages, groups them by what they are **about** "
-        f"({quote(values, 'own_words_verses_use_subject')}). We added each song's own words, "
-        f"as USE reads them, to its sound. This {helps} how well groups match "
+        "MiniLM, a network for English texts, puts verses of one **language** together: its groups "
+        "agree with the languages at NMI "
+        f"{quote(values, 'own_words_verses_minilm_language')} (1 is perfect). USE, a network for "
+        "sixteen languages, puts verses together that are **about** the same subject: its groups "
+        f"agree with the subjects at {quote(values, 'own_words_verses_use_subject')}. Then we took "
+        "songs, and added each song's own words, as USE reads them, to its sound. "
+        f"This {helps} how well groups match "
         f"genre: the NMI changes by {quote(values, 'own_words_primary_gain')} (95 % interval "
         f"{gain})."
     )
@@ -109,7 +116,12 @@ def verses_sentence(table: pd.DataFrame) -> str:
             f"**{name}** finds the language at NMI {row.language_nmi:.2f} and the subject at "
             f"{row.subject_nmi:.2f}"
         )
-    return f"{'. '.join(parts)}. Here 1 is perfect and 0 is what chance gives."
+    language, subject = table.language_chance.mean(), table.subject_chance.mean()
+    return (
+        f"{'. '.join(parts)}. Here 1 is perfect, and 0 means no relation at all. Groups at random "
+        f"are related a little: they would get about {language:.2f} with the language and "
+        f"{subject:.2f} with the subject."
+    )
 
 
 def check_sentence(check: pd.DataFrame) -> str:
@@ -118,10 +130,11 @@ def check_sentence(check: pd.DataFrame) -> str:
     remarks = int((check.remark != "").sum())
     outcome = "always agree in meaning" if same == n else f"agree in meaning for {same} verses"
     return (
-        f"Counting Bangla (below), {n} verses are not in English. Each was translated back twice, "
-        "the second time without a look at the first. The two versions "
-        f"{outcome}; in {remarks} a shade differs. The table `data/verses_check.csv` says which. "
-        "Native speakers have not checked them."
+        "There are also verses in Bangla, which the next section uses. With these, "
+        f"{n} verses are not in English. Each of them was translated back twice, and the second "
+        f"translator did not see the first translation. The two translations {outcome}. "
+        f"They differ in a detail for {remarks} verses, which the table `data/verses_check.csv` "
+        "names. Native speakers have not checked them."
     )
 
 
@@ -133,8 +146,8 @@ def apart_sentence(guesses: Mapping[str, np.ndarray], subjects: np.ndarray, lang
         right, most = int((guess == subjects).sum()), pd.Series(guess).value_counts()
         if most.iloc[0] == len(subjects):
             parts.append(
-                f"{name} gives every verse in {LANGUAGES[language]} the subject *{most.index[0]}*. "
-                f"So it is right only where that is true by luck: {right} of {len(subjects)}"
+                f"{name} gives every verse in {LANGUAGES[language]} the same subject, "
+                f"*{most.index[0]}*. By chance this is right for {right} of {len(subjects)} verses"
             )
             continue
         part = (
@@ -158,7 +171,7 @@ def language_shown(table: pd.DataFrame) -> pd.DataFrame:
                 "texts": f"{row.n} {row.texts}, {row.languages} languages",
                 "encoder": ENCODERS[row.encoder].title,
                 "removed": row.removed,
-                "variance between languages": f"{100 * row.left:.1f} %",
+                "variance that lies between languages": f"{100 * row.left:.1f} %",
                 "NMI with language": f"{row.language:.2f}",
                 "NMI with subject or tag": f"{other:.2f}",
             }
@@ -179,7 +192,24 @@ def language_sentence(table: pd.DataFrame) -> str:
             f"{by['the first direction']:.2f}. Removing each language's mean lowers it to "
             f"{centred:.2f}."
         )
-    return " ".join(parts)
+    return " ".join([*parts, *_songs_read(table)])
+
+
+def _songs_read(table: pd.DataFrame) -> list[str]:
+    """How many songs each encoder has read, where that differs from the songs of the page."""
+    counts = table[table.texts == "songs"].groupby("encoder").n.first()
+    if counts.empty:
+        return []
+    sentences = [
+        f"Only words count here, so all {counts.max()} songs are in the table, also one whose "
+        "sound is silent."
+    ]
+    for encoder, n in counts[counts < counts.max()].items():
+        sentences.append(
+            f"For {ENCODERS[encoder].title} there are {n}, because the other texts were not at "
+            "hand."
+        )
+    return sentences
 
 
 # ---- groups --------------------------------------------------------------------------------------
@@ -194,14 +224,14 @@ def primary_sentence(row: pd.Series) -> str:
     }
     return (
         "With so many comparisons, some would look like an effect by chance. So **we named one "
-        f"before we computed this grid**. It scores against the {target_words(row.target)}. "
-        f"Words: {ENCODERS[row.encoder].title}, {_kept_in_full(row.kept)}, weight {row.weight:g}. "
-        f"Sound: {HEARD[row.sound]}. On {row.songs} songs, groups "
-        f"agree with the label at NMI {row['mean']:.3f} with own words, and at {row.alone:.3f} "
-        "with sound alone. "
+        f"before we computed this grid**. It scores groups against the {target_words(row.target)}. "
+        f"The words are read by {ENCODERS[row.encoder].title}, with {_kept_in_full(row.kept)}, and "
+        f"they weigh {row.weight:g}. The sound is described by {HEARD[row.sound]}.\n\n"
+        f"On {row.songs} songs, groups by sound and own words agree with the label at NMI "
+        f"{row['mean']:.3f}. Groups by sound alone agree at {row.alone:.3f}. "
         f"The difference is {difference_words(row, 'gain')}. "
-        f"{verdicts[_direction(row, 'gain')]}. As a control, each song gets the words of another "
-        "song in the same language. Own words differ from these by "
+        f"{verdicts[_direction(row, 'gain')]}. The control gives each song the words of another "
+        "song in the same language. With own words, the NMI differs from this control by "
         f"{difference_words(row, 'over')}."
     )
 
@@ -218,8 +248,8 @@ def count_sentence(table: pd.DataFrame) -> str:
         f"no effect, about {round(0.05 * n)} intervals would still exclude zero. In fact {up} lie "
         f"above zero (words help) and {down} below (words harm). "
         "Bonferroni's correction asks for much stronger evidence where there are many comparisons. "
-        f"After it, {sure_up} gains and {sure_down} losses are left. {one_language} of the gains "
-        f"are among songs of one language. {_in_short(sure_up, sure_down)}"
+        f"With this correction, {sure_up} gains and {sure_down} losses are left. Of these gains, "
+        f"{one_language} are among songs of one language. {_in_short(sure_up, sure_down)}"
     )
 
 
@@ -242,18 +272,26 @@ def labels_sentence(codes: Mapping[str, np.ndarray]) -> str:
         return NO_LABELS
     parts = []
     for name, values in codes.items():
-        parts.append(f"- *{shown(name)}*: {values.max() + 1} classes, {(values >= 0).sum()} songs")
-    return "\n".join(["We score the groups against these labels:", "", *parts])
+        meaning = f", {MEANING[name]}" if name in MEANING else ""
+        counts = f"{values.max() + 1} classes, {(values >= 0).sum()} songs"
+        parts.append(f"- *{shown(name)}*{meaning}: {counts}")
+    least = least_songs(len(next(iter(codes.values()))))
+    first = (
+        "We score the groups against these labels. A song is not scored if it has no such label, "
+        f"or if fewer than {least} songs have the same one:"
+    )
+    return "\n".join([first, "", *parts])
 
 
-def grid_sentence(table: pd.DataFrame) -> str:
-    """What a grid says: the comparison named beforehand where it is the published one, and how many
-    others there are."""
+def grid_sentence(table: pd.DataFrame, silent: str = "") -> str:
+    """What a grid says: the comparison named beforehand where it is the published one, followed by
+    `silent_sentence`, and how many others there are."""
     if not len(table):
         return NO_LABELS
     if "encoder" not in table:
         return count_sentence(table)
-    return f"{primary_sentence(primary_row(table))} {count_sentence(table)}"
+    first = " ".join(filter(None, [primary_sentence(primary_row(table)), silent]))
+    return f"{first}\n\n{count_sentence(table)}"
 
 
 def silent_sentence(values: Mapping[str, Value]) -> str:
@@ -264,9 +302,12 @@ def silent_sentence(values: Mapping[str, Value]) -> str:
     same = values["own_words_audible_gain"].text == values["own_words_primary_gain"].text
     changes = "does not change" if same else "changes"
     return (
-        f"One silent song is in the stored grid. Leaving it out {changes} the gain of the named "
-        f"comparison (with it {quote(values, 'own_words_primary_gain')}, without it "
-        f"{quote(values, 'own_words_audible_gain')})."
+        "The stored grid contains the silent song that we left out above. So "
+        f"{quote(values, 'own_words_primary_songs')} songs have a Genius tag here, and "
+        f"{quote(values, 'own_words_audible_songs')} in the list above. Leaving this song out "
+        f"{changes} the gain of the comparison that we named: it is "
+        f"{quote(values, 'own_words_primary_gain')} with the song, and "
+        f"{quote(values, 'own_words_audible_gain')} without it."
     )
 
 
@@ -282,7 +323,7 @@ def ways_sentence(table: pd.DataFrame) -> str:
         f"There are {len(some)} ways to add the words. Compared with sound alone, "
         f"{kinds.count(1)} of them agree measurably better with the {shown(target)}, and "
         f"{kinds.count(-1)} measurably worse. "
-        f"{named} was named beforehand, so such differences are leads and not results. "
+        f"{named} was named beforehand, so such a difference must be tested again on other songs. "
         f"{best_sentence(table, target)} It was chosen as the best of several, so it looks better "
         "than it is."
     )
@@ -435,7 +476,7 @@ def retrieval_shown(table: pd.DataFrame) -> pd.DataFrame:
                 f"own words among the first {NEAREST}": (
                     f"{100 * row.recall:.1f} % ({interval_words(100 * row.low, 100 * row.high, 1)})"
                 ),
-                "songs trained on": f"{100 * row.recall_seen:.1f} %",
+                "the same for songs trained on": f"{100 * row.recall_seen:.1f} %",
                 "chance": f"{100 * row.chance:.1f} %",
             }
         )

@@ -100,7 +100,7 @@ def targets(tracks: Tracks) -> Codes:
     """Every label that can be scored, and each label but the language within each language: name ->
     codes (n,), -1 for songs that have none or are of a class of too few songs. Empty without
     labels."""
-    codes, least = {}, max(LEAST, round(SMALLEST * tracks.n))
+    codes, least = {}, least_songs(tracks.n)
     language = tracks.labels.get("language")
     for name, values in tracks.labels.items():
         codes[name] = _codes(values, values != "", least)
@@ -111,6 +111,11 @@ def targets(tracks: Tracks) -> Codes:
             if (values[here] != "").mean() > 0.8:  # labels of fewer songs get too thin
                 codes[f"{name}, {one} only"] = _codes(values, here & (values != ""), least)
     return {name: found for name, found in codes.items() if found.max() > 0}
+
+
+def least_songs(n: int) -> int:
+    """How many of n songs a class must have to be scored."""
+    return max(LEAST, round(SMALLEST * n))
 
 
 def over_all_languages(labels: Codes) -> Codes:

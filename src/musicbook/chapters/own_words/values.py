@@ -27,10 +27,14 @@ def own_words_values() -> dict[str, Value]:
         return {}
     (primary,) = primary_row(grid).to_frame().T.itertuples()
     values = _of_row("own_words_primary", "the comparison named beforehand", primary)
+    words = "songs of the comparison named beforehand"
+    values["own_words_primary_songs"] = Value(str(primary.songs), words, _file("grid"))
     audible = stored_grid("audible")
     if audible is not None:
         (row,) = primary_row(audible).to_frame().T.itertuples()
         values |= _of_row("own_words_audible", "that comparison without the silent song", row)
+        words = "songs of that comparison without the silent song"
+        values["own_words_audible_songs"] = Value(str(row.songs), words, _file("audible"))
     for row in grid.itertuples():
         weight = "" if math.isnan(row.weight) else f"{row.weight:g}"
         name = slug("own words", row.encoder, row.kept, row.sound, row.way, weight, row.target)

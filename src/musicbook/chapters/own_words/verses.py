@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from sklearn.preprocessing import normalize
 
+from helpers import metrics
 from helpers.lyrics import sha256
 from helpers.store import write_arrays
 from helpers.tracks import data_dir
@@ -87,7 +88,8 @@ def agreement_table(
     table: pd.DataFrame, vectors: Mapping[str, np.ndarray], seeds: int
 ) -> pd.DataFrame:
     """What K-Means groups verses by, one row a kind of vectors: NMI with the language and with the
-    subject, and the share of verses whose nearest other verse has the same language or subject."""
+    subject, beside what groups at random would get (`…_chance`), and the share of verses whose
+    nearest other verse has the same language or subject."""
     language, subject = (
         np.unique(table[name], return_inverse=True)[1] for name in ("language", "subject")
     )
@@ -99,6 +101,8 @@ def agreement_table(
                 "vectors": name,
                 "language_nmi": mean_nmi(values, language, seeds),
                 "subject_nmi": mean_nmi(values, subject, seeds),
+                "language_chance": metrics.chance(language, language)["nmi"],
+                "subject_chance": metrics.chance(subject, subject)["nmi"],
                 "nearest_language": float((language[near] == language).mean()),
                 "nearest_subject": float((subject[near] == subject).mean()),
             }

@@ -23,13 +23,13 @@ AS_MANY = "VAE + K-Means (PCA, as many dims)"
 NAMES = {  # method, or input of a control -> what a sentence calls it
     "VAE + K-Means": "the VAE",
     "PCA + K-Means": "PCA",
-    AS_MANY: "PCA cut to the dimensions that the VAE uses",
+    AS_MANY: "PCA with as many dimensions",
     "Agglomerative (Ward)": "Ward",
     "Beta-VAE": "the Beta-VAE",
-    "CVAE": "the CVAE",
+    "CVAE": "the conditional VAE (CVAE)",
     "AE + K-Means": "the plain autoencoder",
     "Spectral": "spectral clustering of the input",
-    "full": "sound with its lyrics",
+    "full": "sound with lyrics",
     "lyrics shuffled": "sound with shuffled lyrics",
     "audio alone": "sound alone",
 }
@@ -59,8 +59,8 @@ def difference_sentence(difference: Difference | None) -> str:
     one, other = method_words(difference.a), method_words(difference.b)
     if difference.better is None:
         return (
-            f"These tracks do not show whether {one} or {other} agrees better with genre. The two "
-            f"differ by {abs(difference.point):.2f} {label}, and the interval contains zero "
+            f"On these tracks we cannot tell which agrees better with genre, {one} or {other}: "
+            f"they differ by {abs(difference.point):.2f} {label}, which may well be chance "
             f"{bracketed_interval(difference.low, difference.high)}."
         )
     low, high = difference.low, difference.high
@@ -118,8 +118,8 @@ def audio_answer(run: Run) -> str:
     used, size = len(fit.active), fit.mu.shape[1]
     tighter = "tighter" if vae > pca else "looser"
     second = (
-        f"The VAE's clusters look {tighter} than PCA's, but the two are measured in different "
-        f"spaces: the VAE uses {used} of its {size} dimensions."
+        f"The VAE's clusters look {tighter} than PCA's. But the score of tightness depends on the "
+        f"number of dimensions, and the VAE uses only {used} of its {size}."
     )
     if np.isfinite(as_many) and as_many >= vae > pca:
         second = (
@@ -145,7 +145,7 @@ def same_training(by_hand: Sequence[float], fit: Fit) -> str:
 def dimensions_sentence(run: Run) -> str:
     """PCA with as many dimensions as the VAE uses, against the VAE."""
     fit = run.fits[min(run.fits)]["basic_vae"]
-    first = f"In the first run the VAE uses {len(fit.active)} of {fit.mu.shape[1]} dimensions."
+    first = f"In the first run the VAE uses {len(fit.active)} of its {fit.mu.shape[1]} dimensions."
     return f"{first} {compare_methods(run, AS_MANY, 'VAE + K-Means')}"
 
 
@@ -176,11 +176,13 @@ def weights_sentence(made: ModelInput, survive: bool) -> str:
             "PCA first cuts the text to fewer numbers, which keep "
             f"{made.text_variance:.0%} of its variance. "
         )
-    effect = "change" if survive else "**do not change**"
-    return (
-        f"{kept}The text makes up {share:.0%} of the variance of the whole input. The weights of "
-        f"the two channels {effect} what is clustered."
-    )
+    effect = "The weights of sound and text change this input."
+    if not survive:
+        effect = (
+            "The weights of sound and text do **not** change this input, because a later scaling "
+            "cancels them."
+        )
+    return f"{kept}The text makes up {share:.0%} of the variance of the whole input. {effect}"
 
 
 def planted_table(controls: Mapping[str, tuple[float, float]]) -> pd.DataFrame:
@@ -236,9 +238,9 @@ def paper_dbscan() -> str:
     genres, each = len(TEMPLATES), len(next(iter(TEMPLATES.values())))
     pure = metrics.equal_pure_clusters(genres, each)
     return (
-        f"The paper's DBSCAN has an NMI of {paper:.3f}. That score needs no music: split each of "
-        f"{genres} equal genres into {each} pure groups, and the NMI is exactly {pure:.3f}. The "
-        f"released code writes {each} sentences for each genre, and "
+        f"The paper's DBSCAN has an NMI of {paper:.3f}. One can get that score without any music. "
+        f"Split each of {genres} equal genres into {each} groups that hold no other genre. The NMI "
+        f"is then {pure:.3f}. The released code writes {each} sentences for each genre, and "
         "[Leakage](05_leakage.ipynb) shows that DBSCAN found those sentences."
     )
 
@@ -253,10 +255,10 @@ def settings(tracks: Tracks, made: ModelInput, protocol: str) -> str:
     for method in phases.methods_of(3):
         if method.space in recipes:
             name = method_words(method.name)
-            lengths.append(f"{recipes[method.space].epochs} for {name}")
+            lengths.append(f"{name} for {recipes[method.space].epochs}")
     return (
         f"**{escape.markup(tracks.name)}**: {tables.read_columns(made)}. {tables.read_guard(made)} "
-        f"Epochs: {', '.join(lengths)}."
+        f"The networks are trained for these numbers of epochs: {', '.join(lengths)}."
     )
 
 

@@ -69,7 +69,7 @@ def four_versions(
     at = [int(np.flatnonzero(style_of == name)[0]) for name in names]
     versions: dict[str, Sequence[np.ndarray]] = {
         "the clip": list(x[at]),
-        "its picture": through_picture(x[at]),
+        "picture alone": through_picture(x[at]),
         "to log-mel": decoded_sound(nets["mel"], codes["mel"][at]),
         "to the waveform": decoded_sound(nets["waveform"], codes["waveform"][at]),
     }

@@ -124,13 +124,14 @@ def by_chance(data: Published, protocol: str) -> pd.DataFrame:
 def verdict_counts(data: Published) -> pd.DataFrame:
     """The verdicts, one protocol a row: how many of the paper's values get each, in brackets how
     many one more run of ours would get in the paper's place (`by_chance`), and how many are
-    reproduced without the genre in the input or beside it."""
+    reproduced of the values that have no genre in the input or beside it."""
     every, rows = values(data), {}
     for protocol in data.protocols:
         part, chance = every[every.protocol == protocol], by_chance(data, protocol).mean()
         judged = {word: f"{(part.verdict == word).sum()} ({chance[word]:.1f})" for word in WORDS}
-        clean = ((part.verdict == WORDS[0]) & part.clean).sum()
-        rows[protocol] = {"Values": len(part), **judged, "reproduced, without the genre": clean}
+        clean = part[part.clean]
+        held = f"{(clean.verdict == WORDS[0]).sum()} of {len(clean)}"
+        rows[protocol] = {"Values": len(part), **judged, "reproduced, without the genre": held}
     return pd.DataFrame(rows).T.rename_axis("Protocol")
 
 
@@ -331,7 +332,7 @@ def read_inputs(table: pd.DataFrame) -> str:
     best, worst = (_row_in_words(str(name)) for name in (words.idxmax(), words.idxmin()))
     return (
         f"On words alone, {best} agrees best with genre (NMI {words.max():.2f}), and {worst} "
-        f"agrees least ({words.min():.2f}). On sound alone, the scores lie "
+        f"agrees least ({words.min():.2f}). On sound alone, the scores of these methods lie "
         f"between {sound.min():.2f} and {sound.max():.2f}. The number before a method is its phase."
     )
 

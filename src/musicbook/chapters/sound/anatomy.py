@@ -43,8 +43,8 @@ def sound_answer(y: np.ndarray) -> str:
     seconds = len(y) / SR
     return (
         f"{seconds:.0f} seconds of sound are {len(y):,} measurements of air pressure. This book "
-        f"keeps {len(FEATURES)} numbers of them. Those numbers are averages over the clip: they "
-        "say how it sounds on the whole. The melody, the words and the order of events are lost."
+        f"turns them into {len(FEATURES)} numbers. They say how the clip sounds on average, and "
+        "how much that varies. The melody, the words and the order of events are lost."
     )
 
 

@@ -20,7 +20,20 @@ def test_the_recommendation_beats_the_vae_on_every_data_set_with_labels(differen
     assert {"gtzan", "gtzan-mini", "paired"} == set(found["data"])
     assert (found["low"] > 0).all()
     shown = study.recommended_table(differences)
-    assert len(shown) == 3 and (shown["Tracks"] > shown["Artists"]).all()
+    assert len(shown) == 3 and (shown["Tracks"] > shown["Artists drawn"]).all()
+
+
+def test_the_artists_that_are_named_and_those_that_are_drawn_are_told_apart(differences):
+    drawn = study.recommended_table(differences).loc["GTZAN", "Artists drawn"]
+    sentence = sentences.artists_sentence(stored_runs.Published("gtzan"))
+    assert f"The intervals draw {drawn} artists" in sentence
+
+
+def test_the_genres_of_one_artist_are_read_off_the_stored_artists():
+    wholly, mostly = study.genres_of_one_artist()
+    assert wholly and mostly and not set(wholly) & set(mostly)
+    values = sentences.well_values()
+    assert values["genres_of_one_artist"].text == " and ".join([", ".join(wholly[:-1]), wholly[-1]])
 
 
 def test_every_criterion_is_measured_on_the_same_data_sets():

@@ -5,12 +5,13 @@ import logging
 
 import librosa
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from helpers import metrics, models, training
 from helpers.features import SR
-from musicbook.chapters.raw_sound import listening, networks, published, waveforms
+from musicbook.chapters.raw_sound import comparison, listening, networks, published, waveforms
 from musicbook.corpus import sources, synth
 
 SMALL = networks.RECIPE.but(hidden=(4, 4, 8, 8, 8), latent=4, epochs=2, batch_size=4)
@@ -230,6 +231,19 @@ def test_the_published_order_is_that_of_the_protocol():
         published.waveform_answers(real).answer["Is it better than the 68 features?"] == "no, worse"
     )
     assert "learned nothing general" in published.waveform_sentence(real)
+
+
+def test_two_scores_of_one_description_are_told_apart():
+    """The page gives the 68 features and the network two scores each, and says what differs."""
+    rows = {
+        (comparison.FEATURES, comparison.Z_SCORED): 0.111,
+        (waveforms.MEL, comparison.AS_IT_IS): 0.222,
+    }
+    scores = pd.DataFrame({"nmi": rows})
+    sentence = comparison.averages_sentence(scores, published.WaveformRuns())
+    assert "so their NMI is 0.11 there" in sentence and "(NMI 0.22)" in sentence
+    only_features = scores.loc[[(comparison.FEATURES, comparison.Z_SCORED)]]
+    assert comparison.averages_sentence(only_features, published.WaveformRuns()) == ""
 
 
 def test_a_data_set_without_a_grid_says_how_to_make_it():
