@@ -64,7 +64,7 @@ def tools_table() -> pd.DataFrame:
             "asks": (planted[tool] == ASKS).sum(),
             "missed": planted[tool].isin([MISSED, ERROR]).sum(),
             "honest accused": (honest[tool] == "accused").sum(),
-            "accused, earlier comparison": "" if before is None else before,
+            "accused, in an older comparison": "" if before is None else before,
         }
     return pd.DataFrame(rows).T.rename_axis("tool").sort_values("found", ascending=False)
 
@@ -97,7 +97,7 @@ def draws_table() -> pd.DataFrame:
     shown = shown.rename(columns={"findings": "accused"})
     earlier = before["findings"].astype(str) + " of " + before["draws"].astype(str)
     earlier = earlier.reindex(shown.index, fill_value="")
-    return shown.assign(**{"accused before": earlier}).rename_axis(["kind", "table"])
+    return shown.assign(**{"accused by an older audit": earlier}).rename_axis(["kind", "table"])
 
 
 def draws_sentence() -> str:
@@ -107,19 +107,19 @@ def draws_sentence() -> str:
     planted, fine = rows[~honest], rows[honest]
     worst = planted["guilty columns only"].min()
     weakest = list(planted.loc[planted["guilty columns only"] == worst, "name"])
-    named = f"In the worst kind, *{weakest[0]}*,"
+    named = f"For the kind that is hardest to find, called *{weakest[0]}*,"
     if len(weakest) > 1:
-        named = f"In the {len(weakest)} worst kinds ({', '.join(weakest)})"
+        named = f"For the {len(weakest)} kinds that are hardest to find ({', '.join(weakest)})"
     if worst == planted["draws"].max():
-        named = "In every kind"
+        named = "For every kind"
     accused = fine[fine["findings"] > 0]
-    said = "No honest kind is accused in any draw."
+    said = "No honest table is accused."
     if len(accused):
-        said = f"Honest kinds that are accused in some draw: {', '.join(accused['name'])}."
+        said = f"Some honest tables are accused, of the kinds {', '.join(accused['name'])}."
     return (
-        f"Each of {len(planted)} planted kinds is drawn {planted['draws'].min()} times. "
-        f"The audit accuses it in at least {planted['findings'].min()} of these draws. {named} "
-        f"it names exactly the guilty columns in {worst} of {planted['draws'].min()} draws. {said}"
+        f"We made each of {len(planted)} kinds of planted leak {planted['draws'].min()} times. The "
+        f"audit finds each kind at least {planted['findings'].min()} times. {named} it names "
+        f"exactly the guilty columns in {worst} of {planted['draws'].min()} tables. {said}"
     )
 
 
