@@ -387,7 +387,7 @@ def read_many(table: pd.DataFrame | None) -> str:
     betas = ", ".join(f"{beta:g}" for beta in sorted(dead.beta.unique()))
     return (
         f"On synthetic tracks, from {few:,} to {most:,}, no verdict changes: the healthy CVAE "
-        f"stays healthy (*{words.pop()}*), and the collapsed one (β = {betas}) stays collapsed."
+        f"stays healthy (“{words.pop()}”), and the collapsed one (β = {betas}) stays collapsed."
     )
 
 
