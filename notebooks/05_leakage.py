@@ -220,6 +220,9 @@ result_figures.waterfall(
 # %%
 attribution.control_table(runs, "released", 3)
 
+# %% tags=["remove-input"]
+Markdown(sentences.drowned_sentence(runs, values))
+
 # %% [markdown]
 # ## How much leak is too much?
 # A leak need not reach every track. Here we add one of four leaks to the sound of

@@ -18,8 +18,7 @@
 # %% [markdown]
 # # Audit: does my data leak?
 #
-# *Does my table carry the label that I score against, and do its rows belong
-# together?*
+# *Is the label hidden in my table, and do several of its rows come from one song?*
 
 # %% tags=["colab", "remove-cell", "skip-execution"]
 import os
@@ -46,7 +45,7 @@ if os.environ.get("COLAB_RELEASE_TAG"):
 # projects with one assignment.
 #
 # **Before you start:** you need nothing. The page on
-# [what leaked in the paper](05_leakage.ipynb) has more on the reasons.
+# [what leaked in the paper](05_leakage.ipynb) explains why a leak raises a score.
 #
 # Two lines in a terminal check your own table; the section
 # <a href="#your-table">Your table</a> says more:
@@ -56,11 +55,11 @@ if os.environ.get("COLAB_RELEASE_TAG"):
 # leakaudit songs.csv --labels genre
 # ```
 #
-# A *leak* is a way by which the label gets into the data that are then scored
-# against the label. It is easy to make: a column too many, texts that were
-# written for each genre, segments of one song in training and in test. The
-# score goes up, and nothing is learned. `leakaudit` looks for such ways in any
-# table of numbers.
+# A *label* is what you want a method to find, such as the genre. A *leak* is a way
+# in which the label gets into the input, so that the method need not find it. A leak
+# is easy to make: a column too many, texts that were written for each genre, segments
+# of one song in training and in test. The score goes up, and nothing is learned.
+# `leakaudit` looks for leaks in any table of numbers.
 
 # %%
 from IPython.display import Markdown
@@ -91,32 +90,34 @@ with_labels = examine(song_rows.table, song_rows.labels)
 # %% tags=["remove-input", "answer"]
 Markdown(survey.survey_sentence(projects))
 
-# %% tags=["picture"] mystnb={"figure": {"caption": "53 public projects with the paper's assignment. Above: by which mechanism the label got into the input or the model (orange; a project may have several), and habits that make a score hard to trust (blue). Below: whether the VAE or the baseline (PCA or the features themselves) agrees better with the labels, in projects that compared them.", "name": "fig-fifty"}, "image": {"alt": "Above: bars of how many of 53 projects gave the label to the model, wrote texts for it, or added label columns, and how many report one seed, no interval and no chance level. Below: stacked bars; most of the projects in which the VAE wins had the label in the input."}}
+# %% tags=["picture"] mystnb={"figure": {"caption": "53 public projects with the paper's assignment. Above: by which mechanism the label got into the input or the model (orange; a project may have several), and habits that make a score hard to trust (blue). Below: whether the VAE or the baseline (PCA or the features themselves) agrees better with the labels, in projects that compared them. Most of the orange lies in the bar of projects that had the label in the input.", "name": "fig-fifty"}, "image": {"alt": "Above: bars of how many of 53 projects gave the label to the model, wrote texts for it, or added label columns, and how many report one seed, no interval and no chance level. Below: stacked bars; most of the projects in which the VAE wins had the label in the input."}}
 survey.survey_figure(projects)
 
 # %% [markdown]
 # ## A first audit
 # The songs of this page are made up, so that we know what is in them. There are
-# 10 genres with 40 songs each. Each song has 24 columns of "sound", which a few
-# hidden causes make. Now somebody turns every column of the table into numbers,
-# and forgets that the genre is one of them. As *one-hot* it becomes a column of
-# zeros and ones for each genre.
+# 10 genres with 40 songs each. Each song has 24 columns of made-up "sound". Now
+# somebody turns every column of the table into numbers, and forgets that one of the
+# columns is the genre. So the genre becomes *one-hot*: for each genre there is a new
+# column, which is 1 for songs of this genre and 0 for all others. This is what the
+# audit says:
 
 # %%
 print(with_labels)
 
 # %% [markdown]
-# The report names the guilty columns, says how strong they are, and gives a
-# line to paste. *Effect* says how strong a finding is, from 0 to 1. For columns
-# that tell the label, 0 is chance and 1 is all rows right. For rows that are
-# alike, 0 is what independent rows have.
+# The report names the guilty columns, and gives a line of code that removes them.
+# *Effect* says how strong a finding is, from 0 to 1. If the finding is about columns,
+# 0 means that they predict the label no better than chance, and 1 that they predict
+# it for all rows. If it is about rows, 0 means that rows are no more alike than
+# independent rows are.
 #
 # The next table shows what these columns do to a score. *NMI* says how well the
 # clusters of K-Means agree with the genres, from 0 to 1. *Probe* is the share
-# of songs that a classifier names rightly, where every genre counts alike.
-# *Chance* is what it reaches with permuted genres. The last two rows are
-# controls. Shuffling a column inside each class keeps its link to genre and
-# destroys its link to other columns.
+# of songs whose genre a classifier finds, where every genre counts alike.
+# *Chance* is what the classifier reaches with permuted genres. The last two rows are
+# controls. Permuting a column within each class keeps its link to the genre, and
+# destroys its link to the other columns.
 
 # %%
 with_labels.table("without").set_index("input").round(2)
@@ -129,10 +130,11 @@ with_labels.table("without").set_index("input").round(2)
 # - **A copy of the label.** Within one genre, measured columns vary together: a
 #   louder song is also brighter. A copy of the label does not vary there.
 # - **A label in a direction.** After PCA, no single column shows the label, but a
-#   weighted sum of all columns does. A real measurement shows in a few columns; a
-#   mixed-in label needs all of them.
-# - **Templates.** Rows of one class lie in tight bunches, as texts do that were
-#   written for a class.
+#   weighted sum of all columns does. To predict the label from a real measurement, a
+#   few columns are enough. To predict it from a label that was mixed in, all columns
+#   are needed.
+# - **Templates.** If one text is written for a class, all its songs get nearly the
+#   same vector. So the rows of a class lie in a few tight bunches.
 # - **Transforms by class.** Columns that were scaled within each class make the
 #   classes more alike than chance allows.
 # - **Families.** The nearest rows of a song are much nearer than all others,
@@ -140,20 +142,22 @@ with_labels.table("without").set_index("input").round(2)
 #
 # Some columns predict the label well and show none of these signs. Then the
 # audit says *cannot tell* and asks you. It never calls a table free of leaks.
+#
+# Here is a table without a label in it. Its rows are ten segments of each song,
+# shuffled, and no column names the song:
 
 # %%
 segments = planted.segments(0)
 print(examine(segments.table, segments.labels))
 
 # %% [markdown]
-# These rows are ten segments of each song, shuffled. No column names the song,
-# and the audit still finds that rows come in families. If the table names the
-# song, even in a file name, the audit uses that name.
+# The audit finds that rows come in families, although no column says so. If a column
+# names the song, even as a part of a file name, the audit uses that name.
 #
 # ## How good is it?
-# We planted sixteen leaks, one in each table of 1,000 rows and 8 classes. Beside
-# the leak it has 12 measured columns. Six more tables are honest. The other
-# tools are public, and each gets the same tables.
+# We planted sixteen leaks, each in a table of its own. Such a table has 1,000 rows, 8
+# classes, and 12 measured columns beside the leak. Six more tables are honest. We
+# gave the same tables to other public tools.
 
 # %% tags=["remove-input"]
 Markdown(bench_tables.matrix_sentence())
@@ -162,18 +166,20 @@ Markdown(bench_tables.matrix_sentence())
 bench_tables.tools_table()
 
 # %% [markdown]
-# *Found* means that a tool accuses the planted columns (or rows) and no others.
-# *Asks* is the verdict "cannot tell". The last column comes from an earlier
-# comparison, with tables of the same kinds and an older audit. Here is every
-# answer; *missed* is a leak about which a tool is silent, and *error* a tool that
-# broke off.
+# *Leaks found* counts the leaks of which a tool accuses the planted columns (or
+# rows) and no others.
+# *Asks* is the verdict "cannot tell". The last column comes from an older
+# comparison, with tables of the same kinds and an older audit.
+#
+# The next table has the answer of every tool to every table. *Missed* means that a
+# tool says nothing about a leak. *Error* means that the tool stopped with an error.
 
 # %%
 bench_tables.matrix()
 
 # %% [markdown]
-# One draw of each table may be luck. So we drew each kind again and again, with
-# older kinds of leaks and of honest tables.
+# One table of each kind may be luck. So we made each kind many times, with other
+# random numbers. We added the kinds that we had used for the older audit.
 
 # %% tags=["remove-input"]
 Markdown(bench_tables.draws_sentence())
@@ -182,31 +188,32 @@ Markdown(bench_tables.draws_sentence())
 bench_tables.draws_table()
 
 # %% [markdown]
-# The column *Accused before* shows how often an older audit accused the same
-# tables, on their first draws. For an honest kind, "cannot tell" is no mistake: its columns are strong, and only
-# its owner knows that they were measured.
+# The last column shows how often the older audit accused a table of this kind. For an
+# honest table, "cannot tell" is no mistake: its columns predict the label well, and
+# only the owner of the table knows whether they were measured without it.
 #
 # The next table shows real data: tables that come with scikit-learn, and tables
 # made from GTZAN, a collection of songs that many papers use. In the comparison
-# above we shuffled the rows of *wine* and *digits*. Here they stand in their
-# first order, and the audit finds that order:
+# above we shuffled the rows of *wine* and *digits*. Here they are in their original
+# order, and the audit finds this order:
 
 # %%
 bench_tables.real_table()
 
 # %% [markdown]
-# An audit of a large table looks at a part of its rows, drawn by whole groups,
-# and says so.
+# Of a large table, the audit checks only a random part of the rows. It never cuts a
+# group in two, and the report says which part was checked. This is what audits cost:
 
 # %%
 bench_tables.cost_table()
 
 # %% [markdown]
 # ## Fifty-three projects, one assignment
-# We read every usable public repository that did the paper's course
-# assignment ([how, and the table](https://github.com/vae-music-clustering/vae-music-clustering/tree/main/data/survey)).
-# We name nobody: many projects made the same mistakes. The
-# table shows each mistake, made again on made-up songs, and what the audit says.
+# The paper solves a course assignment, and many others solved it, too. We read every
+# usable public repository with this assignment
+# ([how, and the table](https://github.com/vae-music-clustering/vae-music-clustering/tree/main/data/survey)).
+# We name nobody, because many projects made the same mistakes. For this table, we made
+# each mistake again on made-up songs:
 
 # %%
 rebuilt.rebuilt_table()
@@ -221,7 +228,7 @@ game.game(game.planted_doses(), game.six_results())
 
 # %% [markdown]
 # ## These tracks
-# The same audit of the sound of this build's `dataset`:
+# Now we audit the sound features of the `dataset` of this page:
 
 # %%
 tracks = sources.load(dataset)
@@ -236,27 +243,28 @@ print(
 
 # %% [markdown]
 # ## Your table
-# One row a song or segment; .csv with any delimiter, .parquet, .npy or .npz:
+# The table has one row for each song or segment. The file may be a .csv with any
+# delimiter, a .parquet, .npy or .npz:
 #
 #     leakaudit songs.csv --labels genre --groups artist --html audit.html
 #
-# The exit code tells a pipeline what was found:
+# A script can read the result from the exit code:
 #
-# - 0: nothing was found of what was looked for;
+# - 0: the audit looked for leaks and found none;
 # - 4: the label is in the input;
-# - 5: it cannot tell, and asks a question that only you can answer;
+# - 5: the audit cannot tell, and asks a question that only you can answer;
 # - 6: rows belong together;
-# - 7: a fault makes a score untrustworthy, though no label leaked.
+# - 7: no label leaked, but a fault makes a score untrustworthy.
 #
 # And some options:
 #
 # - `--measured mfcc` tells the audit that the block `mfcc` was measured without
 #   knowing the label.
-# - `--derived-from input.csv` audits latents together with what they were made
-#   from.
-# - `--ignore row-order` still lists the finding, but it no longer changes the
-#   exit code.
-# - `leakaudit --help` has the rest. The
+# - `--derived-from input.csv` audits the codes of a network together with the input
+#   that they were computed from.
+# - `--ignore row-order` still lists this finding, but the finding no longer changes
+#   the exit code.
+# - `leakaudit --help` lists the other options. The
 #   [README of the package](https://github.com/vae-music-clustering/vae-music-clustering/tree/main/src/leakaudit)
 #   has a hook for pre-commit and a step for CI.
 #
@@ -285,8 +293,8 @@ print(
 # ::::
 #
 # ## Exercise
-# A project z-scores the sound of each genre by itself, "so that loud genres do
-# not dominate". Do that to honest songs. What does K-Means find, and what does
+# A project z-scores the sound of each genre separately, "so that loud genres do
+# not dominate". Do the same to honest songs. What does K-Means find, and what does
 # the audit say?
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the answer", "code_prompt_hide": "Hide the answer"}
@@ -298,16 +306,16 @@ scaled = (honest.table - by_genre.transform("mean")) / by_genre.transform(
 before = game.k_means_nmi(honest.table, honest.labels)
 after = game.k_means_nmi(scaled, honest.labels)
 answer = examine(scaled, honest.labels)
-print(f"NMI {before:.2f} before, {after:.2f} after scaling by genre")
+print(f"NMI before scaling by genre: {before:.2f}; after it: {after:.2f}")
 print(answer.headline())
 assert after < before and answer.findings[0].kind == "scaled by class"
 
 # %% [markdown]
 # ## Summary
 # - Ask of each column who made it, and whether they knew the label.
-# - Rows that belong together stay together, in splits and in intervals.
-# - "Nothing found" is not proof. The report says what was looked for, and how
-#   small a leak would have shown.
+# - Keep rows of one song together when you split data and when you compute intervals.
+# - "Nothing found" is no proof. The report says what the audit looked for, and how
+#   small a leak it would have found.
 #
 # Code: `leakaudit` (a package of its own), `musicbook.chapters.audit`,
 # `musicbook.chapters.fifty_projects` ([API](../book/api.md)). Before: [what

@@ -2,6 +2,7 @@
 runs."""
 
 import ast
+import pkgutil
 import re
 import sys
 from collections import Counter
@@ -162,3 +163,13 @@ def test_every_piece_of_code_that_a_page_prints_is_executed_by_a_run(monkeypatch
         sys.setprofile(None)
     assert np.isfinite(fit.mu).all()
     assert not shown - ran, f"printed, but not run: {sorted(shown - ran)}"
+
+
+def test_the_walks_through_the_code_name_what_is_there():
+    """CONTRIBUTING leads from a file of sound to a number, and to a new metric, by names."""
+    text = (SRC.parent / "CONTRIBUTING.md").read_text()
+    walks = text.split("## Two walks through the code")[1].split("\n## ")[0]
+    names = re.findall(r"`((?:helpers|musicbook)\.[\w.]+)`", walks)
+    assert len(names) >= 12
+    for name in names:
+        assert pkgutil.resolve_name(name) is not None  # AttributeError where it is gone

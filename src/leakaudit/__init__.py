@@ -1,4 +1,4 @@
-"""A leak audit of any table of features: does it carry the label, and do its rows belong together?
+"""A leak audit of any table of features: is the label in it, and do its rows belong together?
 
 `examine` takes a table, labels and groups, and returns a `Report`; the command `leakaudit` prints
 it. It never says that a table is clean. Page "Audit".

@@ -13,7 +13,11 @@ from leakaudit.names import NamedGroups, groups_by_name
 from leakaudit.prepared import Prepared, blocks_of, codes_of, one_spelling, sort_columns
 from leakaudit.report import Report
 
-LOOKED_FOR_IN_ROWS = ["copies of rows", "families of rows", "rows like the row below"]
+LOOKED_FOR_IN_ROWS = [
+    "copies of rows",
+    "families of rows",
+    "rows that are like the row below them",
+]
 LOOKED_FOR_IN_COLUMNS = [
     "copies of the label in a column or in a sum of columns",
     "texts and vectors made for a class",
@@ -23,9 +27,9 @@ LOOKED_FOR_IN_COLUMNS = [
 ]
 UNSEEN = [
     "a leak in very few rows, or one smaller than ordinary differences between measurements",
-    "a choice of rows, columns, models or seeds by their score",
-    "labels that a network was given and that its latents do not show",
-    "whether a strong block was measured before anybody knew the label",
+    "whether rows, columns, models or seeds were chosen by their score",
+    "whether a network was given the label, if its codes do not show it",
+    "whether columns that predict the label were measured before anybody knew it",
 ]
 MOST_ROWS = 2000
 LABEL_LIKE = ("label", "labels", "genre", "class", "target", "y", "style")

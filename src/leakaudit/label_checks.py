@@ -220,8 +220,9 @@ def _accuse_copies(case: Case, copies: list[str], each: pd.DataFrame) -> None:
         says = f"This column tells classes apart nearly without error ({best.max():.2f} of 1)."
     else:
         says = (
-            f"Each of these {len(copies)} columns identifies one class, or all, nearly without "
-            f"error. Together they give {share:.2f} of the label (1 is all of it)."
+            f"Each of these {len(copies)} columns tells one class from the others, or all classes "
+            f"apart, nearly without error. Together they say {share:.2f} of the label (0 is "
+            "chance, 1 is all of it)."
         )
     case.accuse(
         "copy of the label",

@@ -173,7 +173,7 @@ class Report:
             return f"{len(self.active)} {noun}: {', '.join(kinds)}."
         if self.questions:
             return "Cannot tell: the table leaves a question open that only you can answer."
-        return "Nothing found of what was looked for. That does not prove that there is nothing."
+        return "The audit looked for leaks and found none. This does not prove that there is none."
 
     def __repr__(self) -> str:
         return f"<Report of {self.n} rows: {self.headline()}>"

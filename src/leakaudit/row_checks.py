@@ -96,8 +96,8 @@ def check_rows(case: Case, named: NamedGroups | None, given: bool, tight: set[st
     if (certain or max(exact, nearly) >= families.REPEATED) and len(X) <= MOST_LINKED:
         case.groups = families.linked(X, classes, case.groups, seed)
         report.notes.append(
-            "The checks of columns keep rows together that are each other's nearest and nearer "
-            "than by chance."
+            "Some rows are nearer to each other than by chance. The checks of columns keep such "
+            "rows together."
         )
 
 
@@ -144,7 +144,7 @@ def _unnamed(
         says = "Also with the groups held apart, rows" + says[4:]
     if case.codes.min() >= 0 and len(X) <= MOST_LINKED:
         joined = families.linked(X, classes, case.groups, case.seed)
-        says += _gain(case, joined, "with the rows that are surely related held together")
+        says += _gain(case, joined, "rows stay together that are surely related")
     case.report.add(
         "families",
         "rows",
@@ -173,7 +173,7 @@ def _groups(
         f"than by chance ({alike:.2f} on a scale from 0, chance, to 1, always)."
     )
     if case.codes.min() >= 0:
-        says += _gain(case, case.groups, "split by group")
+        says += _gain(case, case.groups, "groups stay together")
     columns, paste = [], "GroupKFold().split(X, y, groups)"
     if named is not None:
         columns = [named.column]
@@ -192,7 +192,8 @@ def _groups(
 
 
 def _gain(case: Case, groups: np.ndarray, how: str) -> str:
-    """What a split by rows gains over one by families, in a sentence; "" where none can be made."""
+    """What a split by rows gains over one in which `how`, in sentences; "" where none can be
+    made."""
     rows = leaks.usable_rows(case.codes, groups)
     rows = rows[leaks.sample_of_groups(case.codes[rows], groups[rows], 1000, case.seed)]
     X, codes = case.numbers.to_numpy()[rows], case.codes[rows]
@@ -203,6 +204,6 @@ def _gain(case: Case, groups: np.ndarray, how: str) -> str:
         return ""
     best = [max(one.linear, one.nonlinear) for one in pair]
     return (
-        f" Split by rows, a probe names the class with a balanced accuracy of {best[0]:.2f}; "
-        f"{how}, of {best[1]:.2f}."
+        f" If the table is split by rows, a probe names the class with a balanced accuracy of "
+        f"{best[0]:.2f}. If {how}, it reaches {best[1]:.2f}."
     )

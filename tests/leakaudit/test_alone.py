@@ -5,10 +5,14 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from musicbook.chapters.audit import specimens
 
@@ -22,22 +26,59 @@ def environment(**more: str) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in dropped} | more
 
 
+def needed(name: str) -> set[str]:
+    """A distribution and all that it needs on this machine, by the metadata of what is installed
+    here."""
+    names, waiting = set(), [name]
+    while waiting:
+        one = canonicalize_name(waiting.pop())
+        if one in names:
+            continue
+        names.add(one)
+        for line in metadata.requires(one) or []:
+            requirement = Requirement(line)
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                waiting.append(requirement.name)
+    return names
+
+
+def lend(name: str, site: Path) -> None:
+    """Let an environment have a distribution of this one, by links to its files."""
+    here = metadata.distribution(name)
+    for top in {file.parts[0] for file in here.files or () if file.parts[0] != ".."}:
+        link = site / top
+        if not link.exists() and top != "__pycache__":
+            link.symlink_to(here.locate_file(top))
+
+
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory, root) -> Path:
-    """The programs of an environment that holds the audit and what it needs, and no more."""
+    """The programs of an environment that holds the audit, what it declares, and no more.
+
+    pip builds and installs the audit from the repository's address. What it declares is lent from
+    this environment, since to download and unpack it again takes minutes and would test pip."""
     if shutil.which("git") is None or not (root / ".git").exists():
         pytest.skip("this is no checkout, from which git could install")
     folder = tmp_path_factory.mktemp("alone")
     subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
-    pip = [folder / "venv" / "bin" / "python", "-m", "pip"]
+    python = folder / "venv" / "bin" / "python"
+    ask = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    done = subprocess.run([python, "-c", ask], capture_output=True, text=True, check=True)
+    site = Path(done.stdout.strip())
+    pip = [python, "-m", "pip"]
     probe = [*pip, "download", "-q", "--no-deps", "-d", folder / "probe", "threadpoolctl"]
     if subprocess.run(probe, env=environment(), capture_output=True).returncode:
         pytest.skip("no index of packages can be reached from here")
     address = f"git+{root.as_uri()}#subdirectory=src/leakaudit"
-    done = subprocess.run(
-        [*pip, "install", "-q", address], env=environment(), capture_output=True, text=True
-    )
+    install = [*pip, "install", "-q", "--no-deps", address]
+    done = subprocess.run(install, env=environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
+    declared = tomllib.loads((root / "src" / "leakaudit" / "pyproject.toml").read_text())
+    for line in declared["project"]["dependencies"]:
+        for name in needed(Requirement(line).name):
+            lend(name, site)
+    check = subprocess.run([*pip, "check"], capture_output=True, text=True)
+    assert check.returncode == 0, check.stdout
     return folder / "venv" / "bin"
 
 

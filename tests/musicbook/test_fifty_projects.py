@@ -17,7 +17,8 @@ def test_the_survey_counts_every_project_once():
     winners = survey.winner_counts(table)
     assert winners.to_numpy().sum() == (table["pca_or_vae"] != "not compared").sum()
     leaky = (table["label_in_input"] == "yes").sum()
-    assert f"**{leaky} of {len(table)} projects**" in survey.survey_sentence(table)
+    said = survey.survey_sentence(table)
+    assert f"We read {len(table)} public" in said and f"**{leaky} of them**" in said
 
 
 def test_a_rebuilt_mistake_is_found():

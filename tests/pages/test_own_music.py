@@ -90,7 +90,7 @@ def test_songs_with_their_own_words_in_a_folder_are_asked_the_same(tmp_path, mon
             rows.append(f"{name},{text if i else ''}")
     (tmp_path / "music" / "lyrics.csv").write_text("\n".join(rows))
     _, names = executed("07_own_words", dataset=str(tmp_path / "music"), seeds=1)
-    assert names["tracks"].n == 24 and "2 without words left out" in names["note"]
+    assert names["tracks"].n == 24 and "We leave out 2 without words" in names["note"]
     grid = names["grid"]
     assert set(grid.target) == {"genre"} and not grid.drop(columns="weight").isna().any().any()
     assert list(names["read"]) == ["USE"]

@@ -1,21 +1,12 @@
-"""A page without maps to explore is light; the library for formulas, which is loaded only where
-there are some, sound, in files or inside the page, and the list of all functions are left out of
-the count."""
+"""Libraries and icons are loaded only where they are used."""
 
 import re
 
-import pytest
 from fontTools.ttLib import TTFont
 
-from tests.pages.built import HTML, NEEDS_BOOK, NEEDS_BROWSER, READ, visit
+from tests.pages.built import HTML, NEEDS_BOOK, READ
 
-pytestmark = [NEEDS_BOOK, NEEDS_BROWSER]
-LIMIT = 1_500_000  # bytes of a page with all that it loads, uncompressed
-SIZE = """
-    const parts = [...performance.getEntriesByType('navigation'),
-                   ...performance.getEntriesByType('resource')];
-    return parts.filter(e => !e.name.startsWith('data:') && !e.name.endsWith('.mp3'))
-        .map(e => [e.name, e.decodedBodySize])"""
+pytestmark = NEEDS_BOOK
 MATH = "tex-mml-chtml.js"
 
 
@@ -35,19 +26,3 @@ def test_icon_fonts_hold_the_icons_that_are_drawn_and_no_others():
     assert {path.name for path in fonts} == set(re.findall(r"webfonts/([\w.-]+)", styles))
     held = set().union(*(TTFont(path).getBestCmap() for path in fonts))
     assert held == drawn, (held - drawn, drawn - held)
-
-
-LIGHT = [
-    page
-    for page in READ
-    if page != "book/api.html" and 'class="explorer"' not in (HTML / page).read_text()
-]
-
-
-@pytest.mark.parametrize("page", LIGHT)
-def test_a_page_is_light(driver, base, page):
-    visit(driver, base + page)
-    sizes = dict(driver.execute_script(SIZE))
-    sounds = re.findall(r'src="data:audio[^"]*"', (HTML / page).read_text())
-    total = sum(size for name, size in sizes.items() if MATH not in name) - sum(map(len, sounds))
-    assert total <= LIMIT, sorted(sizes.items(), key=lambda part: -part[1])[:5]

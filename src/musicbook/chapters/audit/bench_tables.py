@@ -50,8 +50,9 @@ def matrix() -> pd.DataFrame:
 
 
 def tools_table() -> pd.DataFrame:
-    """For each tool: leaks that it finds, names in part or with others, and misses; honest tables
-    that it accuses; and how many tables it accused in an earlier comparison."""
+    """For each tool: leaks that it finds, names in part or with others, asks about, and misses;
+    honest tables that it accuses and asks about; and how many leaks it accused in an earlier
+    comparison."""
     bench, table = stored_bench(), matrix()
     planted, honest = table.drop(index=honest_tables()), table.loc[honest_tables()]
     rows = {}
@@ -59,14 +60,15 @@ def tools_table() -> pd.DataFrame:
         version = bench["peers"][tool]["version"] if tool in bench["peers"] else ""
         before = bench["before"]["tools"].get(tool)
         rows[f"{tool} {version}".strip()] = {
-            "found": (planted[tool] == FOUND).sum(),
+            "leaks found": (planted[tool] == FOUND).sum(),
             "in part, or with others": planted[tool].isin([TOO_MANY, A_PART, OTHERS]).sum(),
-            "asks": (planted[tool] == ASKS).sum(),
-            "missed": planted[tool].isin([MISSED, ERROR]).sum(),
+            "leaks, asks": (planted[tool] == ASKS).sum(),
+            "leaks missed": planted[tool].isin([MISSED, ERROR]).sum(),
             "honest accused": (honest[tool] == "accused").sum(),
-            "accused, earlier comparison": "" if before is None else before,
+            "honest, asks": (honest[tool] == ASKS).sum(),
+            "leaks accused, in an older comparison": "" if before is None else before,
         }
-    return pd.DataFrame(rows).T.rename_axis("tool").sort_values("found", ascending=False)
+    return pd.DataFrame(rows).T.rename_axis("tool").sort_values("leaks found", ascending=False)
 
 
 def matrix_sentence() -> str:
@@ -76,13 +78,14 @@ def matrix_sentence() -> str:
     exact = (planted == FOUND).sum()
     others = exact.drop(OURS)
     missed = list(planted.index[planted[OURS] != FOUND])
-    accused = int((honest[OURS] == "accused").sum())
+    accused, asked = (int((honest[OURS] == word).sum()) for word in ("accused", ASKS))
     found = f"The audit finds **{exact[OURS]} of {len(planted)}** leaks, with the guilty columns"
     found += " and no others. "
     if missed:
         found += f"It does not find: {', '.join(missed)}. "
     return (
-        f"{found}It accuses {accused} of {len(honest)} honest tables. Of {len(others)} other "
+        f"{found}It accuses {accused} of {len(honest)} honest tables, and asks about {asked} of "
+        f"them. Of {len(others)} other "
         f"tools, the best finds {others.max()} ({others.idxmax()})."
     )
 
@@ -97,7 +100,7 @@ def draws_table() -> pd.DataFrame:
     shown = shown.rename(columns={"findings": "accused"})
     earlier = before["findings"].astype(str) + " of " + before["draws"].astype(str)
     earlier = earlier.reindex(shown.index, fill_value="")
-    return shown.assign(**{"accused before": earlier}).rename_axis(["kind", "table"])
+    return shown.assign(**{"accused by an older audit": earlier}).rename_axis(["kind", "table"])
 
 
 def draws_sentence() -> str:
@@ -107,19 +110,19 @@ def draws_sentence() -> str:
     planted, fine = rows[~honest], rows[honest]
     worst = planted["guilty columns only"].min()
     weakest = list(planted.loc[planted["guilty columns only"] == worst, "name"])
-    named = f"In the worst kind, *{weakest[0]}*,"
+    named = f"For the kind that is hardest to find, called *{weakest[0]}*,"
     if len(weakest) > 1:
-        named = f"In the {len(weakest)} worst kinds ({', '.join(weakest)})"
+        named = f"For the {len(weakest)} kinds that are hardest to find ({', '.join(weakest)})"
     if worst == planted["draws"].max():
-        named = "In every kind"
+        named = "For every kind"
     accused = fine[fine["findings"] > 0]
-    said = "No honest kind is accused in any draw."
+    said = "No honest table is accused."
     if len(accused):
-        said = f"Honest kinds that are accused in some draw: {', '.join(accused['name'])}."
+        said = f"Some honest tables are accused, of the kinds {', '.join(accused['name'])}."
     return (
-        f"Each of {len(planted)} planted kinds is drawn {planted['draws'].min()} times. "
-        f"The audit accuses it in at least {planted['findings'].min()} of these draws. {named} "
-        f"it names exactly the guilty columns in {worst} of {planted['draws'].min()} draws. {said}"
+        f"We made each of {len(planted)} kinds of planted leak {planted['draws'].min()} times. The "
+        f"audit finds each kind at least {planted['findings'].min()} times. {named} it names "
+        f"exactly the guilty columns in {worst} of {planted['draws'].min()} tables. {said}"
     )
 
 

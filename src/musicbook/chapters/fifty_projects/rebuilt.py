@@ -192,5 +192,5 @@ def rebuilt_table(seed: int = 0) -> pd.DataFrame:
     for make in MISTAKES:
         one = make(seed)
         rows.append((one.name, one.reported, one.without, answer_in_short(one.report)))
-    columns = ["mistake", "what is reported", "what stands behind it", "the audit says"]
+    columns = ["mistake", "what is reported", "what is true", "the audit says"]
     return pd.DataFrame(rows, columns=columns).set_index("mistake")

@@ -98,10 +98,11 @@ def survey_sentence(table: pd.DataFrame) -> str:
     habits = slip_counts(table)
     assert habits["no interval"] == habits["no chance level"] == len(table)
     return (
-        f"Look before you trust a score. In **{leaky} of {len(table)} projects** the label was in "
-        "the input or in the model, and the clusters were scored against that same label. "
-        f"{int(total.sum())} projects compared a VAE with PCA or with the raw features. The VAE "
-        f"agrees better with the labels in {total['VAE']} of them, and in "
-        f"{winners.loc['yes', 'VAE']} of these the label was in the input. No project reports an "
+        f"Check your table before you trust a score. We read {len(table)} public projects "
+        f"with the paper's course assignment. In **{leaky} of them** the label was in the input or "
+        "in the model, and the clusters were scored against that same label. A VAE won against PCA "
+        "or the raw "
+        f"features in {total['VAE']} of the {int(total.sum())} projects that compared them. In "
+        f"{winners.loc['yes', 'VAE']} of those the label was in the input. No project reports an "
         "interval, and none reports the score of chance."
     )

@@ -372,7 +372,7 @@ def cvae_all_metrics(data: Published) -> Finding:
     label = tables.label_of(metric).removesuffix(" ↓")
     return (
         FAILS,
-        f"in the paper's own table, its {label} ({value[CVAE]:.2f}) beats that of {others}",
+        f"in the paper's own table its {label} ({value[CVAE]:.2f}) is better than {others}",
     )
 
 
@@ -457,7 +457,7 @@ def dbscan_density(data: Published) -> Finding:
     real = tables.mean_of(data.run("released", 2, "real lyrics"), "DBSCAN", "nmi")
     return FAILS, (
         "it finds the thirty sentences that were written by genre: of its "
-        f"{pure.k.mean():.0f} clusters, {pure['pure clusters'].mean():.0f} hold one genre only; "
+        f"{pure.k.mean():.1f} clusters on average, {pure['pure clusters'].mean():.1f} hold one genre; "
         f"its NMI is {pure.NMI.mean():.3f} with these sentences and {real:.3f} with real lyrics"
     )
 
