@@ -457,8 +457,9 @@ def dbscan_density(data: Published) -> Finding:
     real = tables.mean_of(data.run("released", 2, "real lyrics"), "DBSCAN", "nmi")
     return FAILS, (
         "it finds the thirty sentences that were written by genre: of its "
-        f"{pure.k.mean():.1f} clusters on average, {pure['pure clusters'].mean():.1f} hold one genre; "
-        f"its NMI is {pure.NMI.mean():.3f} with these sentences and {real:.3f} with real lyrics"
+        f"{pure.k.mean():.1f} clusters on average, {pure['pure clusters'].mean():.1f} hold one "
+        f"genre only; its NMI is {pure.NMI.mean():.3f} with these sentences and {real:.3f} with "
+        "real lyrics"
     )
 
 
