@@ -166,7 +166,8 @@ Markdown(bench_tables.matrix_sentence())
 bench_tables.tools_table()
 
 # %% [markdown]
-# *Found* means that a tool accuses the planted columns (or rows) and no others.
+# *Leaks found* counts the leaks of which a tool accuses the planted columns (or
+# rows) and no others.
 # *Asks* is the verdict "cannot tell". The last column comes from an older
 # comparison, with tables of the same kinds and an older audit.
 #

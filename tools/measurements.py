@@ -5,6 +5,8 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from helpers import tables
+
 CLUSTERING = {  # as the benchmark writes it -> as the page says it
     "kmeans": "K-Means",
     "ward": "Ward",
@@ -175,8 +177,9 @@ def _peers(found: dict) -> str:
                 missing.append(f"{name}: {row['left out']}")
                 continue
             milliseconds = figure(1000 * row["cpu_s"])
+            made_with = f"numba {row['version']}" if name == "ours" else row["version"]
             libraries.append(
-                (name, milliseconds, figure(row["times_ours"]), row["numbers"], row["version"])
+                (name, milliseconds, figure(row["times_ours"]), row["numbers"], made_with)
             )
         text += (
             "CPU milliseconds to describe half a minute of sound, without decoding. Each library "
@@ -288,10 +291,12 @@ def _map(found: dict) -> str:
         "peak GiB of all processes, first run",
         "CPU seconds, second run",
     ]
+    tables_too = ""
+    if found["rows"]:
+        tables_too = ", and tables of random numbers in ten clouds, which are grouped alone"
     return (
         "The command `musicbook map`: synthetic clips that are decoded, heard by "
-        "musicnn and grouped, and tables of random numbers in ten clouds, which are grouped "
-        "alone.\n\n" + table(heads, rows)
+        f"musicnn and grouped{tables_too}.\n\n" + table(heads, rows)
     )
 
 
@@ -321,7 +326,8 @@ def _live(runs: dict) -> str:
             order = sorted(part["nmi"], key=part["nmi"].get, reverse=True)
             lines.setdefault(f"methods of phase {phase} by NMI", {})[way] = "; ".join(order)
             for one in part["differences"]:
-                lines.setdefault(f"{one['a']} or {one['b']}", {})[way] = one["better"]
+                question = f"{tables.shown_name(one['a'])} or {tables.shown_name(one['b'])}"
+                lines.setdefault(question, {})[way] = tables.shown_name(one["better"])
             if "cpu_s" in part:
                 seeds = part["differences"][0]["n_seeds"]
                 lines.setdefault(f"seeds of phase {phase}", {})[way] = str(seeds)
@@ -333,7 +339,8 @@ def _live(runs: dict) -> str:
         "several ways to cut them "
         "into rows, and the published runs of full GTZAN. *Level* means that the 95 % interval of "
         "the difference in NMI "
-        "contains zero; a dash, that this was not run.\n\n"
+        "contains zero; a dash, that this was not run. The pages train anew with each build, and "
+        "most of them one seed, so their numbers can differ a little.\n\n"
         + table(["", *(LIVE_WAYS[way] for way in ways)], rows)
     )
 

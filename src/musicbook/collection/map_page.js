@@ -1,6 +1,6 @@
 /* The map page of a collection. `musicbook.collection.map_page` writes the data that it draws:
-   tracks (names, places, groups, nearest tracks, sounds), groups (names, words, how surely they
-   return) and the names of the axes. Points are drawn on a canvas; everything that can be pressed
+   tracks (names, places, groups, nearest tracks, sounds), groups (names, words, whether they
+   are loose) and the names of the axes. Points are drawn on a canvas; everything that can be pressed
    is plain HTML, so that keyboards and screen readers reach it. Nothing is loaded from elsewhere. */
 (() => {
   "use strict";
@@ -422,12 +422,12 @@
     const one = groups[g], on = state.shown === g;
     const card = make("section", { class: on ? "group on" : "group" },
       make("h3", { class: "name" }, swatch(g), one.name),
-      make("p", {}, `${one.rows.length} tracks · ${one.returns}`));
+      make("p", {}, `${one.rows.length} tracks${one.loose ? " · a loose group" : ""}`));
     if (one.words.length > 1) card.append(make("p", {}, one.words.join(", ")));
     const row = make("div", { class: "row" });
     if (one.rows.some((i) => sounds[i])) row.append(button("▶ Play through", () => sound.all(one.rows, one.name)));
     row.append(button(on ? "Show all" : "On the map", () => show(on ? null : g), { "aria-pressed": on }));
-    if (paths) row.append(button("Playlist", () => playlist(one.name, one.rows), { "aria-label": `Playlist of ${one.name}` }));
+    if (paths) row.append(button("Save playlist", () => playlist(one.name, one.rows), { "aria-label": `Save a playlist of ${one.name}` }));
     card.append(row);
     if (on) card.append(list(one.rows, g));
     return card;
@@ -448,7 +448,7 @@
     const row = make("div", { class: "row" });
     if (sounds[i]) row.append(button("▶ Play", () => sound.one(i)));
     row.append(button("▶ Play those like it", () => sound.all([i, ...near[i]], `like ${name}`)));
-    if (paths) row.append(button("Playlist of these", () => playlist(`like ${name}`, [i, ...near[i]])));
+    if (paths) row.append(button("Save them as a playlist", () => playlist(`like ${name}`, [i, ...near[i]])));
     row.append(button("All groups", () => { state.chosen = -1; refresh(); paint(); }));
     const card = make("section", { class: "group" },
       make("h3", { class: "name" }, swatch(group[i]), name),

@@ -26,6 +26,11 @@ from musicbook.collection.survey import Collection
 STYLE, SCRIPT = (Path(__file__).with_name(f"map_page.{ending}") for ending in ("css", "js"))
 PLAYED = {".mp3", ".flac", ".wav", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".mp4", ".webm"}
 WRITTEN = ("index.html", "tracks.csv", "groups.csv", "report.csv")
+FOUND_AGAIN = (
+    "Each time the tracks were grouped again, we looked for the group most like this one. The "
+    "table shows the overlap of the two: 1 means the same tracks. Below "
+    f"{stable_groups.STEADY}, we call a group loose."
+)
 BETWEEN = "They belong to no group that returns, or to several."
 Sounds = Sequence[str | None]
 
@@ -81,7 +86,7 @@ def page_data(
                 "name": found.names[group],
                 "short": found.names[group],
                 "words": found.described[group],
-                "returns": stable_groups.word(overlap),
+                "loose": bool(overlap < stable_groups.STEADY),
                 "rows": rows.tolist(),
                 "first": int(rows[0]),
                 "x": int(x[middle]),
@@ -147,6 +152,7 @@ def page_text(
     data = data.replace("</", "<\\/")  # a name that would end the script
     title = html.escape(printable(found.tracks.name))
     up, right = found.axes
+    heard = any(sounds or ())
     return "\n".join(
         [
             "<!doctype html>",
@@ -155,7 +161,7 @@ def page_text(
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f'<link rel="icon" href="data:,"><style>{STYLE.read_text()}</style></head><body>',
             f'<header class="top"><h1>{title}</h1>',
-            f"<p>{html.escape(survey.collection_sentence(found))}</p>",
+            f"<p>{html.escape(survey.invitation(found, heard))}</p>",
             "</header>",
             STAGE.format(up=_axis(up, "up", "↑ "), right=_axis(right, "right", "", " →")),
             f'<main class="more">{_more(found)}</main>',
@@ -228,7 +234,12 @@ def _more(found: Collection) -> str:
     parts.append(f"<details><summary>All {len(table)} tracks as a table</summary>")
     parts.append(_html_table(table.sort_values(["Group", "Track"], kind="stable")))
     parts.append("</details><details><summary>How the groups were made</summary>")
-    parts.append(f"<p>{html.escape(survey.how_made(found))} {html.escape(how_many(found))}</p>")
+    sentences = [survey.how_made(found), survey.collection_sentence(found), how_many(found)]
+    parts.append(f"<p>{html.escape(' '.join(sentences))}</p>")
+    if found.groups.n:
+        parts.append(f"<p>{html.escape(FOUND_AGAIN)}</p>")
+        again = survey.group_table(found).reset_index()[["Group", "Tracks", "Returns"]]
+        parts.append(_html_table(again.rename(columns={"Returns": "Found again"})))
     tried = found.groups.tried
     if len(tried) > 1:
         shown = pd.DataFrame(

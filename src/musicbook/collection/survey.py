@@ -181,7 +181,7 @@ def oriented(
     return turned, (up[1], right)
 
 
-UPWARDS = (("quiet", "loud"), ("smooth", "noisy"), ("clear tones", "dense"), ("slow", "fast"))
+UPWARDS = (("quiet", "loud"), ("smooth", "noisy"), ("clear tones", "full sound"), ("slow", "fast"))
 RIGHTWARDS = (("dark", "bright"), ("smooth", "noisy"), ("slow", "fast"))
 
 
@@ -279,6 +279,21 @@ def how_made(found: Collection) -> str:
     )
 
 
+def invitation(found: Collection, heard: bool) -> str:
+    """What the map shows and what to do with it, in sentences of plain text for somebody who has
+    never seen it; `heard`: whether tracks can be played."""
+    music = found.heard_by != FEATURES or found.tracks.features.shape[1] == 68
+    alike = "mostly sound alike" if music else "mostly have similar numbers"
+    press = "to hear it and to find more like it" if heard else "to find more like it"
+    sentences = [
+        f"{found.tracks.n} tracks. Tracks that lie close together {alike}.",
+        f"Press one {press}.",
+    ]
+    if not found.groups.n:
+        sentences.append("These tracks form no clear groups.")
+    return " ".join(sentences)
+
+
 def collection_sentence(found: Collection) -> str:
     """How many tracks and groups there are, in one sentence of plain text."""
     outside = int((found.groups.labels < 0).sum())
@@ -296,7 +311,7 @@ def collection_sentence(found: Collection) -> str:
 
 
 def read_groups(found: Collection) -> Sequence[str]:
-    """A line a group for the terminal: tracks, how surely it returns, words."""
+    """A line a group for the terminal: tracks, how much of it is found again, words."""
     lines = []
     for group, overlap in enumerate(found.groups.returns):
         size = int((found.groups.labels == group).sum())

@@ -18,9 +18,9 @@ SOUND = {  # a feature, or several that are averaged -> what little and what muc
     ("tempo",): ("slow", "fast"),
     ("centroid_mean", "rolloff_mean"): ("dark", "bright"),
     ("rms_mean",): ("quiet", "loud"),
-    ("rms_std",): ("even", "dynamic"),
+    ("rms_std",): ("steady loudness", "changing loudness"),
     ("contrast_02_mean", "contrast_03_mean", "contrast_04_mean", "contrast_05_mean"): (
-        "dense",
+        "full sound",
         "clear tones",
     ),
     ("zcr_mean",): ("smooth", "noisy"),

@@ -183,6 +183,17 @@ def test_the_page_says_without_a_script_what_strangers_ask(page):
     assert "<music>" not in text and html.escape("my <music>") in text
 
 
+def test_the_top_line_says_what_to_do_and_the_measures_stand_below(page):
+    """A newcomer reads what the points are; how well groups are found again is told on request."""
+    text = re.sub(r"<script.*?</script>", "", (page / "index.html").read_text(), flags=re.S)
+    top, below = text.split("</header>")
+    assert "11 tracks. Tracks that lie close together mostly sound alike." in top
+    assert "Press one to hear it and to find more like it." in top
+    assert "Found again" not in top
+    how = below.split("How the groups were made</summary>")[1]
+    assert len(data_of(page)["groups"]) == how.count('data-label="Found again"') > 0
+
+
 def test_the_page_plays_the_files_where_they_are(page, folder):
     """Sound that no browser plays is brought as a clip."""
     data = data_of(page)

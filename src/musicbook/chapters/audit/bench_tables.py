@@ -50,8 +50,9 @@ def matrix() -> pd.DataFrame:
 
 
 def tools_table() -> pd.DataFrame:
-    """For each tool: leaks that it finds, names in part or with others, and misses; honest tables
-    that it accuses; and how many tables it accused in an earlier comparison."""
+    """For each tool: leaks that it finds, names in part or with others, asks about, and misses;
+    honest tables that it accuses and asks about; and how many leaks it accused in an earlier
+    comparison."""
     bench, table = stored_bench(), matrix()
     planted, honest = table.drop(index=honest_tables()), table.loc[honest_tables()]
     rows = {}
@@ -59,14 +60,15 @@ def tools_table() -> pd.DataFrame:
         version = bench["peers"][tool]["version"] if tool in bench["peers"] else ""
         before = bench["before"]["tools"].get(tool)
         rows[f"{tool} {version}".strip()] = {
-            "found": (planted[tool] == FOUND).sum(),
+            "leaks found": (planted[tool] == FOUND).sum(),
             "in part, or with others": planted[tool].isin([TOO_MANY, A_PART, OTHERS]).sum(),
-            "asks": (planted[tool] == ASKS).sum(),
-            "missed": planted[tool].isin([MISSED, ERROR]).sum(),
+            "leaks, asks": (planted[tool] == ASKS).sum(),
+            "leaks missed": planted[tool].isin([MISSED, ERROR]).sum(),
             "honest accused": (honest[tool] == "accused").sum(),
-            "accused, in an older comparison": "" if before is None else before,
+            "honest, asks": (honest[tool] == ASKS).sum(),
+            "leaks accused, in an older comparison": "" if before is None else before,
         }
-    return pd.DataFrame(rows).T.rename_axis("tool").sort_values("found", ascending=False)
+    return pd.DataFrame(rows).T.rename_axis("tool").sort_values("leaks found", ascending=False)
 
 
 def matrix_sentence() -> str:
@@ -76,13 +78,14 @@ def matrix_sentence() -> str:
     exact = (planted == FOUND).sum()
     others = exact.drop(OURS)
     missed = list(planted.index[planted[OURS] != FOUND])
-    accused = int((honest[OURS] == "accused").sum())
+    accused, asked = (int((honest[OURS] == word).sum()) for word in ("accused", ASKS))
     found = f"The audit finds **{exact[OURS]} of {len(planted)}** leaks, with the guilty columns"
     found += " and no others. "
     if missed:
         found += f"It does not find: {', '.join(missed)}. "
     return (
-        f"{found}It accuses {accused} of {len(honest)} honest tables. Of {len(others)} other "
+        f"{found}It accuses {accused} of {len(honest)} honest tables, and asks about {asked} of "
+        f"them. Of {len(others)} other "
         f"tools, the best finds {others.max()} ({others.idxmax()})."
     )
 

@@ -114,8 +114,8 @@ def chosen_numbers(table: pd.DataFrame) -> str:
         else f"criteria, {' and '.join(best)}, find"
     )
     return (
-        f"Even the best {who} the number that agrees best with genre in only {hits[most]} of "
-        f"{len(table)} spaces."
+        f"For this, even the best {who} the number that agrees best with genre in only "
+        f"{hits[most]} of {len(table)} spaces."
     )
 
 

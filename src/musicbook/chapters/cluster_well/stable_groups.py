@@ -175,7 +175,5 @@ def publish(tracks: Tracks, folder: Path) -> None:
 
 
 def word(overlap: float) -> str:
-    """How surely a group returns, as a word and a number."""
-    if overlap >= STEADY:
-        return f"returns surely ({overlap:.2f})"
-    return f"returns mostly ({overlap:.2f})"
+    """How much of a group is found again when the tracks are grouped again, in words."""
+    return f"{overlap:.0%} found again"

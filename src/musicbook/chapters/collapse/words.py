@@ -396,7 +396,7 @@ def read_many(table: pd.DataFrame | None) -> str:
     betas = ", ".join(f"{beta:g}" for beta in sorted(dead.beta.unique()))
     return (
         f"From {few:,} to {most:,} synthetic tracks, no verdict changes. A CVAE that works still "
-        f"works (*{words.pop()}*), and a collapsed one, with β = {betas}, stays collapsed."
+        f"works (“{words.pop()}”), and a collapsed one, with β = {betas}, stays collapsed."
     )
 
 

@@ -17,6 +17,7 @@ from helpers.phases import Run
 from helpers.tables import Difference
 from helpers.tracks import Tracks
 from helpers.training import Fit
+from musicbook.chapters.phases import full_gtzan
 from musicbook.corpus import reports
 
 AS_MANY = "VAE + K-Means (PCA, as many dims)"
@@ -114,8 +115,8 @@ def audio_answer(run: Run) -> str:
         for method in ("VAE + K-Means", "PCA + K-Means", AS_MANY)
     }
     vae, pca, as_many = silhouettes.values()
-    fit = run.fits[min(run.fits)]["basic_vae"]
-    used, size = len(fit.active), fit.mu.shape[1]
+    used = round(full_gtzan.active_dimensions(run.fits)["basic_vae"])
+    size = run.fits[min(run.fits)]["basic_vae"].mu.shape[1]
     tighter = "tighter" if vae > pca else "looser"
     second = (
         f"The VAE's clusters look {tighter} than PCA's. But the score of tightness depends on the "

@@ -336,8 +336,8 @@ def beta_separates(data: Published) -> Finding:
     flags = {f"{p}, own space": rank == 1 for p, rank in own.items()}
     flags |= {f"{p}, common space": rank == 1 for p, rank in common.items()}
     return verdict_by_protocol(flags), (
-        "rank of its silhouette (1 is best of five), each method in its own space: "
-        f"{listed(own, 0)}; all in one space: {listed(common, 0)}"
+        "its rank among five methods by silhouette (1 is best): if each method is measured in its "
+        f"own space, {listed(own, 0)}; if all are measured in one space, {listed(common, 0)}"
     )
 
 
@@ -409,7 +409,7 @@ def vae_tighter(data: Published) -> Finding:
     flags = {f"{p}, each in its own": vae[p] > pca[p] for p in vae}
     flags |= {f"{p}, as many dimensions": vae[p] > same[p] for p in same}
     return verdict_by_protocol(flags), (
-        f"silhouette of the VAE: {listed(vae)}; of PCA: {listed(pca)}; of PCA in as many "
+        f"silhouettes of the VAE: {listed(vae)}; of PCA: {listed(pca)}; of PCA with only as many "
         f"dimensions as the VAE uses: {listed(same)}"
     )
 
@@ -418,7 +418,9 @@ def pca_agrees(data: Published) -> Finding:
     """Rule of the claim: PCA agrees more with genre than the VAE."""
     found = differences_by_protocol(data, 1, (PCA, "full"), (VAE, "full"), "ari")
     flags = {name: low > 0 for name, (_, low, _) in found.items()}
-    return verdict_by_protocol(flags), f"ARI of PCA minus VAE: {listed_differences(found)}"
+    return verdict_by_protocol(
+        flags
+    ), f"difference in ARI, PCA minus VAE: {listed_differences(found)}"
 
 
 def lyrics_help(data: Published) -> Finding:
@@ -426,7 +428,7 @@ def lyrics_help(data: Published) -> Finding:
     found = differences_by_protocol(data, 2, (INPUT, "full"), (INPUT, "audio alone"))
     flags = {name: low > 0 for name, (_, low, _) in found.items()}
     return verdict_by_protocol(flags), (
-        "NMI of K-Means on the input, without a network, with texts minus without: "
+        "difference in NMI, with texts minus without, for K-Means on the input (no network): "
         f"{listed_differences(found)}"
     )
 
@@ -454,9 +456,10 @@ def dbscan_density(data: Published) -> Finding:
     pure = attribution.pure_clusters(data)
     real = tables.mean_of(data.run("released", 2, "real lyrics"), "DBSCAN", "nmi")
     return FAILS, (
-        f"it finds the sentences that were written by genre: {pure['pure clusters'].mean():.0f} of "
-        f"its {pure.k.mean():.0f} clusters are pure, for thirty sentences; its NMI is "
-        f"{pure.NMI.mean():.3f}, and {real:.3f} with real lyrics"
+        "it finds the thirty sentences that were written by genre: of its "
+        f"{pure.k.mean():.1f} clusters on average, {pure['pure clusters'].mean():.1f} hold one "
+        f"genre only; its NMI is {pure.NMI.mean():.3f} with these sentences and {real:.3f} with "
+        "real lyrics"
     )
 
 

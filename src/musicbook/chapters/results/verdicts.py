@@ -162,12 +162,11 @@ def _what_the_code_gives(data: Published) -> str:
     part, chance = every[every.protocol == best], by_chance(data, best).mean()
     n = {word: int((part.verdict == word).sum()) for word in WORDS}
     roughly = n[WORDS[1]] + n[WORDS[2]]
-    start = "Run the author's code" if best == "released" else f"Run the protocol *{best}*"
+    start = "With the author's code" if best == "released" else f"Under the protocol *{best}*"
     return (
-        f"{start} and you get the author's numbers: {n[WORDS[0]]} of {len(part)} values match "
-        f"closely, {roughly} match roughly, and {n[WORDS[3]]} do not match. "
-        "Even one more run of our own would match only "
-        f"{chance[WORDS[0]]:.0f} closely."
+        f"{start}, {n[WORDS[0]]} of the {len(part)} numbers in the paper's tables match ours "
+        f"closely, and {roughly} match roughly. (If one of our own runs stood in the place of the "
+        f"paper, {chance[WORDS[0]]:.0f} would match closely.)"
     )
 
 
@@ -183,10 +182,10 @@ def _what_is_left(data: Published) -> str:
     left_out = ""
     if len(given):
         names = " and ".join(given.method.unique())
-        left_out = f" The {names} is given the genre, so its {len(given)} values do not count."
+        left_out = f" (without the {names}, which is given the genre)"
     return (
-        f"Under our clean protocol, without the genre, only {len(held)} of {len(part)} values "
-        f"match closely, {first} of them on sound alone.{left_out}"
+        f"Under our clean protocol, which keeps the genre out of the input, only {len(held)} of "
+        f"{len(part)} numbers match closely{left_out}. Of these, {first} are from sound alone."
     )
 
 

@@ -300,7 +300,7 @@ def test_claims_on_scale():
         assert nmi[data]["CVAE"].max() < 0.05 < nmi[data]["VAE"].min()
         assert style[data]["CVAE"].min() > 0.3  # chance is .2
     said = words.read_many(table)
-    assert "no verdict changes" in said and "(*by design*)" in said
+    assert "no verdict changes" in said and "(“by design”)" in said
     cured = table.verdict.mask(table.model.str.contains("beta") & (table.n > 1e5), "by design")
     assert "the diagnosis changes" in words.read_many(table.assign(verdict=cured))
 
