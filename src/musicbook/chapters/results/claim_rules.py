@@ -682,7 +682,9 @@ def more_data(data: Published) -> Finding:
         return NOT_TESTED, words.NOT_RUN
     many = table[table.data.isin(["planted", "MSD-shaped"])]
     dead = many[many.model.str.contains("beta")]
-    return (FAILS if set(dead.verdict) == {"collapsed"} else PART), words.read_many(many)
+    return (FAILS if set(dead.verdict) == {"collapsed"} else PART), words.read_many(many).replace(
+        "*", ""
+    )
 
 
 def disentangled_claim(data: Published) -> Finding:
