@@ -213,15 +213,18 @@ bench_tables.cost_table()
 # usable public repository with this assignment
 # ([how, and the table](https://github.com/vae-music-clustering/vae-music-clustering/tree/main/data/survey)).
 # We name nobody, because many projects made the same mistakes. For this table, we made
-# each mistake again on made-up songs:
+# each mistake again on made-up songs. They are other songs than in the first audit,
+# and their sound says less of the genre:
 
 # %%
 rebuilt.rebuilt_table()
 
 # %% [markdown]
 # ## Play
-# Plant a leak and watch the score. Then guess which of six results is leaky.
-# A high score does not prove a leak, and a low score does not prove honesty.
+# Plant a leak and watch the score. Where the leak reaches no song, its columns are
+# in the table all the same, but they say nothing of the genre. Then guess which of
+# six results is leaky. A high score does not prove a leak, and a low score does not
+# prove honesty.
 
 # %%
 game.game(game.planted_doses(), game.six_results())

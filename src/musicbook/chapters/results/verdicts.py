@@ -340,9 +340,10 @@ def read_stability(table: pd.DataFrame, protocol: str) -> str:
     """Which method's partition depends least and most on the seed."""
     ranked = table.sort_values("stability")
     least, most = ranked.iloc[0], ranked.iloc[-1]
+    first, last = tables.shown_name(most.method), tables.shown_name(least.method)
     return (
-        f"Under the protocol *{protocol}*, {most.method} of phase {most.phase} changes least from "
+        f"Under the protocol *{protocol}*, {first} of phase {most.phase} changes least from "
         f"seed to seed: its groups agree at {most.stability:.2f} (1 means the same groups). "
-        f"{least.method} of phase {least.phase} changes most: its groups agree at "
+        f"{last} of phase {least.phase} changes most: its groups agree at "
         f"{least.stability:.2f}."
     )
