@@ -94,7 +94,7 @@ Markdown(sentences.artists_sentence(stored_runs.Published()))
 # Of the songs of the Million Song Dataset, those with a genre of enough songs are
 # scored. One of them has silent sound. The page
 # [Songs with their own words](07_own_words.ipynb) leaves it out, so it has one song
-# less with this label.
+# less with this label. The training of musicnn may have contained these songs.
 #
 # On gtzan-mini and on these songs, the VAE is trained on whole tracks. The
 # [audio baseline](01_audio_baseline.ipynb) trains it on pieces of the tracks of
@@ -125,7 +125,8 @@ sentences.difference_table(differences)
 #
 # Does the recommended way also gain on fewer tracks? We drew smaller sets of tracks
 # at random from two of the data sets. The last column says in how many of these
-# draws the recommended way was higher:
+# draws the recommended way was higher. (With fewer tracks, groups at random get a
+# higher NMI as well. So compare numbers within a row only.)
 
 # %%
 study.by_size()
