@@ -148,9 +148,7 @@ class ResidualLayer(nn.Module):
 # %%
 batch = torch.tensor(X[:32], dtype=torch.float32)
 out = ResidualLayer(X.shape[1], 512)(batch)
-print(
-    f"{len(out)} rows of {X.shape[1]} numbers become {out.shape[1]} numbers each"
-)
+print(f"{X.shape[1]} numbers of a row become {out.shape[1]} numbers.")
 
 # %% mystnb={"figure": {"caption": "Training of the enhanced VAE on sound and lyrics, one line for each seed. Look at the right end: if a line is level there, more epochs would change little.", "name": "fig-medium-training"}, "image": {"alt": "Two line plots of error and KL over the epochs, one line per seed."}}
 curves = {f"seed {s}": fits["enhanced_vae"] for s, fits in run.fits.items()}
