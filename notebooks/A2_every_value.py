@@ -205,7 +205,7 @@ Markdown(verdicts.read_inputs(by_input))
 
 # %%
 pipelines = multiverse.published_pipelines(runs)
-multiverse.pairs(pipelines).round(3).astype({"pairs": int})
+multiverse.pairs(pipelines).round(3)
 
 # %% [markdown]
 # ## GTZAN's faults

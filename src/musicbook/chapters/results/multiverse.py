@@ -201,7 +201,8 @@ def pairs(universe: pd.DataFrame, metric: str = "ami") -> pd.DataFrame:
         gap = against_sound(means, f"{WITH}, {way}")
         if len(gap):
             rows[f"lyrics ({way}) above sound"] = summary_of(gap)
-    return pd.DataFrame(rows).T.rename_axis("Question")
+    table = pd.DataFrame(rows).T.rename_axis("Question")
+    return table.astype({"pairs": int}) if rows else table
 
 
 def against_sound(means: pd.Series, name: str) -> pd.Series:
