@@ -139,7 +139,7 @@ Markdown(
 )
 
 # %% [markdown]
-# ## Which criterion picks the good one?
+# ## Which criterion picks a good pipeline?
 # A *pipeline* is one complete way from the tracks to the groups. Without labels,
 # many people choose the pipeline with the highest silhouette. The silhouette
 # says how much nearer a track is to its own group than to the next one. Is that
@@ -159,8 +159,8 @@ Markdown(
 # - *Prediction strength* asks whether one half of the tracks predicts the groups of
 #   the other half.
 #
-# The last two criteria repeat the whole pipeline. For a VAE that takes too long, so
-# pipelines with a VAE are left out of them.
+# Stability over resamples and prediction strength repeat the whole pipeline. For a
+# VAE that takes too long, so these two criteria leave out pipelines with a VAE.
 
 # %% mystnb={"figure": {"caption": "How well each criterion ranks the pipelines as the genres rank them (rank correlation with AMI). A good criterion lies far right on all data sets; left of zero, it prefers the worse pipelines. Only pipelines with as many clusters as genres are counted. Lines are 95 % intervals.", "name": "fig-criteria"}, "image": {"alt": "Dots with intervals for each criterion and data set."}}
 figures.criterion_plot(ranks)

@@ -124,7 +124,7 @@ verdicts.value_table(runs, 2)
 verdicts.value_table(runs, 3)
 
 # %% [markdown]
-# A score alone can mislead. Beside it we need the number of clusters (*k*), the share of noise, and the chance level. *Noise* are the tracks that a
+# A score alone can mislead. Beside it we need the number of clusters (*k*), the share of noise, and the chance level. *Noise* means the tracks that a
 # method leaves without a group. They can be left out, or count as one cluster, or count as a cluster each (*singletons*). This table shows phase 2,
 # under the protocol that is set at the top of the page:
 
@@ -177,7 +177,7 @@ Markdown(verdicts.read_multiplicity(gaps))
 # A *seed* is the number from which random steps start; two runs of a method differ only in it. If a method gives a different clustering on every run,
 # no single run represents it, however well it scores.
 
-# %% mystnb={"figure": {"caption": "How well the groups of two seeds agree with each other (dots), and how well groups agree with genre (crosses), by the adjusted Rand index; 1 means the same groups. A method whose dot lies far left gives other groups with every seed. Under the protocol set at the top.", "name": "fig-stability"}, "image": {"alt": "Two dots a method: agreement between seeds and agreement with genre."}}
+# %% mystnb={"figure": {"caption": "How well the groups of two seeds agree with each other (dots), and how well groups agree with genre (crosses), by the adjusted Rand index; 1 means the same groups. A method whose dot lies far left gives other groups with every seed. The runs are those of the protocol set at the top.", "name": "fig-stability"}, "image": {"alt": "Two dots a method: agreement between seeds and agreement with genre."}}
 stable = verdicts.stability(runs, protocol)
 figures.stability_dots(stable)
 
