@@ -68,9 +68,10 @@ def alike_sentence(found: pd.DataFrame) -> str:
     clean, leaky, chance = found.loc["clean"], found.loc["leaky"], found.loc["by chance"]
     return (
         "Do tracks that lie close together sound alike? We asked musicnn, a network that was "
-        f"trained on much more music and has heard {found.tracks.iloc[0]:.0f} of these tracks. For "
-        "each track it names the ten that sound most like it. On the clean map, the nearest track "
-        f"is one of these ten in {clean.among_most_alike:.0%} of cases; by chance it would be "
+        f"trained on much more music. We have the sound of {found.tracks.iloc[0]:.0f} of these "
+        "tracks. For each of them it names the ten that sound most like it. On the clean map, the "
+        f"nearest track is one of these ten in {clean.among_most_alike:.0%} of cases; by chance it "
+        "would be "
         f"{chance.among_most_alike:.0%}. On the leaky map it is {leaky.among_most_alike:.0%}, "
         "because that map puts each genre together, and tracks of one genre do sound alike. So we "
         "also leave out a track's own genre. Then the nearest track on the clean map sounds more "
