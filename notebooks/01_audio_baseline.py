@@ -14,11 +14,10 @@
 # %% [markdown]
 # # Audio baseline: VAE against PCA
 #
-# *Does a variational autoencoder (VAE) cluster music better than PCA?*
+# *Does a variational autoencoder (VAE) cluster music better than principal component analysis (PCA)?*
 #
-# Both make a few numbers of each track; *PCA* (principal component analysis) needs no network for it. The paper gives two answers (Table 1
-# of [Karim 2026](../book/references.md)). The VAE's clusters are tighter: they have the higher *silhouette*. But PCA's clusters agree
-# better with the genres: they have the higher *NMI*, a score of agreement that is at most 1.
+# The paper gives two answers (Table 1 of [Karim 2026](../book/references.md)). The VAE's clusters are tighter: they have the higher
+# *silhouette*. But PCA's clusters agree better with the genres: they have the higher *NMI*, a score of agreement that is at most 1.
 
 # %% tags=["colab", "remove-cell", "skip-execution"]
 import os
@@ -220,7 +219,7 @@ with training.seeded(0):
 fit = run.fits[min(run.fits)]["basic_vae"]
 Markdown(sentences.same_training(by_hand, fit))
 
-# %% mystnb={"figure": {"caption": "The whole training of the VAE, which the paper calls *basic*: the error has to fall, and the KL to settle. Both are means over the rows. Each line is one seed.", "name": "fig-easy-training"}, "image": {"alt": "Two line plots: the error falls and the KL settles over the epochs, one line per seed."}}
+# %% mystnb={"figure": {"caption": "The whole training of the VAE, which the paper calls *basic*: the error has to fall, and the KL has to settle. Both are means over the rows. Each line is one seed.", "name": "fig-easy-training"}, "image": {"alt": "Two line plots: the error falls and the KL settles over the epochs, one line per seed."}}
 curves = {f"seed {s}": fits["basic_vae"] for s, fits in run.fits.items()}
 plots.training_curves(curves)
 

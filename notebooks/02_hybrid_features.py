@@ -148,9 +148,7 @@ class ResidualLayer(nn.Module):
 # %%
 batch = torch.tensor(X[:32], dtype=torch.float32)
 out = ResidualLayer(X.shape[1], 512)(batch)
-print(
-    f"{len(out)} rows of {X.shape[1]} numbers become {out.shape[1]} numbers each"
-)
+print(f"{X.shape[1]} numbers of a row become {out.shape[1]} numbers.")
 
 # %% mystnb={"figure": {"caption": "Training of the enhanced VAE on sound and lyrics, one line for each seed. Look at the right end: if a line is level there, more epochs would change little.", "name": "fig-medium-training"}, "image": {"alt": "Two line plots of error and KL over the epochs, one line per seed."}}
 curves = {f"seed {s}": fits["enhanced_vae"] for s, fits in run.fits.items()}
@@ -163,7 +161,7 @@ plots.training_curves(curves)
 # as *noise*. The *Davies-Bouldin* score measures how tight clusters are, as the silhouette does, but
 # here a lower value is better.
 
-# %% mystnb={"figure": {"caption": "Table 2 and Figure 2 of the paper, made again. Compare each bar with its diamond, the paper's value on full GTZAN. Where DBSCAN has no bar, it found one cluster only: that agrees with nothing, and its tightness is not defined. Noise is left out of every score here, as in the paper.", "name": "fig-medium"}, "image": {"alt": "Bar charts of silhouette, Davies-Bouldin, ARI and NMI for K-Means, Ward and DBSCAN with the paper's values."}}
+# %% mystnb={"figure": {"caption": "Table 2 and Figure 2 of the paper, made again. Compare each bar with its diamond, the paper's value on full GTZAN. Where DBSCAN has no bar, it found one cluster only: its agreement with genre is zero, and its tightness is not defined. Noise is left out of every score here, as in the paper.", "name": "fig-medium"}, "image": {"alt": "Bar charts of silhouette, Davies-Bouldin, ARI and NMI for K-Means, Ward and DBSCAN with the paper's values."}}
 paper = tables.paper_tables().query("phase == 2")
 methods = phases.names_of(2)
 plots.metric_bars(run.scores, tables.paper_metrics(2), methods, paper)

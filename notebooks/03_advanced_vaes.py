@@ -16,8 +16,8 @@
 #
 # *Does a Beta-VAE disentangle genres?*
 #
-# A variational autoencoder (VAE) turns a track into a few numbers, its *code*; in a *Beta-VAE* the code costs more (β times as much). The
-# paper says yes: of its networks, the Beta-VAE agrees best with genre (NMI in Table 3 of [Karim 2026](../book/references.md)). But
+# A variational autoencoder (VAE) turns a track into a few numbers, its *code*. A *Beta-VAE* has to keep less in its code, since each bit
+# of it costs β times as much. The paper says yes: of its networks, the Beta-VAE agrees best with genre (NMI in Table 3 of [Karim 2026](../book/references.md)). But
 # *disentangled* means that each number of the code stands for one factor of the music. Agreement with one label cannot show that.
 # [Collapse in depth](A1_collapse_in_depth.ipynb) tests it with several known factors.
 

@@ -148,7 +148,8 @@ words.summary_table(table).assign(Expected=expected)
 #
 # - **Collapsed**: there is no active unit, the error stays the same with another z, and every probe only guesses.
 # - **Partial collapse**: z matters, but little. We compare z with the best linear code, which a VAE with linear layers and as many units would
-#   find. z has less than half of the nats of that code. And z improves on the table of means by less than half as much as that code does.
+#   find. z has less than half of the nats of that code. And when z is added to the table of means, the error falls less than half as far as
+#   with that code.
 # - **By design**: encoder and decoder use the genre, and z matters, but z says little about the genre. A probe finds the genre in z less than
 #   half as well as in the data.
 # - **Keeps c**: encoder and decoder use the genre, and z matters, but z also holds the genre. A probe finds it at least half as well as in the

@@ -94,11 +94,11 @@ paper = tables.paper_tables().set_index(["phase", "method", "metric"]).value
 values = score_values(runs) | leakage_values(runs)
 Markdown(sentences.leakage_answer(runs, values))
 
-# %% tags=["picture"] mystnb={"figure": {"caption": "Agreement of the Beta-VAE's clusters with genre (NMI) on full GTZAN, as channels are taken out of the input. Hatched bars have the label in the input. Bars are means over seeds, whiskers 95 % intervals of that mean; the diamond is the paper's score, the grey tick is chance.", "name": "fig-ladder-beta"}, "image": {"alt": "Horizontal bars of the Beta-VAE's NMI for six inputs: long and hatched with the label in the input, short without."}}
+# %% tags=["picture"] mystnb={"figure": {"caption": "How well the clusters of the Beta-VAE agree with genre (NMI) on full GTZAN, for several inputs. Hatched bars have the genre in the input in some form. See which two are long. Bars are means over seeds, and the thin lines are 95 % intervals of the mean. The diamond is the paper's score, and the grey mark is chance.", "name": "fig-ladder-beta"}, "image": {"alt": "Horizontal bars of the Beta-VAE's NMI for six inputs: long and hatched with the label in the input, short without."}}
 result_figures.waterfall(
     steps,
     "nmi",
-    "What the Beta-VAE's score stands on",
+    "NMI of the Beta-VAE, by its input",
     paper[3, "Beta-VAE", "nmi"],
 )
 
@@ -110,7 +110,7 @@ Markdown(sentences.ladder_sentence(steps))
 # Two parts of the input carry the genre. One is plain: ten columns of zeros
 # and ones, one for each genre (the *one-hot* genre, here called label
 # columns). The other is the text. In five genres every track has the same
-# written sentence, which names the genre as well as a label would.
+# written sentence, so the sentence tells the genre as surely as a label does.
 #
 # How much does each of the two add? That depends on the order: a channel adds
 # less if the other one is there already. A fair answer is the mean over both
@@ -165,15 +165,16 @@ Markdown(sentences.alike_sentence(heard))
 
 # %% [markdown]
 # ## Genre by genre
-# If the sentences do the work, the score must differ by the kind of text that
-# a genre was given. It does:
+# If the score comes from the sentences, it must be high for the genres that have
+# one sentence, and low for the genres that have real lyrics. For most methods it
+# is so:
 
 # %%
 methods = phases.names_of(3)
 labels = {m: runs.labels("released", 3, m) for m in methods}
 tables.by_text_kind(runs.genres, attribution.labels_by_seed(labels), methods)
 
-# %% mystnb={"figure": {"caption": "Genres against the Beta-VAE's clusters, released protocol, first seed. The five genres with one sentence each (blues, classical, disco, jazz, reggae) fill one cluster each; the others spread.", "name": "fig-leak-confusion"}, "image": {"alt": "Heat map of ten genres against ten clusters, with five full cells on the diagonal."}}
+# %% mystnb={"figure": {"caption": "How many tracks of each genre lie in each cluster of the Beta-VAE (released protocol, first seed). Each of the five genres with one sentence (blues, classical, disco, jazz, reggae) fills one cluster. The other five are spread over several clusters.", "name": "fig-leak-confusion"}, "image": {"alt": "Heat map of ten genres against ten clusters, with five full cells on the diagonal."}}
 table = metrics.confusion(runs.genres, labels["Beta-VAE"][0])
 plots.confusion_heatmap(table)
 
@@ -181,14 +182,17 @@ plots.confusion_heatmap(table)
 Markdown(sentences.heat_map_sentence())
 
 # %% [markdown]
-# ## DBSCAN's score is arithmetic
+# ## DBSCAN's score needs no music
 # The paper's highest score belongs to DBSCAN in phase 2. There each genre had
 # three written sentences, given to its tracks in turn, plus a little noise.
 # That makes thirty groups of texts, each inside one genre. A method that finds
-# exactly these groups has pure clusters, and its NMI follows from their
-# number alone:
+# exactly these groups has *pure* clusters: no cluster holds two genres. Its NMI
+# then follows from the number of clusters alone:
 #
 # $$\mathrm{NMI} = \frac{2\ln 10}{\ln 10 + \ln 30}$$
+#
+# In the table, *k* is the number of clusters that DBSCAN found, and *genres in
+# three* counts the genres that it split into three clusters.
 
 # %%
 pure = attribution.pure_clusters(runs)
@@ -197,11 +201,11 @@ pure.round(3).head(3)
 # %% tags=["remove-input"]
 Markdown(sentences.thirty_sentences(pure, paper[2, "DBSCAN", "nmi"]))
 
-# %% mystnb={"figure": {"caption": "DBSCAN's NMI on full GTZAN as channels are taken away; marks as in the figure before. Without the sentences nothing is left.", "name": "fig-ladder-dbscan"}, "image": {"alt": "Horizontal bars of DBSCAN's NMI for five inputs, high with template sentences and near zero without."}}
+# %% mystnb={"figure": {"caption": "NMI of DBSCAN on full GTZAN, for several inputs. Without the written sentences, its score is nearly zero. The marks are those of the first figure.", "name": "fig-ladder-dbscan"}, "image": {"alt": "Horizontal bars of DBSCAN's NMI for five inputs, high with template sentences and near zero without."}}
 result_figures.waterfall(
     attribution.ladder(runs, "DBSCAN"),
     "nmi",
-    "What DBSCAN's score stands on",
+    "NMI of DBSCAN, by its input",
     paper[2, "DBSCAN", "nmi"],
 )
 
@@ -210,7 +214,8 @@ result_figures.waterfall(
 # Here K-Means works on each input of phase 3, without a network. *Full* is the
 # input of the author's program. Every other row says what was removed,
 # replaced or kept. A row is marked LEAKY if a simple classifier can read the
-# genre from a channel that should not carry it (the *guard*, see below).
+# genre from a channel that should not carry it (the *guard*, see below). NMI is
+# the mean ± standard deviation over seeds, then the 95 % interval of the mean.
 
 # %%
 attribution.control_table(runs, "released", 3)
@@ -220,9 +225,11 @@ Markdown(sentences.drowned_sentence(runs, values))
 
 # %% [markdown]
 # ## How much leak is too much?
-# A leak need not reach every track. Here we plant four kinds of leak beside the
-# sound of the tracks in `dataset`. In each, a given share of tracks gets its
-# true genre and the rest get a random one. The guard measures an *effect*: how
+# A leak need not reach every track. Here we add one of four leaks to the sound of
+# the tracks of this build: the one-hot genre, three sentences for each genre, a
+# year that depends on the genre, or noise whose strength depends on it. In each,
+# a given share of tracks gets its true genre, and the rest get a random one. The
+# guard measures an *effect*: how
 # well a simple classifier (a *probe*) reads the genre from the channel. It is
 # 0 if the probe is as good as chance, and 1 if it makes no error. Above the
 # dotted line the guard calls the input LEAKY.
@@ -231,7 +238,7 @@ Markdown(sentences.drowned_sentence(runs, values))
 tracks = sources.load(dataset)
 curve = attribution.by_dose(tracks)
 
-# %% mystnb={"figure": {"caption": "Leaks by the share of tracks that they reach, on the data of this build. Left: the guard's effect; full marks are called LEAKY, the dotted line is where that begins. Right: NMI of K-Means on sound and leak, equally weighted.", "name": "fig-dose"}, "image": {"alt": "Two panels of four rising curves against the share of tracks a leak reaches: the guard's effect, and NMI of K-Means."}}
+# %% mystnb={"figure": {"caption": "Four leaks, by the share of tracks that they reach, on the data of this build. Left: the effect that the guard measures. See from which share on a line has full marks: these inputs are called LEAKY. Right: NMI of K-Means on sound and leak, with equal weights.", "name": "fig-dose"}, "image": {"alt": "Two panels of four rising curves against the share of tracks a leak reaches: the guard's effect, and NMI of K-Means."}}
 figure = result_figures.doses(curve) if len(curve) else None
 figure or figures.missing(sentences.NO_LABELS)
 
@@ -239,7 +246,7 @@ figure or figures.missing(sentences.NO_LABELS)
 Markdown(sentences.dose_sentence(curve))
 
 # %% [markdown]
-# The same guard on the input of each phase, on these tracks:
+# This is what the guard says of the input of each phase, for these tracks:
 
 # %% tags=["remove-input"]
 Markdown(sentences.guard_lines(tracks, protocol))
@@ -259,16 +266,16 @@ by_formula = metrics.equal_pure_clusters(8, 2)
 genres = np.repeat(np.arange(8), 10)
 clusters = np.repeat(np.arange(16), 5)
 counted = metrics.external(genres, clusters)["nmi"]
-print(f"by the formula {by_formula:.3f}, counted {counted:.3f}")
+print(f"The formula gives {by_formula:.3f}, and counting {counted:.3f}.")
 assert abs(by_formula - counted) < 1e-9
 assert abs(by_formula - 2 * np.log(8) / (np.log(8) + np.log(16))) < 1e-9
 
 # %% [markdown]
 # ## Summary
-# - Agreement with labels measures a method only if the labels had no way in.
+# - Agreement with labels measures a method only if its input holds no labels.
 #   Look at columns, texts, noise levels and the order of rows.
-# - A control that removes one channel costs one line and says more than
-#   another architecture. Where two channels say the same, remove both.
+# - Take one channel out of the input and score again: that says more than
+#   another network does. If two channels hold the same, take out both.
 # - Compute what perfect leakage would score, and compare your score with it.
 #
 # Code: `musicbook.chapters.leakage` ([API](../book/api.md)); data:

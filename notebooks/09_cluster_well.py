@@ -94,7 +94,7 @@ Markdown(sentences.artists_sentence(stored_runs.Published()))
 # Of the songs of the Million Song Dataset, those with a genre of enough songs are
 # scored. One of them has silent sound. The page
 # [Songs with their own words](07_own_words.ipynb) leaves it out, so it has one song
-# less with this label.
+# less with this label. The training of musicnn may have contained these songs.
 #
 # On gtzan-mini and on these songs, the VAE is trained on whole tracks. The
 # [audio baseline](01_audio_baseline.ipynb) trains it on pieces of the tracks of
@@ -125,7 +125,8 @@ sentences.difference_table(differences)
 #
 # Does the recommended way also gain on fewer tracks? We drew smaller sets of tracks
 # at random from two of the data sets. The last column says in how many of these
-# draws the recommended way was higher:
+# draws the recommended way was higher. (With fewer tracks, groups at random get a
+# higher NMI as well. So compare numbers within a row only.)
 
 # %%
 study.by_size()
@@ -138,7 +139,7 @@ Markdown(
 )
 
 # %% [markdown]
-# ## Which criterion picks the good one?
+# ## Which criterion picks a good pipeline?
 # A *pipeline* is one complete way from the tracks to the groups. Without labels,
 # many people choose the pipeline with the highest silhouette. The silhouette
 # says how much nearer a track is to its own group than to the next one. Is that
@@ -158,8 +159,8 @@ Markdown(
 # - *Prediction strength* asks whether one half of the tracks predicts the groups of
 #   the other half.
 #
-# The last two criteria repeat the whole pipeline. For a VAE that takes too long, so
-# pipelines with a VAE are left out of them.
+# Stability over resamples and prediction strength repeat the whole pipeline. For a
+# VAE that takes too long, so these two criteria leave out pipelines with a VAE.
 
 # %% mystnb={"figure": {"caption": "How well each criterion ranks the pipelines as the genres rank them (rank correlation with AMI). A good criterion lies far right on all data sets; left of zero, it prefers the worse pipelines. Only pipelines with as many clusters as genres are counted. Lines are 95 % intervals.", "name": "fig-criteria"}, "image": {"alt": "Dots with intervals for each criterion and data set."}}
 figures.criterion_plot(ranks)

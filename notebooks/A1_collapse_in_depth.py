@@ -13,7 +13,7 @@
 
 # %% [markdown]
 # # Collapse in depth
-# *What do remedies, more data and β do to a conditional VAE?*
+# *Do remedies, more data or another β cure a conditional VAE that has collapsed?*
 
 # %% tags=["colab", "remove-cell", "skip-execution"]
 import os
@@ -56,18 +56,23 @@ protocols.check(dataset, protocol, seeds)
 # %% tags=["remove-input", "answer"]
 scale = grids.published_grid("gtzan", "scale")
 few, many = words.split_scale(scale)
-Markdown(words.read_few(few) + " " + words.read_many(many))
+remedies = grids.published_grid("gtzan", "remedies")
+Markdown(words.depth_answer(many, remedies))
 
-# %% tags=["picture"] mystnb={"figure": {"caption": "A CVAE trained on few and on all tracks of GTZAN, with the same number of updates. With more tracks, more units are active, the KL rises, and a probe reads brightness from z more often. Also shown: the squared error after z is swapped with that of another track. Mean and range over seeds.", "name": "fig-few"}, "image": {"alt": "Line plots against the number of tracks: units, nats and brightness rise."}}
+# %% tags=["picture"] mystnb={"figure": {"caption": "A working CVAE trained on few and on all tracks of GTZAN, with the same number of updates. With more tracks it keeps more in its code z: more units are active, the KL (the amount of information) rises, and a probe reads brightness from z more often. The third panel is the squared error after z is swapped with that of another track. Mean and range over seeds.", "name": "fig-few"}, "image": {"alt": "Line plots against the number of tracks: units, nats and brightness rise."}}
 figures.lines(few, "n", figures.FEW)
 
 # %% [markdown]
 # *This is an appendix to [CVAE and posterior collapse](04_cvae_collapse.ipynb). Read that page before; it defines the terms. Each section here can be
 # read alone.*
 #
-# A reminder of the terms: a *conditional VAE* (CVAE) is given the genre. Its *code* z has several *units*; a unit is *active* if it carries
-# information. The code has *collapsed* if it says nothing about the track. The *battery* is a set of measurements that ends in a verdict. *By
-# design* means that the model works, and that its code leaves out the genre because it is given.
+# A reminder of the terms:
+#
+# - The *code* z has several *units*. A unit is *active* if it carries information. The *KL* is the amount of information in nats.
+# - A *table of means* answers with the mean of each genre. The *best linear code* is what a VAE with linear layers would find.
+# - The *battery* is a set of measurements that ends in a verdict. *Informative*: the code carries the track, and the model does not use the genre.
+#   *By design*: the model works, and its code leaves out the genre, because the model is given it. *Keeps c*: the model works, but its code still
+#   holds the genre. *Encoder only* and *decoder only*: only this half of the model uses the genre.
 #
 # ## Does the verdict depend on a threshold?
 # We take the models of that page and move one threshold of the battery at a time. The other thresholds stay as they are:
@@ -75,17 +80,21 @@ figures.lines(few, "n", figures.FEW)
 # %%
 tracks = sources.load(dataset)
 chapter = study.run_chapter(tracks, protocol, seeds)
-words.sensitivity(chapter)
+moved = words.sensitivity(chapter)
+moved
+
+# %% tags=["remove-input"]
+Markdown(words.read_sensitivity(moved))
 
 # %% [markdown]
-# The next two figures show what the verdicts rest on. The first shows how much information each unit carries. The second shows what a *probe*
-# reads from z: a classifier that is tested on tracks it has not seen. *RBF* is a probe that can draw curved borders. *Sampled z* is what the
-# decoder sees: a mean with noise added.
+# The next two figures show what the verdicts rest on. The first shows how much information each unit carries. For the second, a *probe* reads the
+# genre or the brightness from z. A probe is a classifier that is tested on tracks it has not seen. *Sampled z* is what the decoder gets: a mean
+# with noise added.
 
-# %% mystnb={"figure": {"caption": "KL of every latent dimension, sorted, for the first seed. The dotted line is the best linear code for the first model, computed from the data alone.", "name": "fig-kl-units"}, "image": {"alt": "Line plot of KL per latent dimension for each model against the linear code."}}
+# %% mystnb={"figure": {"caption": "How much information each latent dimension carries (its KL), from most to least, for the first seed. A model has collapsed if its line lies at zero everywhere. The dotted line is the best linear code for the first model, computed from the data alone.", "name": "fig-kl-units"}, "image": {"alt": "Line plot of KL per latent dimension for each model against the linear code."}}
 figures.kl_per_unit(chapter)
 
-# %% mystnb={"figure": {"caption": "What probes read from z: balanced accuracy for the condition (the genre) and for a factor that is independent of it. Dashed: chance. Dotted: the same probe on the data itself.", "name": "fig-probes"}, "image": {"alt": "Dot plots of probe accuracy for the condition and another factor, per model."}}
+# %% mystnb={"figure": {"caption": "What probes read from z: balanced accuracy for the condition (the genre) and for a factor that is independent of it. A mark at the dashed line (chance) means that z says nothing about it. The dotted line is the same probe on the data itself.", "name": "fig-probes"}, "image": {"alt": "Dot plots of probe accuracy for the condition and another factor, per model."}}
 figures.probe_dots(study.tidy_diagnoses(chapter.diagnoses), chapter.label)
 
 # %% [markdown]
@@ -108,28 +117,38 @@ words.summary_table(controlled)
 # We try seven known remedies against collapse: linear and cyclical KL annealing, free bits, β below 1, a learned σ, BN-VAE, and an aggressive
 # encoder ([Method](../book/method.md) explains each of them). With every remedy we train new models on three data sets, for fewer epochs than above. The first is GTZAN. The second is
 # *planted* tracks: synthetic tracks with a genre and a style that we know. The third is planted tracks with β = 200, where a model without a
-# remedy collapses. A learned σ replaces β. Keeping β = 200 beside it pushes the model to collapse again,
-# so one row repeats this remedy with β = 1.
+# remedy collapses. A learned σ takes the place of β. If β = 200 is kept as well, the model is pushed to collapse again. So one row repeats this
+# remedy with β = 1.
 
-# %% mystnb={"figure": {"caption": "Active units, KL, and what probes read from z, for each remedy on the three data sets; mean and range over seeds.", "name": "fig-remedies"}, "image": {"alt": "Dot plots of active units, KL, genre probe and style probe for each remedy and start."}}
-remedies = grids.published_grid("gtzan", "remedies")
+# %% mystnb={"figure": {"caption": "Active units, KL, and what probes read from z, for each remedy on the three data sets; mean and range over seeds. Look at the marks of the collapsed start in the last panel: a remedy cures the collapse if its mark lies right of the mark in the row none.", "name": "fig-remedies"}, "image": {"alt": "Dot plots of active units, KL, genre probe and style probe for each remedy and start."}}
 figures.remedy_dots(remedies)
 
 # %%
 words.verdict_table(remedies, "start")
 
 # %% [markdown]
-# A remedy may raise the KL and the number of active units. It cures the collapse only if a probe can read the style from z again.
-#
+# More active units and a higher KL are not enough. A remedy cures the collapse only if a probe can read the style from z again.
+
+# %% tags=["remove-input"]
+Markdown(words.read_remedies(remedies))
+
+# %% [markdown]
 # ## More data
 # The paper blames its small data set, and hopes for the Million Song Dataset. Two questions are mixed here. *Does a working CVAE use more of its
-# code if it gets more tracks?* Yes: see the figure at the top. (To save time, its CVAEs are trained for fewer epochs than those of
-# [the section on KL annealing](#kl-annealing-against-none), so the numbers of active units differ.) *Do more tracks cure a collapsed CVAE?* To answer this we make synthetic tracks, as many
-# as we like. There are *planted* ones, and *MSD-shaped* ones with the columns of the Million Song Dataset
-# ([Bertin-Mahieux et al. 2011](../book/references.md)). All models make the same number of updates. All are diagnosed on a thousand tracks that they
-# have not seen.
+# code if it gets more tracks?* The figure at the top of the page answers this:
 
-# %% mystnb={"figure": {"caption": "Hundreds of times more tracks, with the same number of updates: active units, KL, agreement of K-Means groups with genre (NMI), and how often a probe reads the style, all on unseen tracks; mean and range over seeds.", "name": "fig-scale"}, "image": {"alt": "Four line plots against the number of tracks on a log scale."}}
+# %% tags=["remove-input"]
+Markdown(words.read_few(few))
+
+# %% [markdown]
+# To save time, these CVAEs are trained for fewer epochs than those of [the section on KL annealing](#kl-annealing-against-none). So the numbers of
+# active units differ.
+#
+# *Do more tracks cure a collapsed CVAE?* To answer this we make as many synthetic tracks as we like, of two kinds. *Planted* tracks are those of the
+# last section. *MSD-shaped* tracks have the columns of the Million Song Dataset ([Bertin-Mahieux et al. 2011](../book/references.md)). All models
+# make the same number of updates. All are diagnosed on a thousand tracks that they have not seen.
+
+# %% mystnb={"figure": {"caption": "Hundreds of times more tracks, with the same number of updates. If more tracks cured a collapse, the line of the CVAE with the large β would rise in the first panel. The panels are active units, KL, agreement of K-Means groups with genre (NMI), and how often a probe reads the style, all on unseen tracks; mean and range over seeds.", "name": "fig-scale"}, "image": {"alt": "Four line plots against the number of tracks on a log scale."}}
 figures.lines(words.with_data_in_names(many), "n", figures.MANY)
 
 # %%
@@ -138,20 +157,20 @@ words.changes(
 )
 
 # %% [markdown]
-# The table shows the differences between the most tracks and the fewest. Units switch off when β is too large for the
-# signal. More tracks do not change β, so they do not help.
+# The table shows the difference between the most tracks and the fewest. A unit switches off when β makes it cost more than it gains. More tracks
+# do not change β, so they do not help.
 #
 # ## Beta, and why the silhouette rises when units switch off
 # We train a VAE on GTZAN with values of β from 0.1 to 40. The *silhouette* measures how well separated clusters look. The dashed lines in the figure are
-# a prediction from the data's covariance alone, with no network trained ([Lucas et al. 2019](../book/references.md)). The prediction comes close.
+# a prediction from the data's covariance alone, with no network trained ([Lucas et al. 2019](../book/references.md)). For the KL, the prediction
+# comes close if β is 1 or more.
 
-# %% mystnb={"figure": {"caption": "VAEs on GTZAN with different β: active units, rate (the KL) and distortion (the squared error), each with its prediction; and silhouette and genre NMI of K-Means; mean and range over seeds.", "name": "fig-beta"}, "image": {"alt": "Line plots against beta on a log scale; units, rate and distortion with the prediction dashed."}}
+# %% mystnb={"figure": {"caption": "VAEs on GTZAN with different β. While β grows, the active units become fewer, and the silhouette rises until hardly any unit is left. The panels are active units, rate (the KL) and distortion (the squared error), each with its prediction; then silhouette and genre NMI of K-Means; mean and range over seeds.", "name": "fig-beta"}, "image": {"alt": "Line plots against beta on a log scale; units, rate and distortion with the prediction dashed."}}
 sweep = grids.published_grid("gtzan", "beta")
 figures.lines(sweep, "beta", figures.BETA, mark="space")
 
 # %% [markdown]
-# When β grows, units switch off, and the silhouette rises until no unit is left. The clusters are not better. In fewer dimensions clusters look better
-# separated, whatever they hold.
+# So a higher silhouette does not mean better clusters. In fewer dimensions clusters look better separated, whatever they hold.
 #
 # ## Does β disentangle?
 # To *disentangle* means that each unit of the code describes one property of the music. The paper says that β = 4 disentangles musical factors. To
@@ -176,8 +195,8 @@ figures.disentanglement(factors)
 # - *Disentanglement*, one of the scores called DCI, is high if each unit describes only one factor
 #   ([Eastwood and Williams 2018](../book/references.md)).
 #
-# For a fair comparison, all methods know the genre. The CVAE gets it as its condition; for the others we subtract the mean of each genre. These
-# scores need several known factors. GTZAN has only the genre, so they cannot be computed on it.
+# For a fair comparison, all methods know the genre. The CVAE gets it as its condition; for the others we subtract the mean of each genre. The scores
+# need several known factors. In GTZAN only the genre is known, so they cannot be computed on it.
 
 # %% tags=["remove-input"]
 Markdown(words.ran_away(runs, remedies, scale, sweep, factors))
@@ -188,7 +207,7 @@ Markdown(words.ran_away(runs, remedies, scale, sweep, factors))
 # which genre it sees. It was trained on one half of the tracks and judges the other half. We compare with two simple methods that need no network.
 # One answers with the mean of the target genre. The other moves the track by the difference between the means of the two genres.
 
-# %% mystnb={"figure": {"caption": "For each genre of the track (rows) and each target (columns): the share of decoded tracks that the classifier takes for the target. On the diagonal the track keeps its own genre. First seed of the first model.", "name": "fig-transfer"}, "image": {"alt": "Heat map of source genre against target genre, share taken for the target."}}
+# %% mystnb={"figure": {"caption": "How often the CVAE changes the genre: for each genre of the track (rows) and each target (columns), the share of decoded tracks that the classifier takes for the target. Dark means that the change works. On the diagonal the track keeps its own genre. First seed of the first model.", "name": "fig-transfer"}, "image": {"alt": "Heat map of source genre against target genre, share taken for the target."}}
 swaps = transfer.swap_chapter(chapter)
 figures.transfer_heatmap(swaps.get(next(iter(chapter.fits))))
 
@@ -197,8 +216,9 @@ shares = {n: {"taken": s.success, "kept": s.kept} for n, s in swaps.items()}
 pd.DataFrame(shares).T.round(2)
 
 # %% [markdown]
-# *Taken* is the share of decoded tracks that the classifier takes for the target. *Kept* says how much of the track itself is left. It is
-# the correlation between (track − mean of its genre) and (decoded − mean of the target): 1 if the track keeps its own character. The bare mean of the target reaches the target but keeps nothing of the track. So look at both columns together.
+# *Taken* is the share of decoded tracks that the classifier takes for the target. *Kept* says how much of the track itself is left: 1 if it keeps all
+# that is special about it, 0 if it keeps nothing. (It is the correlation between the track minus the mean of its genre, and the decoded track minus
+# the mean of the target.) The bare mean of the target is taken for the target, but keeps nothing of the track. So look at both columns together.
 #
 # ## Diagnose your own model
 # The battery accepts any model with the methods `encode(x, c) -> (mu, logvar)` and `decode(z, c)`. It need not be a torch module. Leave c out if the model has

@@ -13,7 +13,7 @@
 
 # %% [markdown]
 # # Every value
-# *Does each number of the paper come back, and does each claim hold?*
+# *Which numbers of the paper do we get as well, and which of its claims hold?*
 
 # %% tags=["colab", "remove-cell", "skip-execution"]
 import os
@@ -59,24 +59,24 @@ values = verdicts.values(runs)
 # %% tags=["remove-input", "answer"]
 Markdown(verdicts.read_counts(runs))
 
-# %% tags=["picture"] mystnb={"figure": {"caption": "Every value of the paper's three tables (upright strokes), and ours under each protocol: mean over seeds, with the range in which one further run would fall. The number before a method is its phase. The protocol released lies at the paper's values; the others often lie far from them.", "name": "fig-dots"}, "image": {"alt": "Dot plots of six scores for ten methods: the released protocol lies at the paper's values, the others far from many."}}
+# %% tags=["picture"] mystnb={"figure": {"caption": "Every value of the paper's three tables (upright strokes), and our values under each protocol. The protocol released lies at the paper's values; the others often lie far from them. Each mark is a mean over seeds, and its line is the range in which one further run would fall. The number before a method is its phase.", "name": "fig-dots"}, "image": {"alt": "Dot plots of six scores for ten methods: the released protocol lies at the paper's values, the others far from many."}}
 figures.dots(values)
 
 # %% [markdown]
 # *This is an appendix to [Results](06_results.ipynb), for looking things up. Read that page before. No network is trained here.*
 #
 # A *protocol* is a set of settings. *Released* follows the paper's code. *Written* follows the paper's text. *Controlled* follows the text too, but
-# its input must pass the leak guard, which looks for the genre in it. Under all three, lyrics are borrowed by genre;
-# the guard accepts them, because they say little of it. The CVAE is given the genre, so its rows
-# are not an unsupervised result.
+# its input must pass the leak guard, which looks for the genre in it. Under all three, lyrics are borrowed by genre. The guard accepts this, because
+# such lyrics say little about the genre. The CVAE is given the genre, so its rows are not an unsupervised result.
 #
-# A *value* is a number in the paper's tables, and a *claim* is a statement in its text. We sort the values into four classes:
+# A *value* is a number in the paper's tables, and a *claim* is a statement in its text. We sort the values into these classes:
 #
 # - *Reproduced*: the value lies in the range in which one further run of ours would fall (95 % prediction interval), and our mean is near it
 #   ([Method](../book/method.md) says how near).
 # - *Near, though outside our spread*: the value is close to our mean, but outside our very narrow range.
 # - *Within a wide spread*: the value lies in our range only because the method varies so much between runs.
 # - *Not reproduced*: the value is outside our range, and our mean is not near it.
+# - *Not defined*: the score cannot be computed, because our run found fewer than two clusters.
 #
 # At the top of the page, a value that *matches closely* is one that is reproduced. A value that *matches roughly* is in one of the next two
 # classes.
@@ -88,12 +88,13 @@ Markdown(runs.read_age() + " " + attribution.read_coverage(runs))
 verdicts.verdict_counts(runs)
 
 # %% [markdown]
-# Nobody can expect that all values are reproduced, because runs differ. Brackets: the count if one of our own runs takes the paper's place, averaged
-# over our runs. The column *reproduced* counts every value of the tables. The last column counts only the values whose input and model did not
-# have the genre; under *controlled*, it leaves out the values of the CVAE. It is the count in the answer at the top of the page.
+# Nobody can expect that all values are reproduced, because runs differ. The number in brackets shows what we can expect. For it, each of our own runs
+# takes the place of the paper in turn, and we take the mean of the counts. The column *reproduced* counts every value of the tables. The last
+# column counts only the values whose input and model did not have the genre; under *controlled*, it leaves out the values of the CVAE. It is the
+# count in the answer at the top of the page.
 #
 # ## Every claim of the paper
-# The claims stand in the order of the paper's text. The last column says what speaks for the paper.
+# The claims are in the order of the paper's text. The last column says what can be said for the paper.
 
 # %%
 every = claims.claims_table(runs)
@@ -104,7 +105,8 @@ Markdown(claims.read_verdicts(every))
 
 # %% [markdown]
 # ## The tables, value by value
-# Each row is one method under one protocol. This is the paper's Table 1, sound alone:
+# Each row is one score of one method under one protocol. *One further run* is the range in which one further run of ours would fall. This is the
+# paper's Table 1, sound alone:
 
 # %%
 verdicts.value_table(runs, 1)
@@ -122,9 +124,9 @@ verdicts.value_table(runs, 2)
 verdicts.value_table(runs, 3)
 
 # %% [markdown]
-# A score alone can mislead. Beside it we need the number of clusters, the share of noise (tracks that a method leaves without a group), and the chance level. Noise can be
-# treated in three ways: left out, as one cluster, or each track as a cluster of its own (singletons). This table shows phase 2, under the protocol that is set at
-# the top of the page:
+# A score alone can mislead. Beside it we need the number of clusters (*k*), the share of noise, and the chance level. *Noise* means the tracks that a
+# method leaves without a group. They can be left out, or count as one cluster, or count as a cluster each (*singletons*). This table shows phase 2,
+# under the protocol that is set at the top of the page:
 
 # %%
 ways = ["nmi", "nmi_noise_cluster", "nmi_noise_singletons"]
@@ -143,19 +145,25 @@ tables.score_table(second, shown, phases.names_of(2))
 # - *PCA, dims of* a network has as many components as this network has active units.
 # - UMAP, HDBSCAN and VaDE are newer methods, which the paper does not use.
 # - *Accuracy* gives each cluster one genre, in the best possible way. It is the share of tracks that are then right.
+#
+# Phase 1, sound alone:
 
 # %%
 fair = ["dims", "silhouette", "silhouette_common", "nmi"]
 fair += ["nmi_noise_cluster", "ami", "ari", "accuracy", "accuracy_chance"]
 tables.score_table(runs.run(protocol, 1), fair)
 
+# %% [markdown]
+# Phase 3, advanced models:
+
 # %%
 tables.score_table(runs.run(protocol, 3), fair)
 
 # %% [markdown]
 # ## Differences with intervals
-# There are two intervals for each difference. The first compares the methods' means; other tracks or other seeds would change the difference within
-# this range. We call a difference real if this interval excludes zero. The second shows what you may see if you run each method only once.
+# There are two intervals for each difference. The first one is for the mean over seeds: with other tracks or other seeds, the difference would lie in
+# this range. We call a difference real if this interval excludes zero; the column *reads* then says *higher* or *lower*, and otherwise *level*. The
+# second interval shows what you may see if you run each method only once.
 
 # %%
 gaps = verdicts.differences(runs)
@@ -166,9 +174,10 @@ Markdown(verdicts.read_multiplicity(gaps))
 
 # %% [markdown]
 # ## Would another seed say the same?
-# A *seed* is the number from which random steps start; two runs of a method differ only in it. If a method gives a different clustering on every run, no single run represents it, however well it scores.
+# A *seed* is the number from which random steps start; two runs of a method differ only in it. If a method gives a different clustering on every run,
+# no single run represents it, however well it scores.
 
-# %% mystnb={"figure": {"caption": "How well the groups of two seeds agree with each other, and how well groups agree with genre (adjusted Rand index), under the protocol set at the top.", "name": "fig-stability"}, "image": {"alt": "Two dots a method: agreement between seeds and agreement with genre."}}
+# %% mystnb={"figure": {"caption": "How well the groups of two seeds agree with each other (dots), and how well groups agree with genre (crosses), by the adjusted Rand index; 1 means the same groups. A method whose dot lies far left gives other groups with every seed. The runs are those of the protocol set at the top.", "name": "fig-stability"}, "image": {"alt": "Two dots a method: agreement between seeds and agreement with genre."}}
 stable = verdicts.stability(runs, protocol)
 figures.stability_dots(stable)
 
@@ -180,7 +189,7 @@ Markdown(verdicts.read_stability(stable, protocol))
 # A *channel* is one part of the input: the sound, the words, or the genre label. We run the same methods on the whole input, on the input without
 # one channel, and on single channels. An empty cell means that this was not run.
 
-# %% mystnb={"figure": {"caption": "Agreement with genre (NMI, mean over seeds) of methods in rows on inputs in columns; LEAKY in a row's name belongs to its full input.", "name": "fig-inputs"}, "image": {"alt": "Heat map of methods against inputs: dark where the label or the written sentences are in the input, pale elsewhere."}}
+# %% mystnb={"figure": {"caption": "Agreement with genre (NMI, mean over seeds) of methods in rows on inputs in columns. The dark fields are inputs that hold the label or the written sentences. LEAKY in the name of a row means that the guard found the genre in its full input.", "name": "fig-inputs"}, "image": {"alt": "Heat map of methods against inputs: dark where the label or the written sentences are in the input, pale elsewhere."}}
 by_input = verdicts.input_table(runs)
 figures.input_map(by_input)
 
@@ -210,7 +219,7 @@ Markdown(duplicates.read_record(runs, faults))
 
 # %%
 shown = ["n", "silhouette", "ari", "nmi", "ami"]
-names = faults.dataset + ": " + faults.method
+names = faults.dataset.map(duplicates.SHOWN) + ": " + faults.method
 tables.score_table(faults.assign(method=names), shown)
 
 # %% [markdown]

@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tests.conftest import ROOT
-from tools import install, set_up
+from tools import finding, install, set_up
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOCK = {
@@ -202,6 +202,17 @@ def test_ci_takes_every_upper_bound_away(tmp_path):
     requirements = [*project["dependencies"], *chain.from_iterable(extras)]
     assert not [text for text in requirements if "<" in text]
     assert len(requirements) > 30 and "librosa>=0.11" in requirements
+
+
+def test_the_pictures_of_the_readme_are_there():
+    """In the repository, or among those that the build draws for the site."""
+    readme = (ROOT / "README.md").read_text()
+    pictures = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", readme)
+    (site,) = re.findall(r"\[Read the book\]\((https:[^)]+/)\)", readme)
+    drawn = {f"{site}_static/{finding.CARD}"}
+    ours = [path for path in pictures if not re.match(r"https://(?:github|img)\.", path)]
+    assert len(ours) == 2
+    assert [p for p in ours if p not in drawn and not (ROOT / p).is_file()] == []
 
 
 def test_the_readme_links_to_built_pages():

@@ -57,18 +57,17 @@ def _extract(found: dict) -> str:
     ]
     agree = [(BLOCKS[name], f"{value:.1g}") for name, value in found["largest_difference"].items()]
     return (
-        f"CPU milliseconds a track on one thread, over {found['tracks']} {found['material']} of "
-        "half a minute. *Plain* "
-        "calls librosa once for each feature, as tutorials do.\n\n"
+        "The table gives the processor time for one track on one thread, in milliseconds. We "
+        f"measured {found['tracks']} {found['material']} of half a minute. The way called *plain* "
+        "uses librosa once for each feature, as tutorials do.\n\n"
         + table(
-            ["a track", "plain, ms", "ours, ms", "times less"],
+            ["a track", "plain, ms", "ours, ms", "plain / ours"],
             [(name, figure(1000 * a), figure(1000 * b), figure(a / b)) for name, a, b in rows],
         )
         + f"A thousand tracks take {figure(found['table_1_projected_s_for_1000'])} seconds with "
-        "one process and "
-        f"{figure(found['table_2_projected_s_for_1000'])} with two, files read and table written. "
-        "The numbers are the "
-        "same up to rounding; the largest difference over all tracks:\n\n"
+        f"one process, and {figure(found['table_2_projected_s_for_1000'])} seconds with two. This "
+        "includes reading the files and writing the table. Both ways give the same numbers up to "
+        "rounding. These are the largest differences over all tracks:\n\n"
         + table(["feature", "largest difference"], agree)
     )
 
@@ -86,16 +85,16 @@ def _lyrics(found: dict) -> str:
         for w in scan["ways"]
     ]
     return (
-        f"A sample of {scan['per_tag']:,} lyrics a tag out of {scan['large_rows']:,} in a CSV of "
-        f"{scan['large_bytes'] / 1e9:.1f} GB: the median of five runs taken in turns, each in a "
-        "process of its own.\n\n"
+        f"Each way draws {scan['per_tag']:,} lyrics of each tag from a CSV file of "
+        f"{scan['large_bytes'] / 1e9:.1f} GB, which holds {scan['large_rows']:,} lyrics. The table "
+        "gives the median of five runs. The ways took turns, and each run had a process of its "
+        "own.\n\n"
         + table(["way", "seconds", "fastest – slowest", "peak MB", "times ours"], rows)
-        + f"The embedding is the encoder's work: {figure(embed['texts_per_cpu_second'])} texts a "
-        "CPU second; a "
-        f"batch is {figure(embed['times_faster'])} times as fast as texts one by one. Those that "
-        "were embedded before "
-        f"come from disk, {embed['texts']} of them in "
-        f"{figure(1000 * embed['embed_again_cpu_s'])} ms.\n\n"
+        + "Turning texts into vectors takes longer. The encoder reads "
+        f"{figure(embed['texts_per_cpu_second'])} texts in one second of processor time. If it "
+        f"reads many texts at once, it is {figure(embed['times_faster'])} times as fast. Texts "
+        f"that it has read before come from disk: {embed['texts']} of them take "
+        f"{figure(1000 * embed['embed_again_cpu_s'])} milliseconds.\n\n"
     )
 
 
@@ -116,39 +115,38 @@ def _training(found: dict) -> str:
     ten = found["ten_seeds"]
     rows = [(f"{g['rows']:,}", figure(g["epoch_s"])) for g in found["growth"]["rows"]]
     return (
-        "CPU seconds of one fit: 200 epochs of a table of 1000 × 100 in batches of 32. *As "
-        "commonly written* is the "
-        "loop of a tutorial, with a data loader, torch's own Adam and the losses "
-        "read at every step.\n\n"
+        "The table gives the processor time of one training, in seconds: 200 epochs on 1000 rows "
+        "of 100 columns, in batches of 32. The loop that we call *as commonly written* is that of "
+        "a tutorial. It uses a data loader and torch's own Adam, and reads the losses at every "
+        "step.\n\n"
         + table(
             [
                 "network",
                 "ours",
                 "as commonly written",
-                "times less",
-                "with torch's own threads",
-                "times less",
+                "that / ours",
+                "the same with torch's own threads",
+                "that / ours",
             ],
             fits,
         )
-        + "Where a step's microseconds go, and what its matrix products alone take in torch's "
-        "library on these shapes:"
-        + "\n\n"
+        + "The next table shows how the microseconds of one training step are spent. The last "
+        "column is the time that torch needs for the matrix products alone.\n\n"
         + table(
             ["network", "our step", "forward", "backward", "optimiser", "products alone"], parts
         )
-        + f"Ten seeds of {ten['epochs']} epochs on two cores take "
-        f"{figure(ten['ours_wall_s'])} seconds, and "
-        f"{figure(ten['paper_wall_s'])} as commonly written ({figure(ten['ratio'])} times). The "
-        f"losses agree: {ten['ours_loss_mean']:.1f} ± {ten['ours_loss_sd']:.1f} against "
-        f"{ten['paper_loss_mean']:.1f} ± "
-        f"{ten['paper_loss_sd']:.1f} over seeds"
+        + f"Ten seeds of {ten['epochs']} epochs on two cores take our loop "
+        f"{figure(ten['ours_wall_s'])} seconds, and the loop as commonly written "
+        f"{figure(ten['paper_wall_s'])} seconds ({figure(ten['ratio'])} times as long). Both end "
+        f"with about the same loss: {ten['ours_loss_mean']:.1f} ± {ten['ours_loss_sd']:.1f} and "
+        f"{ten['paper_loss_mean']:.1f} ± {ten['paper_loss_sd']:.1f}."
         + (
-            "; a fit in the pool equals the same fit alone to the bit.\n\n"
+            " A training that runs beside others gives exactly the same network as one that runs "
+            "alone."
             if ten["pool_equals_alone"]
-            else ".\n\n"
+            else ""
         )
-        + "An epoch of larger tables:\n\n"
+        + "\n\nOne epoch on larger tables takes this long:\n\n"
         + table(["rows", "CPU seconds an epoch"], rows)
     )
 
@@ -163,9 +161,10 @@ def _peers(found: dict) -> str:
         seconds = [figure(row[key]) for key in ("first_cpu_s", "second_cpu_s", "times_ours")]
         engines.append((name, *seconds, figure(row["last_loss"]), row["version"]))
     text = (
-        "CPU seconds of 100 epochs of the paper's basic VAE on one thread, all in one run. The "
-        "first training in a process compiles what an engine compiles; the second shows its pace. "
-        "Ten networks at once are counted for each network.\n\n"
+        "We trained the paper's basic VAE for 100 epochs on one thread with several engines. The "
+        "table gives seconds of processor time. Some engines compile their code during the first "
+        "training of a process, so compare the second one. Where ten networks are trained at once, "
+        "the time is divided by ten.\n\n"
         + table(
             ["engine", "first", "second", "second, times ours", "last loss", "version"], engines
         )
@@ -182,8 +181,9 @@ def _peers(found: dict) -> str:
                 (name, milliseconds, figure(row["times_ours"]), row["numbers"], made_with)
             )
         text += (
-            "CPU milliseconds to describe half a minute of sound, without decoding. Each library "
-            "computes the numbers nearest to our 68 that it has; none of the others has all.\n\n"
+            "The next table gives the processor time to describe half a minute of sound, in "
+            "milliseconds, without decoding the file. No other library has all of our 68 numbers. "
+            "Each computes those of its own that are most like them.\n\n"
             + table(["library", "ms a track", "times ours", "numbers", "version"], libraries)
         )
     if missing:
@@ -206,11 +206,10 @@ def _clustering(found: dict) -> str:
         for name, title in CLUSTERING.items()
     ]
     return (
-        "Seconds on a clock and peak memory of the process, for rows of 32 columns drawn from ten "
-        "Gaussian clusters. "
-        "A method that would need memory or time growing with the square of the rows *refuses* "
-        "above its limit, and "
-        "names what to take instead.\n\n"
+        "The table gives seconds on a clock, and the largest memory of the process. The rows have "
+        "32 columns and are drawn from ten Gaussian clusters. For some methods, memory or time "
+        "grows with the square of the number of rows. Above a limit such a method *refuses*, and "
+        "says which method to use instead.\n\n"
         + table(["method", *[f"{size:,} rows" for size in sizes]], rows)
     )
 
@@ -231,12 +230,11 @@ def _scale(found: dict) -> str:
     ]
     slopes = [f"{found['slopes'][name]:.2f}" for name in stages]
     return (
-        f"CPU seconds on one thread from a text file of {found['columns']} columns to scores, for "
-        "planted songs in the "
-        "shape of the Million Song Dataset; batches of 1024. The last row is the slope of log "
-        "seconds over log rows "
-        "from 100,000 rows on: 1 where cost grows as the rows do, 2 where it grows "
-        "with their square.\n\n"
+        "Synthetic songs with the columns of the Million Song Dataset go all the way from a text "
+        f"file with {found['columns']} columns to scores. The table gives seconds of processor "
+        "time on one thread; networks train in batches of 1024. The last row says how the time "
+        "grows from 100,000 rows on: 1 means in proportion to the rows, 2 means with their "
+        "square.\n\n"
         + table(["rows", *stages.values(), "peak GB"], [*rows, ("slope", *slopes, "–")])
     )
 
@@ -244,10 +242,10 @@ def _scale(found: dict) -> str:
 def _pretrained(found: dict) -> str:
     rows = [(row["batch"], figure(row["cpu_s"])) for row in found["rows"]]
     return (
-        f"CPU seconds of musicnn for a track of half a minute, {found['patches']} patches of three "
-        "seconds, on one "
-        f"thread: the median of {found['tracks']} synthetic clips. Its front end takes "
-        f"{figure(found['front_end_cpu_s'])} of them.\n\n"
+        "The network musicnn reads a track of half a minute as "
+        f"{found['patches']} patches of three seconds. The table gives seconds of processor time "
+        f"on one thread, the median of {found['tracks']} synthetic clips. Of these, "
+        f"{figure(found['front_end_cpu_s'])} seconds are for computing its spectrogram.\n\n"
         + table(["patches at a time", "CPU seconds a track"], rows)
     )
 
@@ -261,11 +259,10 @@ def _growth(steps: dict) -> str:
         seconds = [figure(row[name]) for row in steps["rows"]]
         rows.append([name, *seconds, f"{steps['slopes'][name]:.2f}"])
     return (
-        "CPU seconds of the steps that could grow faster than the rows, on made-up tables of 32 "
-        "columns. The slope is that "
-        "of log seconds over log rows: 1 is linear. *Scores* use a silhouette of a sample above a "
-        "limit, *eps rule* a "
-        "sample of the rows, *effect* and *audit* a part drawn by whole groups.\n\n"
+        "The time of some steps could grow faster than the number of rows. The table gives their "
+        "seconds of processor time on made-up tables of 32 columns. The slope says how the time "
+        "grows: 1 means in proportion to the rows. Some steps use only a part of a large table: "
+        "*scores* for the silhouette, *eps rule*, *effect* and *audit*.\n\n"
         + table(["", *(f"{size:,} rows" for size in sizes), "slope"], rows)
     )
 
@@ -293,10 +290,13 @@ def _map(found: dict) -> str:
     ]
     tables_too = ""
     if found["rows"]:
-        tables_too = ", and tables of random numbers in ten clouds, which are grouped alone"
+        tables_too = (
+            " We also gave it tables of random numbers in ten clouds, which it only groups."
+        )
     return (
-        "The command `musicbook map`: synthetic clips that are decoded, heard by "
-        f"musicnn and grouped{tables_too}.\n\n" + table(heads, rows)
+        "We gave the command `musicbook map` synthetic clips. It decodes them, describes them by "
+        f"musicnn, and groups them.{tables_too} The second run reads what the first one stored.\n\n"
+        + table(heads, rows)
     )
 
 
@@ -335,11 +335,10 @@ def _live(runs: dict) -> str:
                 lines.setdefault(f"CPU seconds of phase {phase}, a seed", {})[way] = seconds
     rows = [[name, *(cells.get(way, "–") for way in ways)] for name, cells in lines.items()]
     return (
-        "Whether small data can stand for large: the protocol `controlled` on 100 tracks, in "
-        "several ways to cut them "
-        "into rows, and the published runs of full GTZAN. *Level* means that the 95 % interval of "
-        "the difference in NMI "
-        "contains zero; a dash, that this was not run. The pages train anew with each build, and "
+        "Do small data give the same answers as large data? We ran the protocol `controlled` on "
+        "100 tracks, cut into rows in several ways. The last column has the published runs of full "
+        "GTZAN. *Level* means that the 95 % interval of the difference in NMI contains zero. A "
+        "dash means that this was not run. The pages train anew with each build, and "
         "most of them one seed, so their numbers can differ a little.\n\n"
         + table(["", *(LIVE_WAYS[way] for way in ways)], rows)
     )

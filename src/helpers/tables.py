@@ -100,7 +100,11 @@ def shown_name(method: str) -> str:
     """What tables and figures call a method. PCA that is cut to the dimensions of a network is
     stored under the network's name, though it holds no network."""
     network, ending, _ = method.partition(" (PCA, as many dims)")
-    return f"PCA, dims of {network.split(' + ')[0]}" if ending else method
+    if not ending:
+        return method
+    if network == "K-Means":  # phase 2 calls its rows by the algorithm alone
+        network = "enhanced VAE"
+    return f"PCA, dims of {network.split(' + ')[0]}"
 
 
 # a difference from a printed score that nobody would call one, in units of the score (see

@@ -167,11 +167,11 @@ class Published:
         makes = by_code.agg(n=("run", "size"), runs=("run", "unique"))[::-1]  # the newest first
         parts = []
         for (date, code, versions), row in makes.iterrows():
-            parts.append(f"{row.n} runs on {date} by code `{code[:8]}` ({versions})")
+            parts.append(f"{row.n} runs were made on {date} by code `{code[:8]}` ({versions})")
         sentences = [
             f"These are runs on **{self.record['dataset']}**: {self.record['n']} tracks, "
             f"{len(self.seeds)} seeds, and {self.units.run.nunique()} combinations of protocol, "
-            f"phase and input. Computed: {'; '.join(parts)}. The table of features "
+            f"phase and input. {'; '.join(parts)}. The table of features "
             f"has the sha256 `{self.record['features_sha256'][:12]}…`."
         ]
         older = sorted({name for names in makes.runs.iloc[1:] for name in names})

@@ -218,6 +218,14 @@ def remedy_dots(table: pd.DataFrame | None) -> Figure:
     return _legend(*_dots(parts, "start"))
 
 
+def _short(value: float) -> str:
+    """A number under an axis: 1000000 is "1M", 50000 is "50k"."""
+    for size, letter in ((1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:g}{letter}"
+    return f"{value:g}"
+
+
 def lines(
     table: pd.DataFrame | None, x: str, panels: dict[str, tuple], mark: str = "model"
 ) -> Figure:
@@ -251,7 +259,7 @@ def lines(
         axis.set(xscale="log", title=title, ylim=(0, None), ylabel="")
         axis.set_xlabel(x if axis in axes[-2:] else "")
         if len(values) < 7:
-            axis.set_xticks(values, [f"{value:,g}" for value in values])
+            axis.set_xticks(values, [_short(value) for value in values])
             axis.minorticks_off()
     return _legend(figure, axes)
 

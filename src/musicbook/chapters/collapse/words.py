@@ -100,12 +100,12 @@ THRESHOLDS: dict[str, tuple[float, ...]] = {  # field of Thresholds -> what it i
 def threshold_name(field: str, value: float) -> str:
     """What it means to move one threshold to a value."""
     if field == "active":
-        return f"limit for an active unit: {value:g} nats"
+        return f"a unit is active above {value:g} nats"
     if field == "notices":
-        return f"limit for a shuffle that is noticed: {value:.0%}"
+        return f"z matters if the z of another track adds {value:.0%} to the error"
     if field == "partial":
-        return f"limit for partial collapse: {value:.0%} of the best linear code"
-    return f"limit for a z without the condition: {value:.0%} of the data's skill"
+        return f"partial collapse: below {value:.0%} of the best linear code"
+    return f"by design: a probe of c in z has less than {value:.0%} of its skill on the data"
 
 
 def sensitivity(chapter: ChapterRun) -> pd.DataFrame:
@@ -122,6 +122,15 @@ def sensitivity(chapter: ChapterRun) -> pd.DataFrame:
             for model, diagnoses in chapter.diagnoses.items()
         }
     return pd.DataFrame(rows).T.rename_axis("Threshold")
+
+
+def read_sensitivity(table: pd.DataFrame) -> str:
+    """Whether a verdict of `sensitivity` changes with a threshold."""
+    moved = table.iloc[1:]
+    changed = int((moved != table.iloc[0]).to_numpy().sum())
+    if not changed:
+        return "No verdict changes."
+    return f"Of the {moved.size} verdicts with a moved threshold, {changed} change."
 
 
 # ---- the tracks at hand --------------------------------------------------------------------------
@@ -279,7 +288,7 @@ def ran_away(*tables: pd.DataFrame | None) -> str:
         for row in lost.itertuples():
             names.append(f"*{row.model}* on {row.n} tracks, beta = {row.beta:g}, seed {row.seed}")
     if not names:
-        return "No training failed, so none is missing from the tables."
+        return "No training on this page failed, so the tables and figures hold all of them."
     return f"These trainings are left out, because their loss exploded: {'; '.join(names)}."
 
 
@@ -386,9 +395,34 @@ def read_many(table: pd.DataFrame | None) -> str:
         )
     betas = ", ".join(f"{beta:g}" for beta in sorted(dead.beta.unique()))
     return (
-        f"On synthetic tracks, from {few:,} to {most:,}, no verdict changes: the healthy CVAE "
-        f"stays healthy (*{words.pop()}*), and the collapsed one (β = {betas}) stays collapsed."
+        f"From {few:,} to {most:,} synthetic tracks, no verdict changes. A CVAE that works still "
+        f"works (“{words.pop()}”), and a collapsed one, with β = {betas}, stays collapsed."
     )
+
+
+BROKEN = "planted, collapsed"  # the start of the remedies at which a model without one collapses
+
+
+def depth_answer(many: pd.DataFrame | None, remedies: pd.DataFrame | None) -> str:
+    """The answer of the page "Collapse in depth": what a collapse is, and what cures it."""
+    return (
+        "A *conditional VAE* (CVAE) is a network that is given the genre, and keeps the rest of a "
+        "track in a code. It has *collapsed* if this code says nothing about the track. "
+        f"{read_remedies(remedies)} More tracks do not help. {read_many(many)}"
+    )
+
+
+def read_remedies(table: pd.DataFrame | None) -> str:
+    """Which remedies cure a collapsed model: those after which a probe reads the style from z."""
+    if table is None:
+        return NOT_RUN
+    style = pick(table[table.start == BROKEN], "probe", "style", "sampled z")
+    means = style.groupby("model", sort=False)[["value", "chance"]].mean()
+    cured = (means.value > means.chance + 0.05).drop("none", errors="ignore")
+    names = [f"*{name}*" for name in cured.index[cured]]
+    if not names:
+        return "None of our remedies cures a collapsed model."
+    return f"Of the remedies that we tried on a collapsed model, these cure it: {', '.join(names)}."
 
 
 SCORES = ("MIG", "SAP", "disentanglement")
@@ -406,8 +440,8 @@ def read_factors(table: pd.DataFrame | None) -> str:
         "No network comes near at any β: the best is" if ica > 2 * best else "The best network is"
     )
     return (
-        f"The factors can be found: ICA, which is no network, scores {ica:.2f}; the true factors "
-        f"score {oracle:.2f}. {start} the {model} at "
+        f"The factors can be found: ICA, which is no network, scores {ica:.2f}. The true factors "
+        f"themselves score {oracle:.2f}. {start} the {model} at "
         f"β = {beta:g}, with {best:.2f}. {read_beta(table)}"
     )
 
@@ -422,14 +456,16 @@ def read_beta(table: pd.DataFrame) -> str:
         return f"{largest} all {n} comparisons get worse: a larger β disentangles less."
     if signs == {"more"}:
         return f"{largest} all {n} comparisons get better: a larger β disentangles more."
-    counts = {sign: int((effects.sign == sign).sum()) for sign in ("more", "less", "level")}
+    more, less = ((effects.sign == sign).sum() for sign in ("more", "less"))
     end = "So we found no support for the claim that a larger β helps."
-    if counts["more"]:
+    if more:
         end = "So the comparisons do not agree."
+    found = f"In {more} of the {n} comparisons the score rises, and in {less} it falls."
+    if not more and not less:
+        found = f"In none of the {n} comparisons does the score change detectably."
     return (
         f"Does a larger β help? {largest}, we compare two networks, two mixings and three scores. "
-        f"Of these {n} comparisons, {counts['more']} get better, {counts['less']} get worse, and "
-        f"{counts['level']} show no detectable difference. {end}"
+        f"{found} {end}"
     )
 
 

@@ -243,7 +243,8 @@ def read_coverage(data: Published) -> str:
     matching = report.n_from_tag.sum()
     return (
         f"Only {matching} of {report.n_tracks.sum()} tracks could borrow a text with the tag of "
-        "their genre. The others borrowed a text with another tag."
+        "their genre. (A tag is the genre that the collection of lyrics names.) The others "
+        "borrowed a text with another tag."
     )
 
 

@@ -136,6 +136,14 @@ def scores_without_faults(data: Published) -> pd.DataFrame:
     return s[s.method.isin(methods)].assign(dataset=s.variant.map(names), variant="full")
 
 
+SHOWN = {  # a part of the tracks -> what a table calls it
+    "all that decode": "all tracks",
+    WITHOUT: "without copies",
+    FILTERED: "without known faults",
+    ONE_EACH: "one track of each artist",
+}
+
+
 def read_faults(scores: pd.DataFrame) -> str:
     """A sentence on whether removing GTZAN's faults changes who is ahead in phase 1, by NMI and by
     silhouette."""
@@ -171,7 +179,7 @@ def read_record(data: Published, scores: pd.DataFrame) -> str:
     return (
         f"{record['tracks_with_a_near_neighbour']} of {data.record['n']} tracks have {kind} among "
         f"the others. They form {near} pairs{which}. "
-        f"Copies with two different genre labels: {pairs}. {read_faults(scores)} "
+        f"These copies have two different genre labels: {pairs}. {read_faults(scores)} "
         f"{read_artists(data)}"
     )
 
@@ -184,12 +192,12 @@ def read_artists(data: Published) -> str:
         return "The artists of these tracks were not at hand."
     ami = s[s.metric == "ami"].groupby(["dataset", "method"]).value.mean()
     moved = [
-        f"*{m}* from {ami['all that decode', m]:.3f} to {ami[ONE_EACH, m]:.3f}"
+        f"For *{m}* it goes from {ami['all that decode', m]:.3f} to {ami[ONE_EACH, m]:.3f}."
         for m in ami[ONE_EACH].index
     ]
     return (
         f"Artists matter too: within a genre, {told['same_artist']:.0%} of nearest neighbours are "
         f"by the same artist, and chance would give {told['expected']:.0%}. (We know the artists "
         f"of {told['tracks']} tracks.) If we keep one track of each artist, the agreement with "
-        f"genre (AMI) changes: {', '.join(moved)}."
+        f"genre (AMI) changes. {' '.join(moved)}"
     )

@@ -23,9 +23,9 @@ def leakage_answer(runs: Published, values: dict[str, Value]) -> str:
     columns = quote(values, slug(folder, "share of the one-hot"))
     return (
         f"From the label. K-Means alone, with no network, scores {both} on the input of the "
-        "author's program (NMI, the agreement with genre from 0 to 1). Sentences that were written "
-        f"for each genre account for {sentences} of that, and the genre's own columns for "
-        f"{columns}. Without both, {quote(values, neither)} is left."
+        "author's program (NMI, the agreement with genre from 0 to 1). Of this, "
+        f"{sentences} comes from sentences that were written for each genre, and {columns} from "
+        f"columns that hold the genre itself. Without both, {quote(values, neither)} is left."
     )
 
 
@@ -35,9 +35,10 @@ def ladder_sentence(steps: pd.DataFrame) -> str:
     with_sentences = steps["mean"][:2]
     others = steps["mean"][2:]
     return (
-        f"The two bars with the sentences in the input end at {with_sentences[0]:.2f} and "
-        f"{with_sentences[1]:.2f}. No other bar passes {_above(others.max()):.2f}, whether or not "
-        "its input has the label columns."
+        "The first two bars have the sentences written for each genre in their input. They end at "
+        f"{with_sentences[0]:.2f} and {with_sentences[1]:.2f}. No other bar passes "
+        f"{_above(others.max()):.2f}, with or without the *label columns*, which hold the genre "
+        "itself."
     )
 
 
@@ -66,15 +67,16 @@ def alike_sentence(found: pd.DataFrame) -> str:
         return ""
     clean, leaky, chance = found.loc["clean"], found.loc["leaky"], found.loc["by chance"]
     return (
-        "Does what lies close together sound alike? musicnn, a network that was trained on much "
-        f"more music, has heard {found.tracks.iloc[0]:.0f} of these tracks. On the clean map a "
-        "track's nearest one is among the ten that sound most alike for "
-        f"{clean.among_most_alike:.0%} of them; by chance it would be "
-        f"{chance.among_most_alike:.0%}. On the leaky map it is {leaky.among_most_alike:.0%}: that "
-        "map puts a genre together, and tracks of one genre do sound alike. If we look only at "
-        "tracks of other genres, the nearest one on the clean map sounds more alike than "
-        f"{clean.other_genres:.0%} of them, and on the leaky map than {leaky.other_genres:.0%}. "
-        f"By chance it would be {chance.other_genres:.0%}."
+        "Do tracks that lie close together sound alike? We asked musicnn, a network that was "
+        f"trained on much more music. We have the sound of {found.tracks.iloc[0]:.0f} of these "
+        "tracks. For each of them it names the ten that sound most like it. On the clean map, the "
+        f"nearest track is one of these ten in {clean.among_most_alike:.0%} of cases; by chance it "
+        "would be "
+        f"{chance.among_most_alike:.0%}. On the leaky map it is {leaky.among_most_alike:.0%}, "
+        "because that map puts each genre together, and tracks of one genre do sound alike. So we "
+        "also leave out a track's own genre. Then the nearest track on the clean map sounds more "
+        f"like it than {clean.other_genres:.0%} of the others do. On the leaky map this share is "
+        f"{leaky.other_genres:.0%}, and by chance {chance.other_genres:.0%}."
     )
 
 
@@ -94,10 +96,9 @@ def thirty_sentences(pure: pd.DataFrame, paper: float) -> str:
     expected = metrics.equal_pure_clusters(10, 3)
     return (
         f"The formula gives **{expected:.3f}**, and the paper reports "
-        f"**{paper:.3f}**. The table shows "
-        f"the first of our {len(pure)} seeds. Over all of them, DBSCAN finds {pure.k.mean():.1f} "
-        f"clusters on average, {pure['pure clusters'].mean():.1f} of them pure. It scores "
-        f"{pure.NMI.mean():.3f}."
+        f"**{paper:.3f}**. The table shows the first of our {len(pure)} seeds. Over all of them, "
+        f"DBSCAN scores {pure.NMI.mean():.3f}. On average it finds {pure.k.mean():.1f} clusters, "
+        f"and {pure['pure clusters'].mean():.1f} of them are pure."
     )
 
 
@@ -142,11 +143,12 @@ def dose_sentence(curve: pd.DataFrame) -> str:
     if curve.empty:
         return NO_LABELS
     first = curve[curve.leaky].groupby("kind", sort=False).dose.min()
-    quiet = f"With no leak its largest effect is {curve[curve.dose == 0].share.max():.2f}."
+    quiet = curve[curve.dose == 0].share.max()
+    quiet = f"Where a leak reaches no track, the effect is at most {quiet:.2f}."
     if first.empty:
         return f"The guard calls none of these leaks LEAKY. {quiet}"
     return (
-        f"The guard notices the plainest leak ({first.idxmin()}) when it reaches {first.min():.0%} "
-        f"of the tracks. The leak that is hardest to notice ({first.idxmax()}) has to reach "
+        f"The leak that is easiest to notice ({first.idxmin()}) is called LEAKY when it reaches "
+        f"{first.min():.0%} of the tracks. The hardest ({first.idxmax()}) has to reach "
         f"{first.max():.0%}. {quiet}"
     )

@@ -120,7 +120,7 @@ def audio_answer(run: Run) -> str:
     tighter = "tighter" if vae > pca else "looser"
     second = (
         f"The VAE's clusters look {tighter} than PCA's. But the score of tightness depends on the "
-        f"number of dimensions, and the VAE uses only {used} of its {size}."
+        f"number of dimensions, and the VAE uses only {used} of its {size} (mean over the seeds)."
     )
     if np.isfinite(as_many) and as_many >= vae > pca:
         second = (

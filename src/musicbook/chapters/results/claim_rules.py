@@ -190,15 +190,15 @@ def components_claim(data: Published) -> Finding:
         return NOT_TESTED, "these runs have no lyrics"
     flags = {p: n <= 32 and kept >= 0.95 for p, (n, kept) in found.items()}
     parts = "; ".join(f"{p}: {n} columns keep {kept:.0%}" for p, (n, kept) in found.items())
-    return verdict_by_protocol(flags), f"{parts} (the code reduces nothing: 384)"
+    return verdict_by_protocol(flags), f"{parts} (the code keeps all 384)"
 
 
 def residual(data: Published) -> Finding:
     """Rule of the claim: Residual connections and batch norm make training stable."""
     nets = [name for name, recipe in NAMED.items() if recipe.residual]
     return (PART if nets else NOT_IN_CODE), (
-        "none of the author's checkpoints has a residual connection, and the paper compares no "
-        "training with one and without"
+        "none of the author's checkpoints has a residual connection, and the paper does not "
+        "compare training with and without one"
     )
 
 
@@ -221,8 +221,8 @@ def metadata(data: Published) -> Finding:
         return NOT_TESTED, "these tracks have no index of artists"
     return PART, (
         f"an index was published (Sturm 2012): it names {artists['artists']} artists for "
-        f"{artists['tracks']} of the {data.record['n']} tracks, and "
-        f"{artists['same_artist']:.0%} of nearest neighbours share one"
+        f"{artists['tracks']} of the {data.record['n']} tracks; for {artists['same_artist']:.0%} "
+        "of these, the nearest track of their genre is by the same artist"
     )
 
 
@@ -232,8 +232,8 @@ def lyrics_each_track(data: Published) -> Finding:
     sentences = sum(map(len, lyrics.TEMPLATES.values()))
     assert CODE.text[2] == "template" and CODE.text[3] == "constant"
     return NOT_IN_CODE, (
-        f"phase 2 has no lyrics but {sentences} written sentences, three a genre; in phase 3 "
-        f"{n} genres have one sentence each, and five have lyrics"
+        f"phase 2 has no lyrics but {sentences} written sentences, three for each genre; phase 3 "
+        f"has one written sentence for each of {n} genres, and lyrics for the other five"
     )
 
 
@@ -317,8 +317,11 @@ def isolated(data: Published) -> Finding:
     parts = []
     for step, (one, other) in names.items():
         changed = settings_that_differ(NAMED[one], NAMED[other])
-        parts.append(f"from phase {step} {len(changed)} settings of the network change at once")
-    return FAILS, f"{'; '.join(parts)}, besides the input and the clusterer, with one seed"
+        parts.append(f"{len(changed)} settings of the network change at once from phase {step}")
+    return (
+        FAILS,
+        f"{'; '.join(parts)}; the input and the clustering change too, and one seed is run",
+    )
 
 
 def settings_that_differ(one: Recipe, other: Recipe) -> list[str]:
@@ -336,8 +339,8 @@ def beta_separates(data: Published) -> Finding:
     flags = {f"{p}, own space": rank == 1 for p, rank in own.items()}
     flags |= {f"{p}, common space": rank == 1 for p, rank in common.items()}
     return verdict_by_protocol(flags), (
-        "rank of its silhouette (1 is best of five), each method in its own space: "
-        f"{listed(own, 0)}; all in one space: {listed(common, 0)}"
+        "its rank among five methods by silhouette (1 is best): if each method is measured in its "
+        f"own space, {listed(own, 0)}; if all are measured in one space, {listed(common, 0)}"
     )
 
 
@@ -384,8 +387,8 @@ def dbscan_silhouette(data: Published) -> Finding:
         return NOT_TESTED, "no runs of the released code"
     noise = means_by_protocol(data, 2, "DBSCAN", "noise_share")[data.marked("released", 2)]
     return NOT_IN_CODE, (
-        f"the code reduces no lyrics: phase 2 has written sentences in 384 columns; DBSCAN's "
-        f"silhouette on them is {score:.3f}, over the {1 - noise:.0%} of tracks that it keeps"
+        "the code reduces no lyrics: in phase 2 it takes the written sentences as 384 columns; on "
+        f"these, DBSCAN keeps {1 - noise:.0%} of the tracks, and their silhouette is {score:.3f}"
     )
 
 
@@ -409,7 +412,7 @@ def vae_tighter(data: Published) -> Finding:
     flags = {f"{p}, each in its own": vae[p] > pca[p] for p in vae}
     flags |= {f"{p}, as many dimensions": vae[p] > same[p] for p in same}
     return verdict_by_protocol(flags), (
-        f"silhouette of the VAE: {listed(vae)}; of PCA: {listed(pca)}; of PCA in as many "
+        f"silhouettes of the VAE: {listed(vae)}; of PCA: {listed(pca)}; of PCA with only as many "
         f"dimensions as the VAE uses: {listed(same)}"
     )
 
@@ -418,7 +421,9 @@ def pca_agrees(data: Published) -> Finding:
     """Rule of the claim: PCA agrees more with genre than the VAE."""
     found = differences_by_protocol(data, 1, (PCA, "full"), (VAE, "full"), "ari")
     flags = {name: low > 0 for name, (_, low, _) in found.items()}
-    return verdict_by_protocol(flags), f"ARI of PCA minus VAE: {listed_differences(found)}"
+    return verdict_by_protocol(
+        flags
+    ), f"difference in ARI, PCA minus VAE: {listed_differences(found)}"
 
 
 def lyrics_help(data: Published) -> Finding:
@@ -426,7 +431,7 @@ def lyrics_help(data: Published) -> Finding:
     found = differences_by_protocol(data, 2, (INPUT, "full"), (INPUT, "audio alone"))
     flags = {name: low > 0 for name, (_, low, _) in found.items()}
     return verdict_by_protocol(flags), (
-        "NMI of K-Means on the input, without a network, with texts minus without: "
+        "difference in NMI, with texts minus without, for K-Means on the input (no network): "
         f"{listed_differences(found)}"
     )
 
@@ -454,9 +459,10 @@ def dbscan_density(data: Published) -> Finding:
     pure = attribution.pure_clusters(data)
     real = tables.mean_of(data.run("released", 2, "real lyrics"), "DBSCAN", "nmi")
     return FAILS, (
-        f"it finds the sentences that were written by genre: {pure['pure clusters'].mean():.1f} of "
-        f"its {pure.k.mean():.1f} clusters are pure, for thirty sentences; its NMI is "
-        f"{pure.NMI.mean():.3f}, and {real:.3f} with real lyrics"
+        "it finds the thirty sentences that were written by genre: of its "
+        f"{pure.k.mean():.1f} clusters on average, {pure['pure clusters'].mean():.1f} hold one "
+        f"genre only; its NMI is {pure.NMI.mean():.3f} with these sentences and {real:.3f} with "
+        "real lyrics"
     )
 
 
@@ -491,7 +497,7 @@ def best_balance(data: Published) -> Finding:
         f"{name} {places[BETA]:.1f} (best: {places.idxmin()}, {places.min():.1f})"
         for name, places in found.items()
     )
-    return verdict_by_protocol(flags), f"mean place by the five scores: {parts}"
+    return verdict_by_protocol(flags), f"mean rank over the five scores (1 is best): {parts}"
 
 
 def mean_places(data: Published, protocol: str, columns: list[str]) -> pd.Series:
@@ -604,8 +610,9 @@ def guitar(data: Published) -> Finding:
     flags["the published heat map"] = shared > 0.1
     blues = f"{shared:.0%} of the blues tracks share" if shared else "no blues track shares"
     return verdict_by_protocol(flags), (
-        f"overlap among the three: {listed(among, 2)}; with disco and pop: {listed(across, 2)}; in "
-        f"the paper's heat map {blues} a cluster with a tenth or more of rock or country"
+        f"how much the clusters of the three overlap (0 to 1): {listed(among, 2)}; how much they "
+        f"overlap with those of disco and pop: {listed(across, 2)}; in the paper's heat map, "
+        f"{blues} a cluster that holds a tenth or more of rock or of country"
     )
 
 
@@ -646,9 +653,9 @@ def cvae_useless(data: Published) -> Finding:
     probes = words.pick(probed, "probe", target, "sampled z")
     value, chance = probes.value.mean(), probes.chance.mean()
     return (FAILS if value > chance + 0.05 else HOLDS), (
-        f"a probe reads {target} within the genre from the code of our rebuild in {value:.2f} of "
-        f"cases (chance {chance:.2f}), and its code takes {words.gain_of(part):.0%} off the error "
-        "of a table of genre means"
+        f"from the code of our rebuild, a probe reads {target} within the genre in {value:.2f} of "
+        f"cases (chance {chance:.2f}); with this code, the error is {words.gain_of(part):.0%} "
+        "lower than that of a table of genre means"
     )
 
 
@@ -679,7 +686,9 @@ def more_data(data: Published) -> Finding:
         return NOT_TESTED, words.NOT_RUN
     many = table[table.data.isin(["planted", "MSD-shaped"])]
     dead = many[many.model.str.contains("beta")]
-    return (FAILS if set(dead.verdict) == {"collapsed"} else PART), words.read_many(many)
+    return (FAILS if set(dead.verdict) == {"collapsed"} else PART), words.read_many(many).replace(
+        "*", ""
+    )
 
 
 def disentangled_claim(data: Published) -> Finding:

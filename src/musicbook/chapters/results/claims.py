@@ -10,8 +10,21 @@ from __future__ import annotations
 import pandas as pd
 
 from helpers.tracks import data_dir
-from musicbook.chapters.results.claim_rules import FAILS, HOLDS, RULES
+from musicbook.chapters.results.claim_rules import (
+    FAILS,
+    HOLDS,
+    NOT_IN_CODE,
+    NOT_TESTED,
+    PART,
+    RULES,
+)
 from musicbook.stored_runs import Published
+
+PLURAL = {  # verdict -> how a sentence goes on after the number of such claims
+    PART: "hold in part",
+    NOT_IN_CODE: "are not in the code",
+    NOT_TESTED: "are not tested",
+}
 
 
 def listed_claims() -> pd.DataFrame:
@@ -41,7 +54,14 @@ def claims_table(data: Published) -> pd.DataFrame:
 def read_verdicts(table: pd.DataFrame) -> str:
     """How many claims get each verdict, in a sentence."""
     counts = table["Verdict"].value_counts()
-    holds, fails = counts.get(HOLDS, 0), counts.get(FAILS, 0)
-    rest = [f"*{verdict}* ({n})" for verdict, n in counts.items() if verdict not in (HOLDS, FAILS)]
-    first = f"We judged {len(table)} claims in all. Of these, {holds} hold and {fails} do not."
-    return f"{first} The others: {', '.join(rest)}." if rest else first
+    rest = [f"{n} {PLURAL[verdict]}" for verdict, n in counts.items() if verdict in PLURAL]
+    first = claims_answer(table)
+    if len(rest) > 1:
+        rest = [f"{', '.join(rest[:-1])} and {rest[-1]}"]
+    return f"{first} Of the others, {rest[0]}." if rest else first
+
+
+def claims_answer(table: pd.DataFrame) -> str:
+    """How many claims hold, and how many do not."""
+    holds, fails = ((table["Verdict"] == verdict).sum() for verdict in (HOLDS, FAILS))
+    return f"We judged {len(table)} claims of the paper. {holds} of them hold, and {fails} do not."

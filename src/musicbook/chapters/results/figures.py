@@ -12,6 +12,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from helpers import tables
 from helpers.metrics import METRICS, label_of
 from helpers.plots import OURS, PAPER, WIDTH, _close
 from leakaudit.leaks import LEAKY
@@ -215,11 +216,12 @@ def stability_dots(table: pd.DataFrame) -> Figure:
     or more of `verdicts.stability`."""
     table = table.sort_values("stability", ascending=False)
     y = np.arange(len(table))
+    names = [f"{row.phase}  {tables.shown_name(row.method)}" for row in table.itertuples()]
     figure, axis = plt.subplots(figsize=(WIDTH, 1.4 + 0.25 * len(table)))
     axis.hlines(y, table.ari, table.stability, color="#bbbbbb", lw=1)
     axis.plot(table.stability, y, "o", color=OURS, label="with another seed of itself")
     axis.plot(table.ari, y, "X", color="#d55e00", label="with genre")
-    axis.set_yticks(y, [f"{row.phase}  {row.method}" for row in table.itertuples()], fontsize=8.5)
+    axis.set_yticks(y, names, fontsize=8.5)
     axis.invert_yaxis()
     axis.set(xlabel="adjusted Rand index", xlim=(min(-0.02, table.ari.min() - 0.02), 1.02))
     figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9)

@@ -201,7 +201,8 @@ def pairs(universe: pd.DataFrame, metric: str = "ami") -> pd.DataFrame:
         gap = against_sound(means, f"{WITH}, {way}")
         if len(gap):
             rows[f"lyrics ({way}) above sound"] = summary_of(gap)
-    return pd.DataFrame(rows).T.rename_axis("Question")
+    table = pd.DataFrame(rows).T.rename_axis("Question")
+    return table.astype({"pairs": int}) if rows else table
 
 
 def against_sound(means: pd.Series, name: str) -> pd.Series:
@@ -252,14 +253,16 @@ def read_pairs(table: pd.DataFrame) -> str:
     vae = table.loc["VAE above PCA 32"]
     share = f"{vae.share:.0%}" if vae.share > 0 else "none"
     sentences = [
-        f"We compared {vae.pairs:.0f} pairs of pipelines that are equal but for the space: one has "
-        f"the VAE and the other has PCA. The VAE agrees better with genre in {share} of them."
+        f"We compared {vae.pairs:.0f} pairs of pipelines. Of each pair, one uses the VAE and the "
+        "other PCA, and all other choices are the same. The VAE agrees better with genre in "
+        f"{share} of them."
     ]
     if "UMAP 8 above PCA 32" in table.index:
         umap = table.loc["UMAP 8 above PCA 32"]
         sentences.append(
-            f"UMAP, which is not in the paper, does better than PCA in {umap.share:.0%} "
-            f"({umap['median']:+.2f} in the median)."
+            "UMAP, a method for flat maps and other small spaces, is not in the paper. It agrees "
+            f"better with genre than PCA in {umap.share:.0%} of such pairs, and the median "
+            f"difference is {umap['median']:+.2f} AMI."
         )
     sentences.append(
         "The pipelines are our choices and no random sample, so read these shares as a description "

@@ -162,12 +162,11 @@ def _what_the_code_gives(data: Published) -> str:
     part, chance = every[every.protocol == best], by_chance(data, best).mean()
     n = {word: int((part.verdict == word).sum()) for word in WORDS}
     roughly = n[WORDS[1]] + n[WORDS[2]]
-    start = "Run the author's code" if best == "released" else f"Run the protocol *{best}*"
+    start = "With the author's code" if best == "released" else f"Under the protocol *{best}*"
     return (
-        f"{start} and you get the author's numbers: {n[WORDS[0]]} of {len(part)} values match "
-        f"closely, {roughly} match roughly, and {n[WORDS[3]]} do not match. "
-        "Even one more run of our own would match only "
-        f"{chance[WORDS[0]]:.0f} closely."
+        f"{start}, {n[WORDS[0]]} of the {len(part)} numbers in the paper's tables match ours "
+        f"closely, and {roughly} match roughly. (If one of our own runs stood in the place of the "
+        f"paper, {chance[WORDS[0]]:.0f} would match closely.)"
     )
 
 
@@ -183,10 +182,10 @@ def _what_is_left(data: Published) -> str:
     left_out = ""
     if len(given):
         names = " and ".join(given.method.unique())
-        left_out = f" The {names} is given the genre, so its {len(given)} values do not count."
+        left_out = f" (without the {names}, which is given the genre)"
     return (
-        f"Under our clean protocol, without the genre, only {len(held)} of {len(part)} values "
-        f"match closely, {first} of them on sound alone.{left_out}"
+        f"Under our clean protocol, which keeps the genre out of the input, only {len(held)} of "
+        f"{len(part)} numbers match closely{left_out}. Of these, {first} are from sound alone."
     )
 
 
@@ -341,9 +340,10 @@ def read_stability(table: pd.DataFrame, protocol: str) -> str:
     """Which method's partition depends least and most on the seed."""
     ranked = table.sort_values("stability")
     least, most = ranked.iloc[0], ranked.iloc[-1]
+    first, last = tables.shown_name(most.method), tables.shown_name(least.method)
     return (
-        f"Under the protocol *{protocol}*, {most.method} of phase {most.phase} changes least from "
+        f"Under the protocol *{protocol}*, {first} of phase {most.phase} changes least from "
         f"seed to seed: its groups agree at {most.stability:.2f} (1 means the same groups). "
-        f"{least.method} of phase {least.phase} changes most: its groups agree at "
+        f"{last} of phase {least.phase} changes most: its groups agree at "
         f"{least.stability:.2f}."
     )
