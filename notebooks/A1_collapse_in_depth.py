@@ -141,7 +141,7 @@ Markdown(words.read_remedies(remedies))
 Markdown(words.read_few(few))
 
 # %% [markdown]
-# To save time, these CVAEs are trained for fewer epochs than those of [the section on KL annealing](#kl-annealing-against-none). So the numbers of
+# To save time, these CVAEs are trained for fewer epochs than those of the section on KL annealing above. So the numbers of
 # active units differ.
 #
 # *Do more tracks cure a collapsed CVAE?* To answer this we make as many synthetic tracks as we like, of two kinds. *Planted* tracks are those of the
