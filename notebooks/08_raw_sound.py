@@ -18,8 +18,7 @@
 # %% [markdown]
 # # Raw sound and pretrained networks
 #
-# *Can a network learn music from raw sound, or should you take one that others
-# trained?*
+# *Should you train a network on raw sound, or take one that others trained?*
 
 # %% tags=["colab", "remove-cell", "skip-execution"]
 import os

@@ -18,7 +18,7 @@ CHOICE = BOX | {"facecolor": "#dcebf7", "edgecolor": OURS}
 
 def decision_chart(table: pd.DataFrame) -> Figure:
     """What to do with which data; `table` (`study.differences`) gives what each step gains."""
-    figure, axis = plt.subplots(figsize=(WIDTH, 4.0))
+    figure, axis = plt.subplots(figsize=(WIDTH, 3.8))
     axis.set(xlim=(0, 10), ylim=(0, 12.4))
     axis.axis("off")
     table_x, audio_x = 2.1, 7.4

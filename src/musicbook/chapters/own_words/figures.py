@@ -45,7 +45,7 @@ def verse_maps(
     points {title: (n, 2)}, row for row with the verses of `table`; agreement is
     `verses.agreement_table`, whose numbers stand above each map."""
     subjects, languages = (list(dict.fromkeys(table[name])) for name in ("subject", "language"))
-    figure, axes = plt.subplots(1, len(points), figsize=(WIDTH, 3.9), squeeze=False)
+    figure, axes = plt.subplots(1, len(points), figsize=(WIDTH, 3.5), squeeze=False)
     for axis, (title, places) in zip(axes.flat, points.items()):
         for j, code in enumerate(languages):
             here = (table.language == code).to_numpy()

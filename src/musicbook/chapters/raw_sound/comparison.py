@@ -142,11 +142,11 @@ def space_figure(scores: pd.DataFrame, chance: float) -> Figure:
     """NMI of `score_spaces`, one line for each space, a colour and mark for each way, whiskers the
     95 % interval; the dashed line is chance."""
     spaces = list(dict.fromkeys(scores.index.get_level_values("space")))
-    figure, axis = plt.subplots(figsize=(plots.WIDTH, 0.55 * len(spaces) + 0.9))
+    figure, axis = plt.subplots(figsize=(plots.WIDTH, 0.43 * len(spaces) + 0.8))
     colours = list(plots.GENRE_PALETTE.values())
     for number, way in enumerate(WAYS):
         part = scores[scores.index.get_level_values("way") == way]
-        heights = [spaces.index(space) + 0.18 * (number - 1.5) for space, _ in part.index]
+        heights = [spaces.index(space) + 0.2 * (number - 1.5) for space, _ in part.index]
         axis.hlines(heights, part.nmi_low, part.nmi_high, color=colours[number], lw=1.2)
         axis.plot(part.nmi, heights, plots.MARKERS[number], color=colours[number], ms=5, label=way)
     axis.axvline(chance, color="#555555", lw=1, ls="--")
@@ -155,7 +155,7 @@ def space_figure(scores: pd.DataFrame, chance: float) -> Figure:
     axis.set(xlabel="NMI with genre (dashed: chance)", xlim=(0, 1))
     axis.legend(
         loc="upper center",
-        bbox_to_anchor=(0.4, -0.14),
+        bbox_to_anchor=(0.4, -0.16),
         ncols=4,
         frameon=False,
         fontsize=9,
