@@ -6,6 +6,9 @@ import pytest
 
 from tests.own_pages import PAGES, executed, quick
 
+# A table has neither words nor sound, so these pages take the book's own songs, whatever it holds.
+OF_OTHER_SONGS = ("07_own_words", "08_raw_sound")
+
 
 @pytest.mark.parametrize("kind", ["no labels", "labels and artists"])
 def test_every_page_runs_on_a_table_with_other_columns(kind, tmp_path, shared_store):
@@ -21,4 +24,5 @@ def test_every_page_runs_on_a_table_with_other_columns(kind, tmp_path, shared_st
     with quick() as patch:
         patch.setenv("HELPERS_CACHE", str(shared_store))
         for page in PAGES:
-            executed(page, dataset=str(tmp_path / "mine.csv"), seeds=1)
+            if kind == "no labels" or page not in OF_OTHER_SONGS:
+                executed(page, dataset=str(tmp_path / "mine.csv"), seeds=1)

@@ -196,32 +196,6 @@ def test_maps_are_linked_and_searched(driver, base, page, width, dark):
             assert all(one == over[0] for one in over), "the maps show two tracks"
 
 
-@IN_SCREENS
-@pytest.mark.parametrize("page", [p for p in EXPLORERS if '"sounds":' in (HTML / p).read_text()])
-def test_a_chosen_point_is_heard(driver, base, page, width, dark):
-    """Every sound of the data is there; a press on a point plays its own, and only that."""
-    playing = (
-        "const a = arguments[0].querySelector('.said audio'); "
-        "return a && !a.paused && a.currentTime > 0.05"
-    )
-    visit(driver, base + page, width, dark)
-    for explorer in explorers_of(driver):
-        data = json.loads(explorer.find_element("tag name", "script").get_attribute("textContent"))
-        there = [sound for sound in data.get("sounds", []) if sound]
-        assert len(there) > len(data["ids"]) / 2 and all(
-            ((HTML / page).parent / s).resolve().exists() for s in there
-        )
-        point = explorer.find_elements("css selector", ".scatterlayer .trace:first-child .point")[0]
-        driver.execute_script(
-            "arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", point
-        )
-        ActionChains(driver).move_to_element(point).click().perform()
-        WebDriverWait(driver, 15).until(lambda d, e=explorer: d.execute_script(playing, e))
-        track = explorer.find_element("css selector", ".said strong").text
-        heard = explorer.find_element("css selector", ".said audio").get_attribute("src")
-        assert heard.endswith(data["sounds"][data["ids"].index(track)].removeprefix(".."))
-
-
 @pytest.mark.parametrize("page", EXPLORERS)
 def test_classes_are_told_apart_and_the_legend_is_what_is_shown(driver, base, page):
     visit(driver, base + page)

@@ -28,7 +28,7 @@
 
   function start(root) {
     const data = JSON.parse(root.querySelector("script").textContent);
-    const { ids, maps, colours, sounds } = data;
+    const { ids, maps, colours } = data;
     const state = { colour: 0, chosen: -1, over: -1, found: [],
                     hidden: colours.map(() => new Set()) };
     const values = () => colours[state.colour].values;
@@ -140,7 +140,7 @@
       });
     }
 
-    function choose(i, heard = true) {
+    function choose(i) {
       state.chosen = i;
       count.textContent = "";
       const facts = colours.map((colour) => nameOf(colour, i)).join("; ");
@@ -151,11 +151,6 @@
         const where = maps.length > 1 ? `Nearest in ${map.title}: ` : "Nearest in the space itself: ";
         lines.push(make("p", { class: "near" }, where, ...links));
       });
-      if (sounds && sounds[i]) {
-        const player = make("audio", { controls: "", src: sounds[i], "aria-label": ids[i] });
-        lines.push(player);
-        if (heard) player.play().catch(() => {});
-      }
       said.replaceChildren(...lines);
       draw();
     }
@@ -165,14 +160,14 @@
       if (!way) return;
       event.preventDefault();
       const x = map.x, y = map.y, own = values(), off = state.hidden[state.colour];
-      if (state.chosen < 0) return choose(0, false);
+      if (state.chosen < 0) return choose(0);
       let best = -1, least = Infinity;
       ids.forEach((_, i) => {
         const dx = x[i] - x[state.chosen], dy = y[i] - y[state.chosen], ahead = dx * way[0] + dy * way[1];
         const distance = Math.hypot(dx, dy);
         if (ahead > 0 && ahead > 0.6 * distance && distance < least && !off.has(own[i])) [best, least] = [i, distance];
       });
-      if (best >= 0) choose(best, false);
+      if (best >= 0) choose(best);
     }
 
     relegend();

@@ -12,7 +12,7 @@ import html
 import io
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -134,21 +134,18 @@ def latent_explorer(
     ids: np.ndarray,
     kinds: Mapping[str, np.ndarray],
     name: str,
-    sounds: Sequence[str | None] | None = None,
 ) -> HTML:
     """Maps of the same tracks side by side, linked: what is chosen, found or switched off in one is
     so in all.
 
     `maps` {title: (points (n, 2), neighbours (n, k) or None)}, say those of `clustering.nearest` in
     the latent space; `kinds` {name: labels (n,)} are the ways to colour, words or clusters (int, -1
-    noise); `ids` (n,); `sounds` (n,) addresses of what a chosen track sounds like."""
+    noise); `ids` (n,)."""
     data: dict[str, Any] = {
         "ids": [str(track) for track in ids],
         "maps": [_map(title, *found) for title, found in maps.items()],
         "colours": [_kind(title, labels) for title, labels in kinds.items()],
     }
-    if sounds is not None:
-        data["sounds"] = list(sounds)
     words = next(
         (labels for labels in kinds.values() if np.asarray(labels).dtype.kind != "i"), None
     )

@@ -57,11 +57,6 @@ def test_two_maps_of_the_same_tracks():
     assert 'alt="12 tracks on leaky and clean"' in html.data and html.data == linked()[0].data
 
 
-def test_sounds_go_with_their_tracks():
-    sounds = [None] * 11 + ["clips/t11.mp3"]
-    assert data(linked(sounds=sounds)[0])["sounds"] == sounds and "sounds" not in data(linked()[0])
-
-
 def test_names_cannot_end_the_script():
     html = explorers.latent_explorer(
         {"m": (POINTS, None)}, np.array(["</script><b>"] * 12), {"cluster": LABELS}, "m"
