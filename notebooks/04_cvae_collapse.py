@@ -80,7 +80,8 @@ figures.shuffles(released)
 # 2. A code is *collapsed* when it is pure noise, or almost, for every track. Then it costs nothing and says nothing, and the decoder works with
 #    $c$ alone.
 # 3. Collapse can be *partial*: some units of the code are noise, and others carry something. [Lucas et al. 2019](../book/references.md) define
-#    collapse unit by unit. [Dang et al. 2024](../book/references.md) show when it happens in linear models that are given a condition.
+#    collapse unit by unit. [Dang et al. 2024](../book/references.md) show when it happens in linear models that are given a condition. A network may
+#    need few units, so our verdict of a partial collapse (below) does not rest on their number.
 # 4. A code that leaves the genre out has not collapsed. The decoder has the genre already, so storing it again costs nats and gains nothing.
 #    [Kingma et al. 2014](../book/references.md) use this to separate class and style.
 # 5. So a working CVAE and a collapsed one both get a low score against genre. The difference is whether anything *else* is in the code.
