@@ -58,7 +58,7 @@ protocols.check(dataset, protocol, seeds)
 named = author_values() | values.collapse_values()
 Markdown(words.page_answer(named))
 
-# %% tags=["picture"] mystnb={"figure": {"caption": "Squared errors of our networks, trained by the author's recipe on full GTZAN. If a network ignores the code *z*, its error is the same with its own z, with another track's z, and without z: three marks lie at one place, as for β = 40. The other two marks are the error with another genre, and that of a table of genre means. Marks are means over seeds, and lines show the range.", "name": "fig-error"}, "image": {"alt": "Dot plot of the error per model: the CVAE loses when z is exchanged or taken away, the one with beta 40 does not."}}
+# %% tags=["picture"] mystnb={"figure": {"caption": "Squared errors of our networks, trained by the author's recipe on full GTZAN. A network has up to five marks: its error with its own code *z*, with another track's z, without z, with another genre, and the error of a table of genre means. If it ignores z, the first three marks lie at one place, as for β = 40. Marks are means over seeds, and lines show the range.", "name": "fig-error"}, "image": {"alt": "Dot plot of the error per model: the CVAE loses when z is exchanged or taken away, the one with beta 40 does not."}}
 runs = grids.published_grid("gtzan", "battery")
 released = words.of_protocol(runs, "released")
 figures.shuffles(released)
@@ -77,7 +77,8 @@ figures.shuffles(released)
 # ## What collapse is
 # 1. The encoder turns a track $x$ and its genre $c$ into a code $z$. The decoder rebuilds $x$ from $z$ and $c$. The loss is the squared error plus
 #    the cost of the code: its KL divergence from pure noise, in *nats*. A dimension of the code is also called a *unit*.
-# 2. A code is *collapsed* when it is pure noise for every track. Then it costs nothing and says nothing, and the decoder works with $c$ alone.
+# 2. A code is *collapsed* when it is pure noise, or almost, for every track. Then it costs nothing and says nothing, and the decoder works with
+#    $c$ alone.
 # 3. Collapse can be *partial*: some units of the code are noise, and others carry something. [Lucas et al. 2019](../book/references.md) define
 #    collapse unit by unit. [Dang et al. 2024](../book/references.md) show when it happens in linear models that are given a condition.
 # 4. A code that leaves the genre out has not collapsed. The decoder has the genre already, so storing it again costs nats and gains nothing.
@@ -140,7 +141,7 @@ words.summary_table(table).assign(Expected=expected)
 #
 # - *Active units* have more than 0.05 nats.
 # - *With another z* is the error when tracks exchange their codes.
-# - *Of a table of means* is the error of the best guess without a code, which is the mean of the genre.
+# - The column *of a table of means* has the error of the best guess without a code, which is the mean of the genre.
 # - *Genre from z* and *style from z* say how often a classifier (a *probe*) reads them from the code. It is tested on
 #   tracks that it was not trained on.
 #
@@ -148,8 +149,8 @@ words.summary_table(table).assign(Expected=expected)
 #
 # - **Collapsed**: there is no active unit, the error stays the same with another z, and every probe only guesses.
 # - **Partial collapse**: z matters, but little. We compare z with the best linear code, which a VAE with linear layers and as many units would
-#   find. z has less than half of the nats of that code. And when z is added to the table of means, the error falls less than half as far as
-#   with that code.
+#   find. It is a partial collapse if two things hold. First, z has less than half of the nats of that code. Second, z takes less than half as
+#   much off the error of the table of means as that code does.
 # - **By design**: encoder and decoder use the genre, and z matters, but z says little about the genre. A probe finds the genre in z less than
 #   half as well as in the data.
 # - **Keeps c**: encoder and decoder use the genre, and z matters, but z also holds the genre. A probe finds it at least half as well as in the
@@ -157,17 +158,19 @@ words.summary_table(table).assign(Expected=expected)
 # - **Informative**: z matters, and neither encoder nor decoder uses the genre.
 # - **Encoder only** and **decoder only**: z matters, and only this half of the network uses the genre.
 #
-# From the working CVAE a probe reads the style but not the genre. From the collapsed one it reads neither. A test repeats all six for five seeds.
+# From the working CVAE a probe reads the style but not the genre. From the collapsed one it reads neither. A test
+# trains all six with five seeds, and the verdict is the expected one each time.
 #
 # ## The tracks at hand
 # Now we apply the battery to models of real tracks. Under `controlled` they see the sound alone, so they use fewer units than the CVAE of
-# the page before, which also sees the lyrics. There are three: the protocol's CVAE, a VAE of the same layers, and a CVAE with β = 40. (*KL annealing*
+# the page before, which also sees the lyrics. We take three models: the protocol's CVAE, a VAE of the same layers, and a CVAE with β = 40. (*KL annealing*
 # means that β starts at zero and grows during training.) Real tracks have no known style, so we use *brightness*: is this track in the
-# darkest, middle or brightest third of its own genre? By construction that is independent of the genre. (If your table has no spectral
-# centroid, its first column is used.) Each model is trained once here. The figure at the top has several seeds.
+# darkest, middle or brightest third of its own genre? By construction that is independent of the genre. Each model is
+# trained once here. The figure at the top has several seeds.
 
 # %%
 tracks = sources.load(dataset)
+# Brightness is the spectral centroid, or else the table's first column.
 chapter = study.run_chapter(tracks, protocol, seeds)
 
 # %% tags=["remove-input"]
@@ -194,12 +197,12 @@ Markdown(words.author_evidence(named))
 # %% tags=["remove-input"]
 Markdown(words.unseen_lyrics(released, values.REBUILT, grids.OTHER_LYRICS))
 
+# %% [markdown]
+# This table has our networks, trained by the author's recipe on full GTZAN. The first two rows are one network: the first is judged on the
+# lyrics that it was trained on, the second on other lyrics. A network that is trained anew need not use as many units as the author's.
+
 # %%
 words.summary_table(released)
-
-# %% [markdown]
-# These are our networks, trained by the author's recipe on full GTZAN. The first two rows are one network, judged on its own lyrics and on
-# other lyrics.
 
 # %% [markdown]
 # ## Exercise

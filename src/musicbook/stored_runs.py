@@ -167,7 +167,10 @@ class Published:
         makes = by_code.agg(n=("run", "size"), runs=("run", "unique"))[::-1]  # the newest first
         parts = []
         for (date, code, versions), row in makes.iterrows():
-            parts.append(f"{row.n} runs were made on {date} by code `{code[:8]}` ({versions})")
+            parts.append(
+                f"{row.n} runs were made on {date} by version `{code[:8]}` of our program "
+                f"({versions})"
+            )
         sentences = [
             f"These are runs on **{self.record['dataset']}**: {self.record['n']} tracks, "
             f"{len(self.seeds)} seeds, and {self.units.run.nunique()} combinations of protocol, "

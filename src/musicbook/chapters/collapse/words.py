@@ -178,9 +178,13 @@ def _probe_sentences(chapter: ChapterRun, model: str) -> list[str]:
         name = markup(chapter.label if target == "c" else target)
         chance = table.at[(measure, target, space), "chance"]
         share = chapter.values(model, measure, target, space).mean()
+        skills = [one.facts().skills[target] for one in chapter.diagnoses[model]]
+        end = ""
+        if all(skill.at_chance for skill in skills):
+            end = f", so it finds no {name} in z"
         sentences.append(
             f"A probe reads {name} from z in {share:.0%} of cases, and guessing is right in "
-            f"{chance:.0%}."
+            f"{chance:.0%}{end}."
         )
     return sentences
 
@@ -202,9 +206,9 @@ def standardised_scores(chapter: ChapterRun) -> str:
         )
     return (
         f"The codes of the collapsed model agree better with the {label} (NMI {collapsed:.3f}) "
-        f"than those of *{own}* ({healthy:.3f}). The reason: even an unused unit holds a faint "
-        "trace of the input. Before K-Means, every unit is scaled to the same variance, and then "
-        "the trace counts as much as a real signal."
+        f"than those of *{own}* ({healthy:.3f}). The reason: an unused unit is almost "
+        "pure noise, but it holds a faint trace of the input. Before K-Means, every unit is scaled "
+        "to the same variance, and then the trace counts as much as a real signal."
     )
 
 
@@ -215,11 +219,11 @@ def page_answer(values: Mapping[str, Value]) -> str:
     """The page's answer: what holds of the CVAE that the paper's author trained."""
     quoted = {name: quote(values, f"author_cvae_{name}") for name in AUTHOR_QUOTED}
     return (
-        "No. The few numbers that it keeps of a song are its *code*. Without the code, its error "
+        "Not fully. It turns a song into a few numbers, its *code*. Without them, its error "
         f"on the sound rises from {quoted['sound_mse']} to {quoted['sound_mse_zero']}. But it uses "
-        f"only {quoted['active_units']} of the {quoted['units']} numbers of the code, and we call "
-        "that a *partial collapse*. The paper infers a collapse from loose clusters (a low "
-        "silhouette), but these cannot show one."
+        f"only {quoted['active_units']} of {quoted['units']} numbers, and a linear code would "
+        "help far more: a *partial collapse*. The paper infers a collapse from loose clusters (a "
+        "low silhouette), which cannot show one."
     )
 
 
@@ -234,11 +238,16 @@ def author_evidence(values: Mapping[str, Value]) -> str:
 
     return (
         f"In the author's CVAE {value('author_cvae_active_units')} of "
-        f"{value('author_cvae_units')} units are active. Its squared error on its whole input is "
-        f"{value('author_cvae_mse')}. A table of genre means, which needs no network and no code, "
-        f"has an error of {value('author_cvae_mse_means')}. So the code makes the error only "
+        f"{value('author_cvae_units')} units are active. That alone is no collapse. But its code "
+        f"has {value('author_cvae_kl')} nats, and the best linear code would have "
+        f"{value('author_cvae_linear_kl')}. The code also takes little off the error. The answer "
+        "at the top of the page gives the error on the sound. Here we take the whole input, sound "
+        f"and lyrics: on it, the squared error is {value('author_cvae_mse')}. A table of genre "
+        "means, which needs no network and no code, has an error of "
+        f"{value('author_cvae_mse_means')} on it. So the code makes the error only "
         f"{value('author_cvae_gain')} lower. The best linear code would make it "
-        f"{value('author_cvae_linear_gain')} lower. By our rule that is a *partial collapse*."
+        f"{value('author_cvae_linear_gain')} lower. By our rule these two things together are a "
+        "*partial collapse*."
     )
 
 
@@ -253,14 +262,14 @@ def unseen_lyrics(table: pd.DataFrame | None, model: str, other: str) -> str:
     end = ""
     if own != unseen:
         end = (
-            " So with its own lyrics, which we do not have, the author's network might get another "
-            "verdict."
+            " So on the lyrics that it was trained on, which we do not have, the author's network "
+            "might get another verdict."
         )
     return (
-        "But the author's lyrics are not public, so we judge this network on lyrics that it has "
-        "not seen. We trained the same network again to see how much that matters. On its own "
-        f"lyrics, the code makes the error {gains[model]:.0%} lower, and the verdict is "
-        f"**{own}**. On other lyrics with the same tags, it makes the error only "
+        "But the author's lyrics are not public, so we judge the author's network on lyrics that "
+        "it has not seen. We trained the same network again to see how much that matters. On the "
+        f"lyrics that ours was trained on, its code makes the error {gains[model]:.0%} lower, and "
+        f"the verdict is **{own}**. On other lyrics with the same tags, it makes the error only "
         f"{gains[other]:.0%} lower, and the verdict is **{unseen}**.{end}"
     )
 
@@ -370,9 +379,10 @@ def read_few(table: pd.DataFrame | None) -> str:
         else f"The verdicts, by size: {'; '.join(f'{n}: {word}' for n, word in verdicts.items())}."
     )
     return (
-        f"On GTZAN, more tracks mean {'more' if units[1] > units[0] else 'no more'} active units: "
-        f"{units[0]:.1f} with {few} tracks, {units[1]:.1f} with {most}. The KL, which says how "
-        f"much information the code carries, changes from {nats[0]:.1f} to {nats[1]:.1f} nats. "
+        "On the sound of GTZAN, more tracks mean "
+        f"{'more' if units[1] > units[0] else 'no more'} active units: {units[0]:.1f} with "
+        f"{few} tracks, {units[1]:.1f} with {most}. The KL, which says how much "
+        f"information z carries, changes from {nats[0]:.1f} to {nats[1]:.1f} nats. "
         f"{end}"
     )
 
@@ -457,15 +467,15 @@ def read_beta(table: pd.DataFrame) -> str:
     if signs == {"more"}:
         return f"{largest} all {n} comparisons get better: a larger β disentangles more."
     more, less = ((effects.sign == sign).sum() for sign in ("more", "less"))
-    end = "So we found no support for the claim that a larger β helps."
+    end = "So we found no support for the claim that a larger β separates the factors."
     if more:
         end = "So the comparisons do not agree."
     found = f"In {more} of the {n} comparisons the score rises, and in {less} it falls."
     if not more and not less:
         found = f"In none of the {n} comparisons does the score change detectably."
     return (
-        f"Does a larger β help? {largest}, we compare two networks, two mixings and three scores. "
-        f"{found} {end}"
+        "Does a larger β help to find known factors in synthetic data? "
+        f"{largest}, we compare two networks, two mixings and three scores. {found} {end}"
     )
 
 

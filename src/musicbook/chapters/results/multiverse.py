@@ -246,6 +246,18 @@ def pipeline_values(data: Published) -> dict[str, Value]:
     return values
 
 
+def read_lyrics_pairs(table: pd.DataFrame) -> str:
+    """How often lyrics beat shuffled ones, and how often they beat the sound alone."""
+    questions = [f"lyrics ({WAYS[1]}) above {other}" for other in ("shuffled ones", "sound")]
+    if not set(questions) <= set(table.index):
+        return ""
+    shuffled, sound = (table.loc[question].share for question in questions)
+    return (
+        f"Lyrics, joined as blocks, beat shuffled lyrics in {shuffled:.0%} of the pairs, but they "
+        f"beat the sound alone in {sound:.0%}."
+    )
+
+
 def read_pairs(table: pd.DataFrame) -> str:
     """What the pairs say of the VAE, PCA and UMAP, in plain sentences."""
     if "VAE above PCA 32" not in table.index:
