@@ -94,7 +94,7 @@ paper = tables.paper_tables().set_index(["phase", "method", "metric"]).value
 values = score_values(runs) | leakage_values(runs)
 Markdown(sentences.leakage_answer(runs, values))
 
-# %% tags=["picture"] mystnb={"figure": {"caption": "How well the clusters of the Beta-VAE agree with genre (NMI) on full GTZAN, for several inputs. Hatched bars have the genre in the input in some form. See which two are long. Bars are means over seeds, and the thin lines are 95 % intervals of the mean. The diamond is the paper's score, and the grey mark is chance.", "name": "fig-ladder-beta"}, "image": {"alt": "Horizontal bars of the Beta-VAE's NMI for six inputs: long and hatched with the label in the input, short without."}}
+# %% tags=["picture"] mystnb={"figure": {"caption": "How well the clusters of the Beta-VAE agree with genre (NMI) on full GTZAN, for several inputs. Hatched bars have the genre in the input in some form. See which two are long. Bars are means over seeds, and the thin lines are 95 % intervals of the mean. The diamond is the paper's score, and the grey mark is chance.", "name": "fig-ladder-beta"}, "image": {"alt": "Horizontal bars of the Beta-VAE's NMI for six inputs: the two with the written sentences are long and hatched, all others are short, and of these only the one with the label columns is hatched."}}
 result_figures.waterfall(
     steps,
     "nmi",
@@ -113,9 +113,12 @@ Markdown(sentences.ladder_sentence(steps))
 # written sentence, so the sentence tells the genre as surely as a label does.
 #
 # How much does each of the two add? That depends on the order: a channel adds
-# less if the other one is there already. A fair answer is the mean over both
-# orders, the channel's *Shapley value* ([Shapley 1953](../book/references.md)).
-# To take the sentences away, we put real lyrics in their place.
+# less if the other one is there already. So we add it first, and then last. The
+# mean of the two gains is its *Shapley value*
+# ([Shapley 1953](../book/references.md)), here called its share. The two shares
+# and the score with neither add up to the score with both; the last digit can
+# differ, because each number is rounded. To take the sentences away, we put
+# real lyrics in their place.
 
 # %%
 attribution.shares(runs).round(3)
@@ -166,8 +169,8 @@ Markdown(sentences.alike_sentence(heard))
 # %% [markdown]
 # ## Genre by genre
 # If the score comes from the sentences, it must be high for the genres that have
-# one sentence, and low for the genres that have real lyrics. For most methods it
-# is so:
+# one sentence, and low for the genres that have real lyrics. This holds for
+# all methods but the CVAE, which is low for both:
 
 # %%
 methods = phases.names_of(3)
@@ -212,8 +215,8 @@ result_figures.waterfall(
 # %% [markdown]
 # ## The controls, without a network
 # Here K-Means works on each input of phase 3, without a network. *Full* is the
-# input of the author's program. Every other row says what was removed,
-# replaced or kept. A row is marked LEAKY if a simple classifier can read the
+# input of the author's program. The name of every other row says how it
+# differs from this input. A row is marked LEAKY if a simple classifier can read the
 # genre from a channel that should not carry it (the *guard*, see below). NMI is
 # the mean ± standard deviation over seeds, then the 95 % interval of the mean.
 
@@ -221,15 +224,17 @@ result_figures.waterfall(
 attribution.control_table(runs, "released", 3)
 
 # %% tags=["remove-input"]
-Markdown(sentences.drowned_sentence(runs, values))
+Markdown(
+    f"{sentences.drowned_sentence(runs, values)} {sentences.starts_sentence(runs, values)}"
+)
 
 # %% [markdown]
 # ## How much leak is too much?
 # A leak need not reach every track. Here we add one of four leaks to the sound of
 # the tracks of this build: the one-hot genre, three sentences for each genre, a
-# year that depends on the genre, or noise whose strength depends on it. In each,
-# a given share of tracks gets its true genre, and the rest get a random one. The
-# guard measures an *effect*: how
+# year that depends on the genre, or noise whose strength depends on it. For a
+# given share of the tracks, the leak follows the true genre. For the rest it
+# follows a random genre. The guard measures an *effect*: how
 # well a simple classifier (a *probe*) reads the genre from the channel. It is
 # 0 if the probe is as good as chance, and 1 if it makes no error. Above the
 # dotted line the guard calls the input LEAKY.
@@ -275,7 +280,8 @@ assert abs(by_formula - 2 * np.log(8) / (np.log(8) + np.log(16))) < 1e-9
 # - Agreement with labels measures a method only if its input holds no labels.
 #   Look at columns, texts, noise levels and the order of rows.
 # - Take one channel out of the input and score again: that says more than
-#   another network does. If two channels hold the same, take out both.
+#   another network does. If two channels both tell the genre,
+#   take out both.
 # - Compute what perfect leakage would score, and compare your score with it.
 #
 # Code: `musicbook.chapters.leakage` ([API](../book/api.md)); data:

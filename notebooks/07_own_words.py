@@ -52,8 +52,8 @@ if os.environ.get("COLAB_RELEASE_TAG"):
 # - **E5** reads about a hundred
 #   ([Wang et al. 2024](../book/references.md)).
 #
-# `dataset` may be your own folder of audio with a table `lyrics.csv`
-# ([how](../book/reproduce.md)). This page always scales sound and words to the
+# To use your own music, set `dataset` to a folder with audio and a table
+# `lyrics.csv` ([how](../book/reproduce.md)). This page always scales sound and words to the
 # same variance.
 
 # %%
@@ -158,7 +158,8 @@ Markdown(sentences.apart_sentence(guesses, right, verses.APART))
 # Subtracting each language's mean works for any number of languages. For this
 # you must know the language of each text.
 #
-# The table shows how much of the language is left after each way of removing it:
+# The table shows how much of the language is left after each way of removing it.
+# Its first column is a share of the variance that remains, so it can also rise:
 
 # %%
 tracks, note = songs.songs_with_words(dataset)
@@ -194,7 +195,7 @@ probed = {
     title: probes.probe_scores(part, seeds) for title, part in read.items()
 }
 
-# %% mystnb={"figure": {"caption": "What a linear probe reads from sound, words and both, for artists that it has not seen. Compare the green bar (both) with the blue bar (sound alone): where it is longer, the words add something. The bars are balanced accuracy on a new scale: 0 is guessing, 1 is perfect. Grey is sound with the words of another song. Thin lines are 95 % intervals over artists and seeds.", "name": "fig-words-probes"}, "image": {"alt": "Horizontal bars of what probes read of each label from sound, words, both, and shuffled words, by encoder."}}
+# %% mystnb={"figure": {"caption": "What a linear probe reads from sound, words and both, for artists that it has not seen. Compare the green bar (both) with the blue bar (sound alone): where it is longer, the words add something. The bars are balanced accuracy, where 1 is perfect; a dotted line across the bars of a label is guessing. Grey is sound with the words of another song. Thin lines are 95 % intervals over artists and seeds.", "name": "fig-words-probes"}, "image": {"alt": "Horizontal bars of what probes read of each label from sound, words, both, and shuffled words, by encoder."}}
 figures.probe_bars(probed)
 
 # %% tags=["remove-input"]
@@ -211,7 +212,7 @@ weights = {
     title: clusters.by_weight(part, seeds) for title, part in read.items()
 }
 
-# %% mystnb={"figure": {"caption": "Agreement of K-Means groups with each label, while the weight of the words grows. If own words helped, the full line of a genre label would rise above its start on the left. Full lines are own words, with 95 % intervals; dashed lines are other songs' words.", "name": "fig-words-weights"}, "image": {"alt": "Lines of agreement with language, genre and tag against the weight of the words, one panel an encoder."}}
+# %% mystnb={"figure": {"caption": "Agreement of K-Means groups with each label, while the weight of the words grows. If own words helped, the full line of a genre label would first rise from left to right. Full lines are own words, with 95 % intervals; dashed lines are other songs' words.", "name": "fig-words-weights"}, "image": {"alt": "Lines of agreement with language, genre and tag against the weight of the words, one panel an encoder."}}
 figures.weight_panels(weights)
 
 # %% tags=["remove-input"]
@@ -236,9 +237,8 @@ if grid is None or tracks.name != "paired":
 named = values.own_words_values() if tracks.name == "paired" else {}
 Markdown(sentences.grid_sentence(grid, sentences.silent_sentence(named)))
 
-# %% [markdown]
-# This part of the grid is scored against the first label, always with the same
-# weight of the words:
+# %% tags=["remove-input"]
+Markdown(sentences.part_sentence(grid))
 
 # %% tags=["remove-input"]
 sentences.main_table(grid, sentences.headline(grid.target))
@@ -286,7 +286,7 @@ late = grids.late_and_quick()
 if late is None or tracks.name != "paired":
     late = grid
 
-# %% mystnb={"figure": {"caption": "How much a song's own words add to the agreement with the first label, for each way of mixing. A way helps if the line of its circle lies right of zero. Circles compare with sound alone, diamonds with other songs' words. Lines are 95 % intervals over artists; a line that crosses zero shows no difference. Ways that fail the scale guard are left out.", "name": "fig-words-gains"}, "image": {"alt": "Points with intervals of the gain in agreement for each way of mixing sound and words."}}
+# %% mystnb={"figure": {"caption": "How much a song's own words add to the agreement with the first label, for each way of mixing. A way helps if its circle and the whole line through it lie right of zero. Circles compare with sound alone, diamonds with other songs' words. Lines are 95 % intervals over artists; a line that crosses zero shows no difference. Ways that fail the scale guard are left out.", "name": "fig-words-gains"}, "image": {"alt": "Points with intervals of the gain in agreement for each way of mixing sound and words."}}
 figures.gains(late)
 
 # %% tags=["remove-input"]
@@ -340,10 +340,11 @@ assert left["the first 3 directions"] < left["the first direction"]
 # - MiniLM, which knows English, groups texts by language. USE, which was
 #   trained on sixteen languages, groups them by what they are about.
 # - Knowing many languages is not enough. E5 knows about a hundred, and it
-#   groups the songs by language until each language's mean is subtracted.
+#   groups the songs by language until the language is removed.
 # - An encoder that does not know the language of a text still gives a vector,
 #   but this vector means nothing.
-# - To remove the language, subtract each language's mean.
+# - To remove the language, subtract each language's mean. Of two languages, the
+#   first direction does it too; of six it does not.
 # - "The words know the genre" and "groups use the words" are two different
 #   claims. Test each of them.
 # - Swap the words among songs of one language. If a gain stays, the songs' own

@@ -47,8 +47,8 @@ if os.environ.get("COLAB_RELEASE_TAG"):
 # **Before you start:** you need nothing. The page on
 # [what leaked in the paper](05_leakage.ipynb) explains why a leak raises a score.
 #
-# Two lines in a terminal check your own table; the section
-# <a href="#your-table">Your table</a> says more:
+# Two lines in a terminal check your table. More is in the section
+# <a href="#your-table">Your table</a>.
 #
 # ```bash
 # pip install "git+https://github.com/vae-music-clustering/vae-music-clustering#subdirectory=src/leakaudit"
@@ -90,7 +90,7 @@ with_labels = examine(song_rows.table, song_rows.labels)
 # %% tags=["remove-input", "answer"]
 Markdown(survey.survey_sentence(projects))
 
-# %% tags=["picture"] mystnb={"figure": {"caption": "53 public projects with the paper's assignment. Above: by which mechanism the label got into the input or the model (orange; a project may have several), and habits that make a score hard to trust (blue). Below: whether the VAE or the baseline (PCA or the features themselves) agrees better with the labels, in projects that compared them. Here orange is a win of the VAE; most of these wins lie in the bar of projects that had the label in the input.", "name": "fig-fifty"}, "image": {"alt": "Above: bars of how many of 53 projects gave the label to the model, wrote texts for it, or added label columns, and how many report one seed, no interval and no chance level. Below: stacked bars; most of the projects in which the VAE wins had the label in the input."}}
+# %% tags=["picture"] mystnb={"figure": {"caption": "53 public projects with the paper's assignment. Above: by which mechanism the label got into the input or the model (orange; a project may have several), and habits that make a score hard to trust (blue). Below: whether the VAE or the baseline (PCA or the features themselves) agrees better with the labels, in projects that compared them. Green is a win of the VAE; most of these wins lie in the bar of projects that had the label in the input.", "name": "fig-fifty"}, "image": {"alt": "Above: bars of how many of 53 projects gave the label to the model, wrote texts for it, or added label columns, and how many report one seed, no interval and no chance level. Below: stacked bars; most of the projects in which the VAE wins had the label in the input."}}
 survey.survey_figure(projects)
 
 # %% [markdown]
@@ -116,8 +116,11 @@ print(with_labels)
 # clusters of K-Means agree with the genres, from 0 to 1. *Probe* is the share
 # of songs whose genre a classifier finds, where every genre counts alike.
 # *Chance* is what the classifier reaches with permuted genres. The last two rows are
-# controls. Permuting a column within each class keeps its link to the genre, and
-# destroys its link to the other columns.
+# controls. *Columns permuted within each class*: each column is shuffled among the
+# songs of one genre. Its values stay in their genre, so its link to the genre stays.
+# But the values in one row now come from different songs, so its link to the other
+# columns is lost. *Columns permuted*: each column is shuffled among all songs, and
+# both links are lost.
 
 # %%
 with_labels.table("without").set_index("input").round(2)
@@ -131,12 +134,12 @@ with_labels.table("without").set_index("input").round(2)
 #   louder song is also brighter. A copy of the label does not vary there.
 # - **A label in a direction.** After PCA, no single column shows the label, but a
 #   weighted sum of all columns does. To predict the label from a real measurement, a
-#   few columns are enough. To predict it from a label that was mixed in, all columns
-#   are needed.
+#   few columns are enough. If the label was mixed into all columns, all are
+#   needed to get it back.
 # - **Templates.** If one text is written for a class, all its songs get nearly the
 #   same vector. So the rows of a class lie in a few tight bunches.
-# - **Transforms by class.** Columns that were scaled within each class make the
-#   classes more alike than chance allows.
+# - **Transforms by class.** After scaling by class, all classes have the same mean.
+#   By chance they would not.
 # - **Families.** The nearest rows of a song are much nearer than all others,
 #   because they come from the same song. This check needs no names and no labels.
 #
@@ -167,8 +170,8 @@ bench_tables.tools_table()
 
 # %% [markdown]
 # *Leaks found* counts the leaks for which a tool accuses exactly the planted columns
-# (or rows). *Asks* is the verdict "cannot tell". The last column comes from an older
-# comparison, with tables of the same kinds and an older audit.
+# (or rows). *Asks* is the verdict "cannot tell". The last column comes from our first
+# test, with other tables and an earlier version of `leakaudit`.
 #
 # The next table has the answer of every tool to every table. *Missed* means that a
 # tool says nothing about a leak. *Error* means that the tool stopped with an error.
@@ -178,7 +181,7 @@ bench_tables.matrix()
 
 # %% [markdown]
 # One table of each kind may be luck. So we made each kind many times, with other
-# random numbers. We added the kinds that we had used for the older audit.
+# random numbers. We added the kinds of our first test.
 
 # %% tags=["remove-input"]
 Markdown(bench_tables.draws_sentence())
@@ -187,9 +190,11 @@ Markdown(bench_tables.draws_sentence())
 bench_tables.draws_table()
 
 # %% [markdown]
-# The last column shows how often the older audit accused a table of this kind. For an
-# honest table, "cannot tell" is no mistake: its columns predict the label well, and
-# only the owner of the table knows whether they were measured without it.
+# The last column shows how often the earlier version accused a table of this kind. For
+# an honest table, "cannot tell" is no mistake. Either its columns predict the label
+# well, and only the owner of the table knows whether they were measured without it. Or
+# they say nothing of the label, as in *noise*: then the audit asks whether the features
+# and the labels were joined in the same order.
 #
 # The next table shows real data: tables that come with scikit-learn, and tables
 # made from GTZAN, a collection of songs that many papers use. In the comparison
@@ -221,16 +226,21 @@ rebuilt.rebuilt_table()
 # %% [markdown]
 # ## Play
 # Plant a leak and watch the score. Where the leak reaches no song, its columns are
-# in the table all the same, but they say nothing of the genre. Then guess which of
+# still in the table, but they say nothing of the genre. Then guess which of
 # six results is leaky. A high score does not prove a leak, and a low score does not
 # prove honesty.
 
 # %%
-game.game(game.planted_doses(), game.six_results())
+doses = game.planted_doses()
+game.game(doses, game.six_results())
+
+# %% tags=["remove-input"]
+Markdown(game.overlooked_sentence(doses))
 
 # %% [markdown]
 # ## These tracks
-# Now we audit the sound features of the `dataset` of this page:
+# Now we audit the sound features of the `dataset` of this page. If its tracks were cut
+# into pieces, as in *gtzan-mini*, each row is a piece of a track:
 
 # %%
 tracks = sources.load(dataset)
@@ -278,7 +288,7 @@ print(
 # :class: checklist
 # :name: checklist-alone
 # 1. ☐ Every column: who made it, and did they know the label?
-# 2. ☐ No label, and no copy of it, in the input or in the model's condition.
+# 2. ☐ No label, and no copy of it, in the input or given to the model beside it.
 # 3. ☐ Texts are each song's own; no text was written or drawn for a class.
 # 4. ☐ Scaling, PCA and filling of gaps never saw the classes.
 # 5. ☐ Segments, versions and artists stay together in splits and intervals.
@@ -316,8 +326,8 @@ assert after < before and answer.findings[0].kind == "scaled by class"
 # ## Summary
 # - Ask of each column who made it, and whether they knew the label.
 # - Keep rows of one song together when you split data and when you compute intervals.
-# - "Nothing found" is no proof. The report says what the audit looked for, and how
-#   small a leak it would have found.
+# - "Nothing found" is no proof. The report says what the audit looked for. If it found
+#   nothing, the report also says how small a leak it would have found.
 #
 # Code: `leakaudit` (a package of its own), `musicbook.chapters.audit`,
 # `musicbook.chapters.fifty_projects` ([API](../book/api.md)). Before: [what

@@ -144,7 +144,7 @@ def _unnamed(
         says = "Also with the groups held apart, rows" + says[4:]
     if case.codes.min() >= 0 and len(X) <= MOST_LINKED:
         joined = families.linked(X, classes, case.groups, case.seed)
-        says += _gain(case, joined, "rows stay together that are surely related")
+        says += _gain(case, joined, "related rows stay together")
     case.report.add(
         "families",
         "rows",

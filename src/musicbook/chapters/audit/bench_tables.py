@@ -16,6 +16,10 @@ OURS = "leakaudit"
 FOUND = "found"
 TOO_MANY, A_PART, OTHERS, ERROR = "found, and others", "a part", "others only", "error"
 MISSED, ASKS = "missed", "asks"
+FIRST_TEST = {  # how the page calls the kinds of the first test
+    "planted, before": "planted, first test",
+    "honest, before": "honest, first test",
+}
 IN_WORDS = {
     "guilty only": FOUND,
     "guilty and others": TOO_MANY,
@@ -66,7 +70,7 @@ def tools_table() -> pd.DataFrame:
             "leaks missed": planted[tool].isin([MISSED, ERROR]).sum(),
             "honest accused": (honest[tool] == "accused").sum(),
             "honest, asks": (honest[tool] == ASKS).sum(),
-            "leaks accused, in an older comparison": "" if before is None else before,
+            "leaks accused, in our first test": "" if before is None else before,
         }
     return pd.DataFrame(rows).T.rename_axis("tool").sort_values("leaks found", ascending=False)
 
@@ -100,7 +104,8 @@ def draws_table() -> pd.DataFrame:
     shown = shown.rename(columns={"findings": "accused"})
     earlier = before["findings"].astype(str) + " of " + before["draws"].astype(str)
     earlier = earlier.reindex(shown.index, fill_value="")
-    return shown.assign(**{"accused by an older audit": earlier}).rename_axis(["kind", "table"])
+    shown, earlier = (part.rename(FIRST_TEST, level="set") for part in (shown, earlier))
+    return shown.assign(**{"accused in our first test": earlier}).rename_axis(["kind", "table"])
 
 
 def draws_sentence() -> str:

@@ -127,7 +127,7 @@ def noise_left_out(seed: int = 0) -> Rebuilt:
         specimens.named("z", latent), codes, derived_from=specimens.named("sound", sound)
     )
     return Rebuilt(
-        "codes of a model with the label; noise left out",
+        "the model was given the label; songs without a group were not counted",
         f"NMI {nmi(codes[kept], found[kept]):.2f} on {kept.mean():.0%} of the songs",
         f"NMI {nmi(codes, all_of_them):.2f} on all, "
         f"{nmi(codes, _clusters(standard(sound))):.2f} from sound",
@@ -158,7 +158,7 @@ def joined_wrongly(seed: int = 0) -> Rebuilt:
     wrong = nmi(codes, _clusters(standard(shuffled)))
     report = examine(specimens.named("sound", shuffled), codes)
     return Rebuilt(
-        "a shuffled loader, labels in order",
+        "codes in shuffled order, labels in file order",
         f"NMI {wrong:.2f}",
         f"NMI {right:.2f} in order",
         report,

@@ -77,7 +77,7 @@ def survey_figure(table: pd.DataFrame) -> Figure:
     above.set_title("How the label got in (orange), and habits (blue)", loc="left", fontsize=10)
     winners = winner_counts(table)
     left = np.zeros(len(winners))
-    shades = {"VAE": "#d55e00", "level": "#bbbbbb", "PCA or raw features": "#0173b2"}
+    shades = {"VAE": "#029e73", "level": "#bbbbbb", "PCA or raw features": "#cc78bc"}
     for name, colour in shades.items():
         below.barh(range(len(winners)), winners[name], left=left, color=colour, label=name)
         left += winners[name].to_numpy()
@@ -103,6 +103,6 @@ def survey_sentence(table: pd.DataFrame) -> str:
         "in the model, and the clusters were scored against that same label. A VAE won against PCA "
         "or the raw "
         f"features in {total['VAE']} of the {int(total.sum())} projects that compared them. In "
-        f"{winners.loc['yes', 'VAE']} of those the label was in the input. No project reports an "
-        "interval, and none reports the score of chance."
+        f"{winners.loc['yes', 'VAE']} of these {total['VAE']} wins the label was in the input. No "
+        "project reports an interval or the score of chance."
     )

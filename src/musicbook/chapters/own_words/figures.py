@@ -79,8 +79,8 @@ def verse_maps(
 
 
 def probe_bars(tables: Mapping[str, pd.DataFrame]) -> Figure:
-    """What a linear probe reads of each target, above chance (0) and up to all (1), one panel an
-    encoder; {title: `probes.probe_scores`}."""
+    """Balanced accuracy of a linear probe for each target, with a line where guessing is, one panel
+    an encoder; {title: `probes.probe_scores`}."""
     tables = {title: table for title, table in tables.items() if len(table)}
     if not tables:
         return missing("No label that several artists share: nothing to ask a probe.")
@@ -92,7 +92,7 @@ def probe_bars(tables: Mapping[str, pd.DataFrame]) -> Figure:
     for axis, (title, table) in zip(axes.flat, tables.items()):
         _bars(axis, table, targets)
         axis.set_title(f"words read by {title}")
-    axes[-1, 0].set_xlabel("known beyond chance (0: guessing, 1: all)")
+    axes[-1, 0].set_xlabel("balanced accuracy (dotted: guessing, 1: all right)")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
     return _close(figure)
@@ -103,17 +103,17 @@ def _bars(axis, table: pd.DataFrame, targets: list[str]) -> None:
     step = 0.8 / len(seen)
     for i, what in enumerate(seen):
         part = table[table.input == what].set_index("target").reindex(targets)
-        mean, low, high = (
-            (part[edge] - part.chance) / (1 - part.chance) for edge in ("mean", "low", "high")
-        )
+        mean, low, high = (part[edge] for edge in ("mean", "low", "high"))
         y = np.arange(len(targets)) - 0.4 + step * (i + 0.5)
         axis.barh(y, mean, height=step * 0.9, color=COLOURS[what], label=SHORT[what])
         whisker = np.abs([mean - low, high - mean])
         axis.errorbar(mean, y, xerr=whisker, fmt="none", ecolor="#333333", capsize=2, lw=1)
     axis.set_yticks(range(len(targets)), [target_words(target) for target in targets])
     axis.invert_yaxis()
-    axis.axvline(0, color="black", lw=0.8)
-    axis.set_xlim(min(-0.05, axis.get_xlim()[0]), 1.02)
+    chance = table.groupby("target").chance.mean().reindex(targets)
+    middle = np.arange(len(targets))
+    axis.vlines(chance, middle - 0.45, middle + 0.45, color="black", lw=1.2, ls=":")
+    axis.set_xlim(0, 1.02)
     axis.grid(axis="y", visible=False)
 
 

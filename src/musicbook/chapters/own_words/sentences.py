@@ -15,7 +15,7 @@ from musicbook.chapters.own_words.fusions import SIDE_BY_SIDE, WEIGHT
 from musicbook.chapters.own_words.grids import primary_row
 from musicbook.chapters.own_words.retrieval import NEAREST
 from musicbook.chapters.own_words.songs import OVER, OWN, SOUND, WITHIN, WORDS, least_songs
-from musicbook.chapters.own_words.verses import LANGUAGES
+from musicbook.chapters.own_words.verses import APART, LANGUAGES
 from musicbook.corpus.encoders import ENCODERS
 from musicbook.named_values import Value, interval_words, quote, signed
 
@@ -127,12 +127,14 @@ def verses_sentence(table: pd.DataFrame) -> str:
 def check_sentence(check: pd.DataFrame) -> str:
     """What the second translation of the verses found, from `verses.check_table`."""
     n, same = len(check), int((check.same_meaning == "yes").sum())
+    apart = int((check.language == APART).sum())
     remarks = int((check.remark != "").sum())
     outcome = "always agree in meaning" if same == n else f"agree in meaning for {same} verses"
     return (
-        "There are also verses in Bangla, which the next section uses. With these, "
-        f"{n} verses are not in English. Each of them was translated back twice, and the second "
-        f"translator did not see the first translation. The two translations {outcome}. "
+        f"There are also {apart} verses in Bangla, which the next section uses. Together with the "
+        f"{n - apart} of the sixty verses that are not in English, these {n} were translated back "
+        "twice. The second translator did not see the first translation. The two translations "
+        f"{outcome}. "
         f"They differ in a detail for {remarks} verses, which the table `data/verses_check.csv` "
         "names. Native speakers have not checked them."
     )
@@ -201,8 +203,8 @@ def _songs_read(table: pd.DataFrame) -> list[str]:
     if counts.empty:
         return []
     sentences = [
-        f"Only words count here, so all {counts.max()} songs are in the table, also one whose "
-        "sound is silent."
+        f"Only words count here, so all {counts.max()} songs are in the table. One of them has "
+        "silent sound, and we leave it out below."
     ]
     for encoder, n in counts[counts < counts.max()].items():
         sentences.append(
@@ -249,7 +251,8 @@ def count_sentence(table: pd.DataFrame) -> str:
         f"above zero (words help) and {down} below (words harm). "
         "Bonferroni's correction asks for much stronger evidence where there are many comparisons. "
         f"With this correction, {sure_up} gains and {sure_down} losses are left. Of these gains, "
-        f"{one_language} are among songs of one language. {_in_short(sure_up, sure_down)}"
+        f"{one_language} are among songs of one language, so there the language cannot be the "
+        f"reason. {_in_short(sure_up, sure_down)}"
     )
 
 
@@ -277,8 +280,8 @@ def labels_sentence(codes: Mapping[str, np.ndarray]) -> str:
         parts.append(f"- *{shown(name)}*{meaning}: {counts}")
     least = least_songs(len(next(iter(codes.values()))))
     first = (
-        "We score the groups against these labels. A song is not scored if it has no such label, "
-        f"or if fewer than {least} songs have the same one:"
+        f"We score a song by a label only if at least {least} songs share this label. The labels "
+        "are:"
     )
     return "\n".join([first, "", *parts])
 
@@ -300,14 +303,16 @@ def silent_sentence(values: Mapping[str, Value]) -> str:
     if "own_words_audible_gain" not in values:
         return ""
     same = values["own_words_audible_gain"].text == values["own_words_primary_gain"].text
-    changes = "does not change" if same else "changes"
+    gain = f"With or without this song, the gain is {quote(values, 'own_words_primary_gain')}."
+    if not same:
+        gain = (
+            f"With this song the gain is {quote(values, 'own_words_primary_gain')}, and without it "
+            f"{quote(values, 'own_words_audible_gain')}."
+        )
     return (
         "The stored grid contains the silent song that we left out above. So "
         f"{quote(values, 'own_words_primary_songs')} songs have a Genius tag here, and "
-        f"{quote(values, 'own_words_audible_songs')} in the list above. Leaving this song out "
-        f"{changes} the gain of the comparison that we named: it is "
-        f"{quote(values, 'own_words_primary_gain')} with the song, and "
-        f"{quote(values, 'own_words_audible_gain')} without it."
+        f"{quote(values, 'own_words_audible_songs')} in the list above. " + gain
     )
 
 
@@ -348,6 +353,27 @@ def _kept_in_full(kept: str) -> str:
 
 def _input_of(row) -> str:
     return f"{ENCODERS[row.encoder].title}, {kept_of(row.kept)}, {HEARD[row.sound]}"
+
+
+def part_sentence(table: pd.DataFrame) -> str:
+    """Which part of a grid `main_table` shows; of the published grid also how many of its rows
+    differ from sound alone, and where in the grid the words harm."""
+    target = headline(table.target) if len(table) else None
+    if target is None:
+        return ""
+    first = f"In the next table the label is the {shown(target)}, and the words weigh {WEIGHT:g}"
+    if "encoder" not in table:
+        return f"{first} where a way has such a weight."
+    some = table[(table.way == SIDE_BY_SIDE) & (table.weight == WEIGHT) & (table.target == target)]
+    kinds = [_direction(row, "gain") for row in some.itertuples()]
+    others = widened(table[(table.guard == "passes") & (table.target != "language")])
+    harm = others[others.clear < 0]
+    return (
+        f"{first}. Of its {len(some)} intervals for own words minus sound alone, {kinds.count(1)} "
+        f"lie above zero and {kinds.count(-1)} below. In the whole grid words harm more often, "
+        f"most of all where they weigh more: {(harm.weight > WEIGHT).sum()} of the {len(harm)} "
+        f"losses have a weight above {WEIGHT:g}."
+    )
 
 
 def main_table(table: pd.DataFrame, target: str | None) -> pd.DataFrame:
@@ -403,8 +429,8 @@ def weight_sentence(title: str, table: pd.DataFrame) -> str:
     label = by[target]
     text = (
         f"**{title}**: groups by sound alone agree with the {shown(target)} at NMI "
-        f"{label.iloc[0]:.2f}, and groups by words alone at {label.iloc[-1]:.2f}. The best mixture "
-        f"reaches {label.max():.2f}; there the words weigh {label.idxmax():g}."
+        f"{label.iloc[0]:.2f}, and groups by words alone at {label.iloc[-1]:.2f}. "
+        f"{_best_mixture(label)}"
     )
     if target == "language" or "language" not in set(table.target):
         return text
@@ -418,6 +444,17 @@ def weight_sentence(title: str, table: pd.DataFrame) -> str:
     return (
         f"{text} If the weight is {min(turned):g} or more, groups agree better with the language "
         f"than with the {shown(target)}."
+    )
+
+
+def _best_mixture(label: pd.Series) -> str:
+    """What the best mixture gains over sound alone; label is NMI by the weight of the words."""
+    gain = label.max() - label.iloc[0]
+    if gain <= 0:
+        return "No mixture is better than sound alone."
+    return (
+        f"The best mixture differs from sound alone by {signed(gain)}; there the words weigh "
+        f"{label.idxmax():g}."
     )
 
 
@@ -476,7 +513,7 @@ def retrieval_shown(table: pd.DataFrame) -> pd.DataFrame:
                 f"own words among the first {NEAREST}": (
                     f"{100 * row.recall:.1f} % ({interval_words(100 * row.low, 100 * row.high, 1)})"
                 ),
-                "the same for songs trained on": f"{100 * row.recall_seen:.1f} %",
+                f"own words in first {NEAREST}, training songs": f"{100 * row.recall_seen:.1f} %",
                 "chance": f"{100 * row.chance:.1f} %",
             }
         )
