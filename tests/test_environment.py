@@ -15,6 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tests.conftest import ROOT
+from tests.installed import needed
 from tools import finding, install, set_up
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -70,25 +71,10 @@ def test_installed_versions_are_the_locked_ones():
     assert wrong == {}
 
 
-def needed(extras):
-    """Names of all that is needed for the package with `extras`, as what is installed declares it;
-    without torch."""
-    found, todo = set(), [Requirement(text) for text in PROJECT["dependencies"]]
-    todo += [
-        Requirement(text) for extra in extras for text in PROJECT["optional-dependencies"][extra]
-    ]
-    while todo:
-        wanted = todo.pop()
-        marks = [{"extra": extra} for extra in (wanted.extras or {""})]
-        name = canonicalize_name(wanted.name)
-        if name == "torch" or (name, frozenset(wanted.extras)) in found:
-            continue
-        found.add((name, frozenset(wanted.extras)))
-        for text in metadata.requires(name) or ():
-            child = Requirement(text)
-            if child.marker is None or any(child.marker.evaluate(mark) for mark in marks):
-                todo.append(child)
-    return {name for name, _ in found}
+def needed_with(extras):
+    """Names of all that is needed for the package with `extras`; without torch."""
+    lists = [PROJECT["dependencies"], *(PROJECT["optional-dependencies"][e] for e in extras)]
+    return needed(chain.from_iterable(lists), without="torch")
 
 
 def test_conda_brings_what_a_reader_needs_and_no_more():
@@ -103,12 +89,12 @@ def test_conda_brings_what_a_reader_needs_and_no_more():
     assert options == ["--extra-index-url https://download.pytorch.org/whl/cpu", "-e ."]
     assert str(pins.pop("torch")) == TORCH
     assert pins == {name: requirement for name, requirement in LOCK.items() if name in pins}
-    assert needed(("lyrics", "notebooks")) <= pins.keys()
+    assert needed_with(("lyrics", "notebooks")) <= pins.keys()
     tools = {
         canonicalize_name(Requirement(text).name)
         for extra in ("book", "test", "site", "dev")
         for text in PROJECT["optional-dependencies"][extra]
-    } - needed(("lyrics", "notebooks"))
+    } - needed_with(("lyrics", "notebooks"))
     assert {"ruff", "mypy", "selenium", "jupyter-book"} <= tools and not tools & pins.keys()
     specs = [entry for entry in CONDA if isinstance(entry, str)]
     for spec in specs:
@@ -160,7 +146,7 @@ def test_set_up_imports_something_of_the_package_and_of_every_extra():
 
 
 def test_what_notebooks_import_comes_with_the_package_alone():
-    core = needed(()) | {"torch", PROJECT["name"]}
+    core = needed_with(()) | {"torch", PROJECT["name"]}
     ours = dict.fromkeys(("helpers", "leakaudit", "musicbook"), [PROJECT["name"]])
     owners = dict(metadata.packages_distributions()) | ours  # editable, so not seen
     for path in sorted((ROOT / "notebooks").glob("*.py")):

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
 from musicbook.chapters.audit import specimens
+from tests.installed import needed
 
 # Neither coerced to UTF-8 nor read as it: the plainest terminal that there is.
 PLAIN = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
@@ -24,22 +23,6 @@ def environment(**more: str) -> dict[str, str]:
     """This process's environment without the way to this repository's packages."""
     dropped = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONIOENCODING", "LC_ALL", "LANG")
     return {name: value for name, value in os.environ.items() if name not in dropped} | more
-
-
-def needed(name: str) -> set[str]:
-    """A distribution and all that it needs on this machine, by the metadata of what is installed
-    here."""
-    names, waiting = set(), [name]
-    while waiting:
-        one = canonicalize_name(waiting.pop())
-        if one in names:
-            continue
-        names.add(one)
-        for line in metadata.requires(one) or []:
-            requirement = Requirement(line)
-            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-                waiting.append(requirement.name)
-    return names
 
 
 def lend(name: str, site: Path) -> None:
@@ -74,9 +57,8 @@ def alone(tmp_path_factory, root) -> Path:
     done = subprocess.run(install, env=environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     declared = tomllib.loads((root / "src" / "leakaudit" / "pyproject.toml").read_text())
-    for line in declared["project"]["dependencies"]:
-        for name in needed(Requirement(line).name):
-            lend(name, site)
+    for name in needed(declared["project"]["dependencies"]):
+        lend(name, site)
     check = subprocess.run([*pip, "check"], capture_output=True, text=True)
     assert check.returncode == 0, check.stdout
     return folder / "venv" / "bin"

@@ -21,9 +21,16 @@ NEEDS_BROWSER = pytest.mark.skipif(
 )
 
 
-def visit(driver, address: str, width: int = 1280, dark: bool = False, paper: bool = False) -> None:
-    """Open a page on a screen of that width, and wait until it is drawn."""
-    browser.resize(driver, width, 900, dark, paper)
+def visit(
+    driver,
+    address: str,
+    width: int = 1280,
+    dark: bool = False,
+    paper: bool = False,
+    height: int = 900,
+) -> None:
+    """Open a page on a screen of that size, and wait until it is drawn."""
+    browser.resize(driver, width, height, dark, paper)
     driver.get(address)
     browser.settle(driver)
 

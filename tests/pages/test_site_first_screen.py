@@ -2,9 +2,8 @@
 
 import pytest
 
-from tests.pages.built import NEEDS_BOOK, NEEDS_BROWSER
+from tests.pages.built import NEEDS_BOOK, NEEDS_BROWSER, visit
 from tests.pages.written import NOTEBOOKS
-from tools import browser
 
 pytestmark = [NEEDS_BOOK, NEEDS_BROWSER]
 MAIN = [f"{page}.html" for page in NOTEBOOKS if "/A" not in page]
@@ -27,9 +26,7 @@ CODE_ABOVE = """
 @pytest.mark.parametrize("page", MAIN)
 def test_the_first_screen_holds_the_figure_and_no_code_above_it(driver, base, page):
     """A map in a frame of its own may go on below; a figure is seen in full."""
-    browser.resize(driver, 1280, HEIGHT)
-    driver.get(base + page)
-    browser.settle(driver)
+    visit(driver, base + page, height=HEIGHT)
     kind, top, bottom, width = driver.execute_script(SEEN)
     assert 0 <= top and width > 300
     if kind == "IFRAME":
@@ -41,8 +38,6 @@ def test_the_first_screen_holds_the_figure_and_no_code_above_it(driver, base, pa
 
 @pytest.mark.parametrize("page", APPENDIX)
 def test_a_figure_of_an_appendix_begins_on_the_first_screen(driver, base, page):
-    browser.resize(driver, 1280, HEIGHT)
-    driver.get(base + page)
-    browser.settle(driver)
+    visit(driver, base + page, height=HEIGHT)
     assert driver.execute_script(SEEN)[1] <= HEIGHT / 2
     assert driver.execute_script(CODE_ABOVE) == 0

@@ -253,17 +253,14 @@ def test_what_is_printed_of_the_controls_can_be_read(driver, base, page):
     """Paper has no buttons: what is left of a control there has its full size, and a player is its
     name."""
     visit(driver, base + page, width=794, paper=True)
-    try:
-        for player in driver.find_elements("css selector", ".bd-article audio"):
-            assert not player.is_displayed()
-            name = driver.execute_script("return arguments[0].previousElementSibling", player)
-            closed = driver.execute_script(
-                "return arguments[0].closest('details:not([open])') !== null", player
-            )
-            assert closed or (name.is_displayed() and name.text.strip())
-        assert too_small(driver) == []
-    finally:
-        browser.resize(driver, 1280)
+    for player in driver.find_elements("css selector", ".bd-article audio"):
+        assert not player.is_displayed()
+        name = driver.execute_script("return arguments[0].previousElementSibling", player)
+        closed = driver.execute_script(
+            "return arguments[0].closest('details:not([open])') !== null", player
+        )
+        assert closed or (name.is_displayed() and name.text.strip())
+    assert too_small(driver) == []
 
 
 LIGHT = [

@@ -152,7 +152,7 @@
     pen.lineJoin = "round";
     groups.forEach((one, g) => {
       if (state.shown !== null && state.shown !== g) return;
-      const lines = broken(one.short, width < 600 ? 16 : 22);
+      const lines = broken(one.name, width < 600 ? 16 : 22);
       const wide = Math.max(...lines.map((line) => pen.measureText(line).width)), tall = 18 * lines.length;
       const cx = placeX(one.x), cy = placeY(one.top) - tall / 2 - size() - 3;
       if (cx < -40 || cx > width + 40 || cy < -20 || cy > height + 20) return;

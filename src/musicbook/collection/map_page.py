@@ -84,7 +84,6 @@ def page_data(
         groups.append(
             {
                 "name": found.names[group],
-                "short": found.names[group],
                 "words": found.described[group],
                 "loose": bool(overlap < stable_groups.STEADY),
                 "rows": rows.tolist(),

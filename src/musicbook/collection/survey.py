@@ -316,7 +316,7 @@ def read_groups(found: Collection) -> Sequence[str]:
     for group, overlap in enumerate(found.groups.returns):
         size = int((found.groups.labels == group).sum())
         described = ", ".join(found.described[group]) or words.NOTHING
-        lines.append(f"{size:6d} tracks, {stable_groups.word(overlap)}: {described}")
+        lines.append(f"{size:6d} tracks, {overlap:.0%} found again: {described}")
     return lines
 
 

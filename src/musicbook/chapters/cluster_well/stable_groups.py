@@ -172,8 +172,3 @@ def publish(tracks: Tracks, folder: Path) -> None:
     X = inputs.zscore(tracks.features.to_numpy())
     made = store.remember(_repeated, X, "vae", len(tracks.genre_names), RUNS, 0)
     store.write_arrays(folder / VAE_FILE, made)
-
-
-def word(overlap: float) -> str:
-    """How much of a group is found again when the tracks are grouped again, in words."""
-    return f"{overlap:.0%} found again"
