@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+STARTED_IN = Path.cwd()
 sys.path.insert(0, str(ROOT))
 
 os.environ.setdefault(
@@ -21,6 +22,15 @@ def scratch(tmp_path_factory) -> None:
     folder = tmp_path_factory.mktemp("scratch")
     for variable in ("DASK_TEMPORARY_DIRECTORY", "TORCHINDUCTOR_CACHE_DIR"):
         os.environ.setdefault(variable, str(folder))
+
+
+def pytest_runtest_teardown() -> None:
+    """A test that worked in a folder of its own takes joblib's idle workers with it: pytest deletes
+    the folder, and in a deleted folder torch cannot load its libraries."""
+    if Path.cwd() != STARTED_IN:
+        from joblib.externals.loky import get_reusable_executor
+
+        get_reusable_executor().shutdown(wait=True)
 
 
 @pytest.fixture(scope="session")

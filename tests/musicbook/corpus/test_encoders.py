@@ -31,21 +31,27 @@ def test_use_gives_the_vectors_computed_elsewhere(texts, shared):
 
 
 @pytest.mark.parametrize(
-    ("encoder", "songs"),
+    ("encoder", "songs", "tolerance"),
     [
-        pytest.param("minilm", 1000, marks=needs_weights),
-        pytest.param("use", 1000, marks=needs_use),
-        pytest.param("e5", 976, marks=needs_e5),
+        pytest.param("minilm", 1000, 2e-4, marks=needs_weights),
+        pytest.param("use", 1000, 2e-4, marks=needs_use),
+        pytest.param("e5", 976, 5e-3, marks=needs_e5),
     ],
 )
-def test_the_committed_vectors_of_the_songs_are_those_of_the_encoder(texts, encoder, songs):
+def test_the_committed_vectors_of_the_songs_are_those_of_the_encoder(
+    texts, encoder, songs, tolerance
+):
+    """MiniLM and USE to the precision of the file (float16); e5's weights have four bits, which
+    processors add up in different orders (.0014 and .0017 were seen)."""
     committed = paired.word_vectors(encoder)
     assert committed.shape == (songs, encoders.ENCODERS[encoder].dims)
     some = texts[texts.track_id.isin(committed.index)].head(8)
     ours = embedding.embed_texts(
         [text.strip() for text in some.lyrics], encoder=encoder, quiet=True
     )
-    assert np.abs(ours - committed.loc[some.track_id].to_numpy()).max() < 2e-4
+    theirs = committed.loc[some.track_id].to_numpy()
+    assert np.abs(ours - theirs).max() < tolerance
+    assert np.abs(ours - theirs[::-1]).max() > 5 * tolerance  # another song's vector would not pass
 
 
 @needs_use
