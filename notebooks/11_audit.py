@@ -234,9 +234,6 @@ rebuilt.rebuilt_table()
 doses = game.planted_doses()
 game.game(doses, game.six_results())
 
-# %% tags=["remove-input"]
-Markdown(game.overlooked_sentence(doses))
-
 # %% [markdown]
 # ## These tracks
 # Now we audit the sound features of the `dataset` of this page. If its tracks were cut

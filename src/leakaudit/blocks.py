@@ -86,10 +86,26 @@ def bunches(
     )
 
 
+def category_of(X: np.ndarray) -> np.ndarray | None:
+    """The category (n,) that a block X (n, k) spreads over a column each (one-hot), or None.
+
+    Each column takes two values, scaled or not, and at most one column of a row takes the higher
+    one. Rows in which none does are category 0.
+    """
+    if X.shape[1] < 3:
+        return None
+    low, high = X.min(axis=0), X.max(axis=0)
+    place = (X - low) / np.maximum(high - low, 1e-300)
+    is_high = place > 0.5
+    if np.abs(place - is_high).max() > 0.01 or is_high.sum(axis=1).max() > 1:
+        return None
+    return is_high @ np.arange(1, X.shape[1] + 1)
+
+
 def is_vector(X: np.ndarray) -> bool:
     """Whether rows of a block (n, d) are vectors of real numbers, not categories or counts."""
     whole = (np.abs(X - np.rint(X)) < 1e-9).all(axis=0)
-    return X.shape[1] >= VECTOR and whole.mean() < 0.5
+    return X.shape[1] >= VECTOR and whole.mean() < 0.5 and category_of(X) is None
 
 
 def class_probabilities(X: np.ndarray, codes: np.ndarray) -> float:

@@ -176,6 +176,60 @@ def check_columns(case: Case) -> pd.DataFrame:
     return each
 
 
+def check_one_hot(case: Case, each: pd.DataFrame) -> None:
+    """A category that is spread over a column each, and together stands far above all columns.
+
+    Each of its columns names one category and says little alone. Read back to one column, it is
+    judged as `check_columns` judges others; `each` is what that check measured.
+    """
+    spread = {}
+    for name, members in case.blocks.items():
+        free = case.suspects(members)
+        category = blocks.category_of(case.numbers[free].to_numpy()) if free else None
+        if category is not None:
+            spread[name] = (free, category)
+    one_hot = {column for free, _ in spread.values() for column in free}
+    others = [c for c in case.suspects() if c not in one_hot]
+    if not spread or len(others) < 3:
+        return
+    rest = case.numbers[others].to_numpy()
+    own = columns.group_classes(case.codes, case.groups)
+    if len(own) < blocks.ENOUGH:
+        return
+    for name, (members, category) in spread.items():
+        X = category[:, None].astype(float)
+        row = columns.by_column(X, case.codes, case.groups, seed=case.seed).iloc[0]
+        above = [
+            measure
+            for measure in ("labels", "one")
+            if row[measure] >= columns.OUTSTANDING
+            and row[measure] >= each.loc[others, measure].max() + columns.ABOVE_THE_REST
+        ]
+        if not above or row["p"] > leaks.LIKELY:
+            continue
+        mine = columns.within(case.numbers[members].to_numpy(), case.codes, case.groups)
+        around = columns.within(rest, case.codes, case.groups)
+        alive = columns.shared_variation(mine, around, own, case.seed)[-1] <= 0.01
+        if alive or not blocks.vary_together(rest, case.codes, case.groups, case.seed):
+            continue
+        measure = above[0]
+        says = (
+            f"Together these {len(members)} columns of two values are one category, which says "
+            f"{row[measure]:.2f} of the label (0: chance, 1: all). The best of the other columns "
+            f"says {each.loc[others, measure].max():.2f}. Within a class the category varies with "
+            "no other column, and the others vary together."
+        )
+        case.accuse(
+            STANDS_OUT,
+            name,
+            members,
+            says,
+            effect=row[measure],
+            p=row["p"],
+            picture=_line_up(case, members),
+        )
+
+
 def _one_among_many(case: Case, suspects: pd.Index) -> pd.Series:
     """Which suspects are a minority of a named block of many columns.
 

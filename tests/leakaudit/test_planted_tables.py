@@ -76,6 +76,31 @@ def test_the_planted_leaks_of_songs_are_found_and_none_without_its_dose(name):
     assert LABEL not in {one.area for one in without.findings}
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_label_spread_over_columns_for_some_of_the_songs_is_found_as_one_category(seed):
+    """Ten columns of two values, scaled or not, right for 60 % of the songs: none says much
+    alone."""
+    spread = specimens.one_hot(seed, dose=0.6)
+    tags = list(spread.guilty)
+    scaled = spread.table.assign(**((spread.table[tags] - 0.1) / 0.3))
+    for table in (spread.table, scaled):
+        report = examine(table, spread.labels, seed=seed)
+        assert [one.kind for one in report.findings] == ["stands out"], str(report)
+        assert report.findings[0].columns == tags
+
+
+def test_a_category_that_was_measured_is_not_accused():
+    """The eighth of the songs by a measured value, one-hot: it says far more of the genre than any
+    other column, and within a genre it varies with the sound."""
+    rng = np.random.default_rng(1)
+    codes = rng.permutation(np.repeat(np.arange(10), 40))
+    table, causes = specimens.sound(rng, codes, apart=0.5)
+    value = causes[:, 0] + 6 * np.linspace(-1, 1, 10)[codes]
+    eighth = pd.get_dummies(pd.qcut(value, 8, labels=False), prefix="register", dtype=float)
+    for block in (eighth, eighth / 0.3 - 1):
+        assert examine(pd.concat([table, block], axis=1), codes).findings == []
+
+
 def test_a_label_for_some_of_many_texts_is_not_cleared_by_a_few_honest_ones():
     """974 of 999 texts from templates; the honest rest are of one class."""
     rng = np.random.default_rng(0)

@@ -39,17 +39,3 @@ def test_the_game_is_two_tables_without_its_script():
     assert page.count("<table") == 2 and "a&lt;/script&gt;" in page
     data = json.loads(re.search(r'application/json">(.*?)</script>', page)[1])
     assert data["results"][0]["leaky"] is True and data["doses"][0]["leak"] == "a</script>"
-
-
-def test_the_page_says_where_the_audit_overlooks_label_columns():
-    columns = ["leak", "dose", "NMI", "the audit says"]
-    doses = pd.DataFrame(
-        [
-            ["label columns", 0.3, 0.5, "nothing found"],
-            ["label columns", 0.6, 0.6, "nothing found"],
-            ["label columns", 1.0, 0.9, "copy of the label"],
-        ],
-        columns=columns,
-    )
-    assert "they reach 60% of the songs" in game.overlooked_sentence(doses)
-    assert game.overlooked_sentence(doses.drop(index=1)) == ""

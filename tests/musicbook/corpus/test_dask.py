@@ -39,7 +39,9 @@ def cluster(tmp_path_factory):
 
 @pytest.fixture
 def kill_a_worker(cluster):
-    """A thread that kills a worker as soon as the store has something."""
+    """A thread that kills a worker as soon as the store has something; a worker that is killed
+    while it starts again would never come back."""
+    cluster[1].wait_for_workers(2, timeout=120)
 
     def killer() -> None:
         while not entries():
@@ -105,7 +107,7 @@ def test_kmeans_over_partitions(cluster, tmp_path, monkeypatch, encoded):
         + 6 * rng.normal(size=(4, 12))[rng.integers(4, size=5000)]
     )
     path = table_of(X, tmp_path / "table.parquet")
-    cluster[1].wait_for_workers(2)  # another test may have killed one
+    cluster[1].wait_for_workers(2, timeout=120)  # another test may have killed one
     monkeypatch.setattr(partitions, "SAMPLE", 100)  # a poor start, from which several passes lead
     n, mean, sd = partitions.statistics(path, cluster[1])
     assert n == 5000 and len(partitions.parts(path)) == 8

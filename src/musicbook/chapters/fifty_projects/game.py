@@ -51,24 +51,6 @@ def planted_doses(seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["leak", "dose", "NMI", "the audit says"])
 
 
-def overlooked_sentence(doses: pd.DataFrame) -> str:
-    """The largest share of songs at which the audit overlooks label columns, and why; nothing
-    where it overlooks none that reach half of the songs."""
-    columns = doses[
-        (doses["leak"] == "label columns") & (doses["the audit says"] == "nothing found")
-    ]
-    if columns.empty or columns["dose"].max() < 0.5:
-        return ""
-    return (
-        "Here the audit has a limit: it overlooks the label columns even where they reach "
-        f"{columns['dose'].max():.0%} of the songs. In the comparison above, it always found the "
-        "label for half of the rows. But there one column held the label as a number. Here the "
-        "label is spread over a column for each genre, and each of these says little. The guard "
-        "of the page [Leakage](05_leakage.ipynb) notices such a leak earlier, because it is told "
-        "which columns were added."
-    )
-
-
 def six_results(seed: int = 0) -> pd.DataFrame:
     """Six results as a paper would report them, whether each is leaky, and what the audit says."""
     strong, _ = specimens.sound(np.random.default_rng(5), np.repeat(np.arange(10), 40), 2.0)
