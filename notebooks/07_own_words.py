@@ -1,10 +1,14 @@
 # ---
 # jupyter:
 #   jupytext:
+#     cell_metadata_filter: tags,mystnb,-all
 #     formats: ipynb,py:percent
+#     notebook_metadata_filter: kernelspec,jupytext,-all
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -53,8 +57,7 @@ if os.environ.get("COLAB_RELEASE_TAG"):
 #   ([Wang et al. 2024](../book/references.md)).
 #
 # To use your own music, set `dataset` to a folder with audio and a table
-# `lyrics.csv` ([how](../book/reproduce.md)). This page always scales sound and words to the
-# same variance.
+# `lyrics.csv` ([how](../book/reproduce.md)).
 
 # %%
 from IPython.display import Markdown
@@ -152,14 +155,16 @@ Markdown(sentences.apart_sentence(guesses, right, verses.APART))
 #
 # ## How to remove the language from the vectors
 # A common recipe is to remove the first principal component of the vectors: the
-# one direction in which they differ most. For two languages this works, because
-# a line joins their two mean vectors, and a line is one direction. But the means
-# of six languages differ in five directions. Removing one direction leaves four.
+# one direction in which they differ most. With two languages this can be enough: a
+# line joins their two mean vectors, and a line is one direction. But the first
+# component must be this line. And the means of six languages differ in five
+# directions. Removing one direction leaves four.
 # Subtracting each language's mean works for any number of languages. For this
 # you must know the language of each text.
 #
 # The table shows how much of the language is left after each way of removing it.
-# Its first column is a share of the variance that remains, so it can also rise:
+# The column *variance that lies between languages* is a share of the variance that
+# remains after the removal, so it can also rise:
 
 # %%
 tracks, note = songs.songs_with_words(dataset)
@@ -203,9 +208,11 @@ Markdown(" ".join(sentences.probe_sentence(*one) for one in probed.items()))
 
 # %% [markdown]
 # ## Do groups use the words?
-# Here the input has columns for the sound and columns for the words. The weight
-# of the words goes from 0 (sound alone) to 1 (words alone). K-Means makes as
-# many groups as the label has classes.
+# Here the input has columns for the sound and columns for the words. First, this
+# page scales all columns of the sound together, and all columns of the words
+# together, so that both have the same variance. Then each side is multiplied by
+# its weight. The weight of the words goes from 0 (sound alone) to 1 (words alone).
+# K-Means makes as many groups as the label has classes.
 
 # %%
 weights = {
@@ -262,8 +269,9 @@ sentences.main_table(grid, sentences.headline(grid.target))
 # - The *joint VAE* is a variational autoencoder whose encoder reads both.
 # - In the *product of experts*, sound and words have an encoder each, and the
 #   two results are multiplied.
-# - The *mixture of experts* ([Sutter et al. 2021](../book/references.md)) also
-#   works with sound or words alone.
+# - In the *mixture of experts* ([Sutter et al. 2021](../book/references.md)), sound
+#   and words have an encoder each, too. It is trained to rebuild a song from sound
+#   alone, from words alone, and from both.
 #
 # Here we train the joint VAE once, and cluster its code. This is how well its
 # groups agree with each label:
@@ -286,7 +294,7 @@ late = grids.late_and_quick()
 if late is None or tracks.name != "paired":
     late = grid
 
-# %% mystnb={"figure": {"caption": "How much a song's own words add to the agreement with the first label, for each way of mixing. A way helps if its circle and the whole line through it lie right of zero. Circles compare with sound alone, diamonds with other songs' words. Lines are 95 % intervals over artists; a line that crosses zero shows no difference. Ways that fail the scale guard are left out.", "name": "fig-words-gains"}, "image": {"alt": "Points with intervals of the gain in agreement for each way of mixing sound and words."}}
+# %% mystnb={"figure": {"caption": "How much a song's own words add to the agreement with the label that is named below the figure, for each way of mixing. A way helps if its circle and the whole line through it lie right of zero. Circles compare with sound alone, diamonds with other songs' words. Lines are 95 % intervals over artists; a line that crosses zero shows no difference. Ways that fail the scale guard are left out.", "name": "fig-words-gains"}, "image": {"alt": "Points with intervals of the gain in agreement for each way of mixing sound and words."}}
 figures.gains(late)
 
 # %% tags=["remove-input"]
@@ -343,8 +351,8 @@ assert left["the first 3 directions"] < left["the first direction"]
 #   groups the songs by language until the language is removed.
 # - An encoder that does not know the language of a text still gives a vector,
 #   but this vector means nothing.
-# - To remove the language, subtract each language's mean. Of two languages, the
-#   first direction does it too; of six it does not.
+# - To remove the language, subtract each language's mean. With two languages,
+#   removing the first direction can be enough; with six it is not.
 # - "The words know the genre" and "groups use the words" are two different
 #   claims. Test each of them.
 # - Swap the words among songs of one language. If a gain stays, the songs' own

@@ -115,13 +115,14 @@ Markdown(f"{comparison.raw_sound_answer(scores, tracks)} {note}")
 comparison.space_figure(scores, chance)
 
 # %% [markdown]
-# Each row of the figure has a mark for each way to cluster the same numbers:
+# The marks of a row are ways to cluster the same numbers:
 #
 # - K-Means on the numbers as they are;
 # - K-Means on *z-scores*: each column is scaled to mean 0 and variance 1;
 # - K-Means on *rows of length 1*: each row is divided by its length, so that only
 #   its direction counts;
-# - K-Means on the code of a Beta-VAE, which is trained on MSD's numbers.
+# - K-Means on the code of a Beta-VAE. It is trained on MSD's numbers, so only the
+#   row of MSD has this mark.
 #
 # The marks of one row can lie far apart. So scaling can matter as much as the
 # description itself. Without labels nobody knows which way is best, therefore
@@ -133,7 +134,8 @@ comparison.space_table(scores)
 # %% [markdown]
 # These are the most important differences. Each is measured on the same tracks,
 # with its 95 % interval. The 68 features are z-scored, and the numbers and tags of
-# musicnn are rows of length 1:
+# musicnn are rows of length 1. Where the 68 features and MSD are used together,
+# their numbers are taken as they are:
 
 # %%
 comparison.space_answers(labels, tracks)
@@ -141,11 +143,14 @@ comparison.space_answers(labels, tracks)
 # %% [markdown]
 # ## What musicnn hears
 # This table shows the three tags that MSD finds most likely in each genre of
-# gtzan-mini, with their probabilities. Most of them name the genre, because
-# this network was trained to know it.
+# gtzan-mini, with their probabilities:
 
 # %%
-comparison.strongest_tags()
+strongest = comparison.strongest_tags()
+strongest
+
+# %% tags=["remove-input"]
+Markdown(comparison.tags_sentence(strongest))
 
 # %% [markdown]
 # ## Our own network on raw sound
@@ -161,8 +166,10 @@ comparison.strongest_tags()
 #   wave;
 # - its **log-mel picture**: the same in 64 bands, spaced as the ear hears them.
 #
-# We trained these networks on the first half of each segment of gtzan-mini. The
-# second half is new sound for them. The number of epochs was fixed in advance.
+# A segment of gtzan-mini lasts three seconds. We trained these networks on its
+# first half, one and a half seconds. The second half is new sound for them. (The code
+# is made of means over the frames, so a network can read pieces of any length.)
+# The number of epochs was fixed in advance.
 # Scores are means over five trained networks, and they are stored. *Missed* is
 # the share of the target's variance that the decoder does not rebuild. A network
 # that always answers with the mean misses all of it, 100 %.
@@ -200,7 +207,9 @@ for style in styles:
         crops.append(networks.cut_crops(clip, (0, 3)))
 x = networks.one_loudness(np.concatenate(crops))
 style_of = np.repeat(styles, len(x) // len(styles))
-print(f"{len(x)} pieces, each of {x.shape[1]} sound samples")
+rate = models.SOUND_RATE
+print(f"{len(x)} pieces of {x.shape[1] / rate:.2f} seconds each")
+print(f"({x.shape[1]} sound samples, {rate} in a second)")
 
 # %%
 recipe = networks.RECIPE.but(epochs=15, batch_size=16)
@@ -257,7 +266,8 @@ listening.picture_figure(
 # standard deviation over time, which do not say *when* something sounds. The
 # waveform network would have to place every single wave exactly. If a wave comes
 # half a period late, the error is as large as it can be. So the network does best
-# with an answer near silence. (The players make all clips equally loud.)
+# with an answer near silence. (You do not hear that it is nearly silent, because the
+# players above play all clips equally loud.)
 #
 # ## With your own music
 # `python -m musicbook map FOLDER` groups the music in your folder by MSD's

@@ -77,7 +77,7 @@ import pandas as pd
 from IPython.display import Markdown
 
 from helpers import plots, protocols
-from musicbook.chapters.cluster_well import stable_groups
+from musicbook.chapters.cluster_well import sentences, stable_groups
 from musicbook.chapters.sound import players
 from musicbook.collection import map_page, survey, walks, words
 from musicbook.corpus import sources
@@ -113,31 +113,35 @@ map_page.in_frame(found, players.addresses(tracks))
 # ## Which groups are real?
 # Most methods make as many groups as you ask for, even from random numbers. So
 # we repeat the grouping ten times, on random parts of the collection and with
-# another seed each time. A group is real if it *returns*. The column *Returns*
-# gives its mean overlap with the most similar group of the repetitions; 1 means
-# the same tracks. If the overlap is below 0.6, the group is not shown, and we say
-# that its tracks lie *between groups*.
+# another seed each time. A group is real if it *returns*. In each repetition we take
+# the group that is most similar to it. The column *Returns* gives the mean overlap with
+# these groups; 1 means the same tracks. If the overlap is below 0.6, the group is not
+# shown, and we say that its tracks lie *between groups*.
 
 # %%
 survey.group_table(found)
 
 # %% [markdown]
 # The same repetitions also tell us how many groups to make. We try many numbers of
-# groups. For each of them, we count the groups that *return surely* (overlap above
-# 0.75), and take the share of all tracks that lie in them. We multiply count and
-# share, and choose the number of groups with the largest product. *Stability* says
-# how well the whole grouping agrees with its repetitions; 1 is perfect.
+# groups.
+
+# %% tags=["remove-input"]
+Markdown(sentences.number_rule())
+
+# %% [markdown]
+# In the next table, *stability* says how well the whole grouping agrees with its
+# repetitions; 1 is perfect.
 
 # %%
 found.groups.tried.round(2).astype({"groups": int, "return surely": int})
 
 # %% [markdown]
 # ## Is this better than a VAE?
-# The paper groups by a VAE (variational autoencoder) and K-Means. We put its
-# groups to the same test. The VAE's groups of the demo are stored, because each
-# repetition trains a network. For your own music they are computed now, with
-# fewer repetitions. *AMI* says how well groups agree with the labels, if there are
-# any: 0 is chance, 1 is perfect.
+# The paper groups by a VAE (variational autoencoder) and K-Means, and makes as many
+# groups as there are labels. We do the same, and then ask which of these groups return.
+# The VAE's groups of the demo are stored, because each repetition trains a network. For
+# your own music they are computed now, with fewer repetitions. *AMI* says how well the
+# groups that return agree with the labels, if there are any: 0 is chance, 1 is perfect.
 
 # %%
 by_vae = stable_groups.groups_by_vae(found.tracks, k=found.groups.made)
@@ -184,8 +188,9 @@ players.row(tracks, list(dict.fromkeys(way["Nearest track"]))) or Markdown(
 
 # %% [markdown]
 # ## Exercise
-# Shuffle each column of the table separately. All numbers are still there, but the
-# numbers of one row no longer belong to one track. So there are no real groups.
+# The tracks are compared by the numbers in `found.space`, one row a track. Shuffle each
+# of its columns separately. All numbers are still there, but the numbers of one row no
+# longer belong to one track. So there are no real groups.
 # Ask K-Means for ten groups. How many does it make, and how many of them return?
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the answer", "code_prompt_hide": "Hide the answer"}

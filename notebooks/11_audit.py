@@ -170,8 +170,10 @@ bench_tables.tools_table()
 
 # %% [markdown]
 # *Leaks found* counts the leaks for which a tool accuses exactly the planted columns
-# (or rows). *Asks* is the verdict "cannot tell". The last column comes from our first
-# test, with other tables and an earlier version of `leakaudit`.
+# (or rows). *Asks* is the verdict "cannot tell". The last column comes from an earlier
+# comparison, with fewer tools and an earlier version of `leakaudit`. It used other tables
+# with the same kinds of leak, one table a kind and two of *one-hot*. The column counts the
+# leaks that a tool accused, whether or not it named exactly the planted columns.
 #
 # The next table has the answer of every tool to every table. *Missed* means that a
 # tool says nothing about a leak. *Error* means that the tool stopped with an error.
@@ -181,7 +183,7 @@ bench_tables.matrix()
 
 # %% [markdown]
 # One table of each kind may be luck. So we made each kind many times, with other
-# random numbers. We added the kinds of our first test.
+# random numbers. We added *other kinds*, on which we tried only `leakaudit`.
 
 # %% tags=["remove-input"]
 Markdown(bench_tables.draws_sentence())
@@ -191,10 +193,10 @@ bench_tables.draws_table()
 
 # %% [markdown]
 # The last column shows how often the earlier version accused a table of this kind. For
-# an honest table, "cannot tell" is no mistake. Either its columns predict the label
-# well, and only the owner of the table knows whether they were measured without it. Or
-# they say nothing of the label, as in *noise*: then the audit asks whether the features
-# and the labels were joined in the same order.
+# an honest table, "cannot tell" is no mistake. It has two causes. The first: the columns
+# predict the label well, and only the owner of the table knows whether they were
+# measured without it. The second: the columns say nothing of the label, as in *noise*.
+# Then the audit asks whether the features and the labels were joined in the same order.
 #
 # The next table shows real data: tables that come with scikit-learn, and tables
 # made from GTZAN, a collection of songs that many papers use. In the comparison
@@ -225,10 +227,10 @@ rebuilt.rebuilt_table()
 
 # %% [markdown]
 # ## Play
-# Plant a leak and watch the score. Where the leak reaches no song, its columns are
-# still in the table, but they say nothing of the genre. Then guess which of
-# six results is leaky. A high score does not prove a leak, and a low score does not
-# prove honesty.
+# Plant a leak and watch the score. If you set the share of songs to nothing, the columns
+# of the leak stay in the table, but their values have nothing to do with the genre. Then
+# guess which of six results is leaky. A high score does not prove a leak, and a low score
+# does not prove honesty.
 
 # %%
 doses = game.planted_doses()
@@ -293,12 +295,13 @@ print(
 # 7. ☐ The score of chance, for these rows and clusters, stands beside it.
 # 8. ☐ Several seeds, and an interval over songs or artists.
 # 9. ☐ The raw features and PCA went through the same clustering.
-# 10. ☐ Silhouettes are compared in one space only; noise is counted.
+# 10. ☐ Silhouettes are compared in one space only; tracks in no cluster are counted, too.
 # 11. ☐ No run was chosen by the score that is reported.
 # 12. ☐ The table is also scored without the suspect columns, and with permuted columns.
 #
-# The kinds of leakage follow {cite:t}`kapoor2023leakage`. The idea of
-# keeping learning and predicting apart comes from {cite:t}`kaufman2012leakage`.
+# The kinds of leakage follow {cite:t}`kapoor2023leakage`. The rule behind the first five
+# lines comes from {cite:t}`kaufman2012leakage`: a model may learn only from what is known
+# before the answer.
 # ::::
 #
 # ## Exercise

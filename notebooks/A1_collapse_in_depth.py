@@ -1,10 +1,14 @@
 # ---
 # jupyter:
 #   jupytext:
+#     cell_metadata_filter: tags,mystnb,-all
 #     formats: ipynb,py:percent
+#     notebook_metadata_filter: kernelspec,jupytext,-all
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -71,8 +75,9 @@ figures.lines(few, "n", figures.FEW)
 # - The *code* z has several *units*. A unit is *active* if it carries information. The *KL* is the amount of information in nats.
 # - A *table of means* answers with the mean of each genre. The *best linear code* is what a VAE with linear layers would find.
 # - The *battery* is a set of measurements that ends in a verdict. *Informative*: the code carries the track, and the model does not use the genre.
-#   *By design*: the model works, and its code leaves out the genre, because the model is given it. *Keeps c*: the model works, but its code still
-#   holds the genre. *Encoder only* and *decoder only*: only this half of the model uses the genre.
+#   *By design*: the model works, and its code leaves out the genre, because the model is given it. *Keeps c* (c is the condition,
+#   here the genre): the model works, but its code still holds the genre. *Encoder only* and *decoder only*: only this half of the model uses
+#   the genre. *Collapsed*: no unit is active, and nobody can read anything from the code. *Undecided*: the measurements contradict each other.
 #
 # ## Does the verdict depend on a threshold?
 # We take the models of that page and move one threshold of the battery at a time. The other thresholds stay as they are:
@@ -94,7 +99,7 @@ Markdown(words.read_sensitivity(moved))
 # %% mystnb={"figure": {"caption": "How much information each latent dimension carries (its KL), from most to least, for the first seed. A model has collapsed if its line lies at zero everywhere. The dotted line is the best linear code for the first model, computed from the data alone.", "name": "fig-kl-units"}, "image": {"alt": "Line plot of KL per latent dimension for each model against the linear code."}}
 figures.kl_per_unit(chapter)
 
-# %% mystnb={"figure": {"caption": "What probes read from z: balanced accuracy for the condition (the genre) and for a factor that is independent of it. A mark at the dashed line (chance) means that z says nothing about it. The dotted line is the same probe on the data itself.", "name": "fig-probes"}, "image": {"alt": "Dot plots of probe accuracy for the condition and another factor, per model."}}
+# %% mystnb={"figure": {"caption": "What probes read from z: balanced accuracy for the condition (the genre) and for brightness, which is compared within a genre, so that it does not depend on the genre. A mark at the dashed line (chance) means that z says nothing about it. The dotted line is the same probe on the data itself.", "name": "fig-probes"}, "image": {"alt": "Dot plots of probe accuracy for the condition and another factor, per model."}}
 figures.probe_dots(study.tidy_diagnoses(chapter.diagnoses), chapter.label)
 
 # %% [markdown]
@@ -117,8 +122,8 @@ words.summary_table(controlled)
 # We try seven known remedies against collapse: linear and cyclical KL annealing, free bits, β below 1, a learned σ, BN-VAE, and an aggressive
 # encoder ([Method](../book/method.md) explains each of them). With every remedy we train new models on three data sets, for fewer epochs than above. The first is GTZAN. The second is
 # *planted* tracks: synthetic tracks with a genre and a style that we know. The third is planted tracks with β = 200, where a model without a
-# remedy collapses. A learned σ takes the place of β. If β = 200 is kept as well, the model is pushed to collapse again. So one row repeats this
-# remedy with β = 1.
+# remedy collapses. A learned σ sets the balance between error and KL that β sets otherwise. In the row *learned sigma*, β = 200 still
+# multiplies the KL, and the model collapses. So one more row has a learned σ with β = 1.
 
 # %% mystnb={"figure": {"caption": "Active units, KL, and what probes read from z, for each remedy on the three data sets; mean and range over seeds. Look at the marks of the collapsed start in the last panel: a remedy cures the collapse if its mark lies right of the mark in the row none.", "name": "fig-remedies"}, "image": {"alt": "Dot plots of active units, KL, genre probe and style probe for each remedy and start."}}
 figures.remedy_dots(remedies)
@@ -148,7 +153,7 @@ Markdown(words.read_few(few))
 # last section. *MSD-shaped* tracks have the columns of the Million Song Dataset ([Bertin-Mahieux et al. 2011](../book/references.md)). All models
 # make the same number of updates. All are diagnosed on a thousand tracks that they have not seen.
 
-# %% mystnb={"figure": {"caption": "Hundreds of times more tracks, with the same number of updates. If more tracks cured a collapse, the line of the CVAE with the large β would rise in the first panel. The panels are active units, KL, agreement of K-Means groups with genre (NMI), and how often a probe reads the style, all on unseen tracks; mean and range over seeds.", "name": "fig-scale"}, "image": {"alt": "Four line plots against the number of tracks on a log scale."}}
+# %% mystnb={"figure": {"caption": "Hundreds of times more tracks, with the same number of updates. If more tracks cured a collapse, the line of the CVAE with the large \u03b2 would rise in the first panel. The panels are active units, KL, agreement of K-Means groups with genre (NMI), and how often a probe reads the style, all on unseen tracks; mean and range over seeds.", "name": "fig-scale"}, "image": {"alt": "Four line plots against the number of tracks on a log scale."}}
 figures.lines(words.with_data_in_names(many), "n", figures.MANY)
 
 # %%
@@ -158,14 +163,19 @@ words.changes(
 
 # %% [markdown]
 # The table shows the difference between the most tracks and the fewest. A unit switches off when β makes it cost more than it gains. More tracks
-# do not change β, so they do not help.
+# do not change β, so the collapsed CVAE stays collapsed.
+
+# %% tags=["remove-input"]
+Markdown(words.read_working(many))
+
+# %% [markdown]
 #
 # ## Beta, and why the silhouette rises when units switch off
 # We train a VAE on GTZAN with values of β from 0.1 to 40. The *silhouette* measures how well separated clusters look. The dashed lines in the figure are
 # a prediction from the data's covariance alone, with no network trained ([Lucas et al. 2019](../book/references.md)). For the KL, the prediction
 # comes close if β is 1 or more.
 
-# %% mystnb={"figure": {"caption": "VAEs on GTZAN with different β. While β grows, the active units become fewer, and the silhouette rises until hardly any unit is left. The panels are active units, rate (the KL) and distortion (the squared error), each with its prediction; then silhouette and genre NMI of K-Means; mean and range over seeds.", "name": "fig-beta"}, "image": {"alt": "Line plots against beta on a log scale; units, rate and distortion with the prediction dashed."}}
+# %% mystnb={"figure": {"caption": "VAEs on GTZAN with different \u03b2. While \u03b2 grows, the active units become fewer, and the silhouette rises until hardly any unit is left. The panels are active units, rate (the KL) and distortion (the squared error), each with its prediction; then silhouette and genre NMI of K-Means; mean and range over seeds.", "name": "fig-beta"}, "image": {"alt": "Line plots against beta on a log scale; units, rate and distortion with the prediction dashed."}}
 sweep = grids.published_grid("gtzan", "beta")
 figures.lines(sweep, "beta", figures.BETA, mark="space")
 
@@ -183,7 +193,7 @@ figures.lines(sweep, "beta", figures.BETA, mark="space")
 factors = grids.published_grid("gtzan", "factors")
 Markdown(f"**{words.read_factors(factors)}**")
 
-# %% mystnb={"figure": {"caption": "Three scores of disentanglement on planted factors. The networks, drawn against β (mean and range over seeds), stay low; ICA, which is no network, lies near the true factors (the oracle).", "name": "fig-factors"}, "image": {"alt": "Line plots of three scores against beta: VAE and CVAE stay low, ICA lies near the oracle."}}
+# %% mystnb={"figure": {"caption": "Three scores of disentanglement on planted factors. The networks, drawn against \u03b2 (mean and range over seeds), stay low; ICA, which is no network, lies near the true factors (the oracle).", "name": "fig-factors"}, "image": {"alt": "Line plots of three scores against beta: VAE and CVAE stay low, ICA lies near the oracle."}}
 figures.disentanglement(factors)
 
 # %% [markdown]

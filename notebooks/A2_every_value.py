@@ -1,10 +1,14 @@
 # ---
 # jupyter:
 #   jupytext:
+#     cell_metadata_filter: tags,mystnb,-all
 #     formats: ipynb,py:percent
+#     notebook_metadata_filter: kernelspec,jupytext,-all
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -70,7 +74,7 @@ figures.dots(values)
 # about the genre. But *released* also uses sentences that were written for each genre. These tell the genre, and in phase 3 the input even holds it.
 # So the guard marks these inputs of *released* as LEAKY. The CVAE is given the genre, so its rows are not an unsupervised result.
 #
-# On this page, *the code* without a letter is the paper's program. The numbers that a network makes of a track are *the code z*, or *z*.
+# On this page, *the code* means the paper's program. The numbers into which a network turns a track are called *z*, or *the code z*.
 #
 # A *value* is a number in the paper's tables, and a *claim* is a statement in its text. We sort the values into these classes:
 #
@@ -91,10 +95,11 @@ Markdown(runs.read_age() + " " + attribution.read_coverage(runs))
 verdicts.verdict_counts(runs)
 
 # %% [markdown]
-# Nobody can expect that all values are reproduced, because runs differ. The number in brackets shows what we can expect. To get it, we judge each of
-# our own runs as if it were the paper. The number is the mean. The column *reproduced* counts every value of the tables. The last column counts only
-# the values whose input and model did not have the genre. So *written* and *controlled* leave out the values of the CVAE, and *released* leaves out
-# its LEAKY phases. The answer at the top of the page takes the row *released* first, and then the last column of the row *controlled*.
+# Nobody can expect that all values are reproduced, because runs differ. The number in brackets shows what we can expect. To get it, we put each of
+# our own runs in the place of the paper, and judge it by the other runs. The number in brackets is the mean number of values in this class. The
+# column *reproduced* counts every value of the tables. The last column counts only the values whose input and model did not have the genre. So
+# *written* and *controlled* leave out the values of the CVAE, and *released* leaves out its LEAKY phases. The first sentence at the top of the page
+# reads the row *released*. The last sentence there reads the last column of the row *controlled*.
 #
 # ## Every claim of the paper
 # The claims are in the order of the paper's text. The last column says what can be said for the paper.
@@ -144,10 +149,12 @@ tables.score_table(second, shown, phases.names_of(2))
 #
 # - *Silhouette, common space* measures every clustering in the same space, the standardised sound features. It still favours methods that
 #   cluster these features directly.
-# - *Input + K-Means* has no network.
-# - *Active units* are the dimensions of z that carry information. Their number depends on the training and on the input. The CVAE of phase 3
-#   has other numbers than the CVAEs of the claims above, because it sees the lyrics too. Some of the others see the sound alone, and one is the
-#   author's.
+# - *Input + K-Means* has no network. On the same sound it can differ in the last digit from one phase to another, because K-Means is started more
+#   often in phases 2 and 3 than in phase 1.
+# - *Active units* are the dimensions of z that carry information. Their number depends on the training and on the input, so three kinds of CVAE in
+#   this book have three numbers of them. The CVAE of phase 3 below sees sound and lyrics. Those of
+#   [Collapse in depth](A1_collapse_in_depth.ipynb) see the sound alone. The third kind is the author's own network, which some of the claims
+#   above are about.
 # - *Sampled z* is one random draw of z.
 # - A row “PCA, dims of …” has as many components as the network that it names has active units.
 # - UMAP, HDBSCAN and VaDE are newer methods, which the paper does not use.

@@ -91,11 +91,17 @@ def _lyrics(found: dict) -> str:
         "own.\n\n"
         + table(["way", "seconds", "fastest – slowest", "peak MB", "times ours"], rows)
         + "Turning texts into vectors takes longer. The encoder reads "
-        f"{figure(embed['texts_per_cpu_second'])} texts in one second of processor time. If it "
-        f"reads many texts at once, it is {figure(embed['times_faster'])} times as fast. Texts "
+        f"{figure(embed['texts_per_cpu_second'])} texts in one second of processor time. "
+        f"{_many_at_once(embed['times_faster'])} Texts "
         f"that it has read before come from disk: {embed['texts']} of them take "
         f"{figure(1000 * embed['embed_again_cpu_s'])} milliseconds.\n\n"
     )
+
+
+def _many_at_once(speed: float) -> str:
+    """Whether an encoder is faster when it reads many texts at once, at so many times the speed."""
+    change = "faster" if speed > 1 else "slower"
+    return f"Reading many texts at once makes it {change}, {figure(speed)} times this speed."
 
 
 def _training(found: dict) -> str:
@@ -183,7 +189,8 @@ def _peers(found: dict) -> str:
         text += (
             "The next table gives the processor time to describe half a minute of sound, in "
             "milliseconds, without decoding the file. No other library has all of our 68 numbers. "
-            "Each computes those of its own that are most like them.\n\n"
+            "Each computes those of its own that are most like them. This was measured "
+            "apart from the first table, so librosa and ours have other times there.\n\n"
             + table(["library", "ms a track", "times ours", "numbers", "version"], libraries)
         )
     if missing:
@@ -244,8 +251,8 @@ def _pretrained(found: dict) -> str:
     return (
         "The network musicnn reads a track of half a minute as "
         f"{found['patches']} patches of three seconds. The table gives seconds of processor time "
-        f"on one thread, the median of {found['tracks']} synthetic clips. Of these, "
-        f"{figure(found['front_end_cpu_s'])} seconds are for computing its spectrogram.\n\n"
+        f"on one thread, the median of {found['tracks']} synthetic clips. In each time, "
+        f"{figure(found['front_end_cpu_s'])} seconds are for the spectrogram.\n\n"
         + table(["patches at a time", "CPU seconds a track"], rows)
     )
 
@@ -261,8 +268,9 @@ def _growth(steps: dict) -> str:
     return (
         "The time of some steps could grow faster than the number of rows. The table gives their "
         "seconds of processor time on made-up tables of 32 columns. The slope says how the time "
-        "grows: 1 means in proportion to the rows. Some steps use only a part of a large table: "
-        "*scores* for the silhouette, *eps rule*, *effect* and *audit*.\n\n"
+        "grows: 1 means in proportion to the rows. *Effect* measures what a block of columns says "
+        "of the label. Four steps use only a part of a large table: *scores* (only for the "
+        "silhouette), *eps rule*, *effect* and *audit*.\n\n"
         + table(["", *(f"{size:,} rows" for size in sizes), "slope"], rows)
     )
 
@@ -338,8 +346,8 @@ def _live(runs: dict) -> str:
         "Do small data give the same answers as large data? We ran the protocol `controlled` on "
         "100 tracks, cut into rows in several ways. The last column has the published runs of full "
         "GTZAN. *Level* means that the 95 % interval of the difference in NMI contains zero. A "
-        "dash means that this was not run. The pages train anew with each build, and "
-        "most of them one seed, so their numbers can differ a little.\n\n"
+        "dash means that this was not run. The pages train networks of their own, and some "
+        "pages train one seed only, so their numbers can differ a little.\n\n"
         + table(["", *(LIVE_WAYS[way] for way in ways)], rows)
     )
 

@@ -13,6 +13,7 @@ from musicbook.chapters.audit import planted as planted_tables
 from musicbook.chapters.collapse import planted, study
 from musicbook.chapters.own_words import verses
 from musicbook.chapters.results import claims
+from musicbook.corpus import sources
 from tests.conftest import ROOT
 from tests.pages.written import NOTEBOOKS, PAGES, PHASES, PROSE
 
@@ -100,6 +101,21 @@ def test_counts_of_what_the_book_has_are_right():
     assert number(methods[1]) == len(phases.names_of(3))
     ten = re.search(r"## (\w+) claims", PROSE["notebooks/06_results"])
     assert number(ten[1]) == (claims.listed_claims().headline == 1).sum()
+
+
+def default_data(page: str) -> str:
+    """The `dataset` in the cell of parameters of a notebook."""
+    return re.search(r'^dataset = "(.*)"$', (ROOT / f"{page}.py").read_text(), re.MULTILINE)[1]
+
+
+def test_the_data_sets_and_their_default_are_those_of_the_pages():
+    """Where prose lists the names for DATASET, and says on which pages one is the default."""
+    text = PROSE["book/reproduce"].split("DATASET\n: ")[1].split("\n\n")[0]
+    assert set(re.findall(r"(?<!})`([a-z-]+)`", text)) == set(sources.NAMES)
+    listed = re.findall(r"^`([a-z-]+)`$", PROSE["book/data"], re.MULTILINE)
+    assert set(listed) == set(sources.NAMES)
+    assert "`gtzan-mini-thirds` (the default of the pages on the paper's phases)" in text
+    assert {default_data(page) for page in PHASES} == {"gtzan-mini-thirds"}
 
 
 def test_settings_that_prose_repeats_are_those_of_the_code():

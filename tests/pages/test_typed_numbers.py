@@ -16,6 +16,7 @@ from musicbook.chapters.cluster_well import grid, stable_groups, vae_uses
 from musicbook.chapters.collapse import grids, study
 from musicbook.chapters.collapse import planted as collapse_planted
 from musicbook.chapters.fifty_projects import survey
+from musicbook.chapters.own_words import songs
 from musicbook.chapters.raw_sound import networks
 from musicbook.collection import commands
 from musicbook.corpus import pretrained, sources
@@ -93,8 +94,9 @@ def settings() -> dict[str, dict[str, float | str]]:
             "30 %": 100 * vae_uses.MISSING,
             "0.5": PHYSICS,
             "500": CASE,
+            "15": songs.least_songs(sources.load("paired").n),
         },
-        "10_collection": size | returns | {"0.75": stable_groups.STEADY},
+        "10_collection": size | returns,
         "11_audit": exits | audit,
         "A1_collapse_in_depth": {
             "200": betas[-1],
@@ -103,7 +105,7 @@ def settings() -> dict[str, dict[str, float | str]]:
             "4": PAPER,
         },
         "data": {"32": PAPER, "95 %": PAPER},
-        "limits": {"95 %": PHYSICS},
+        "limits": {"95 %": PHYSICS, "5 %": PHYSICS},
         "method": size
         | nats
         | {

@@ -261,8 +261,8 @@ def how_many(found: Collection) -> str:
         sentence = f"{groups.made} groups were asked for."
     else:
         sentence = (
-            f"Of the numbers in the table, {groups.made} gave the most groups that return surely, "
-            "counted by the share of the tracks in them."
+            f"Of the numbers in the table we chose {groups.made}: there the count of groups that "
+            "return surely, times the share of the tracks in them, is largest."
         )
     if gone:
         noun = "group" if gone == 1 else "groups"

@@ -368,8 +368,11 @@ def beside(tracks: Tracks, ways: dict[str, Groups]) -> pd.DataFrame:
 
 
 def steadiness(recommended: Groups, by_vae: Groups) -> str:
-    """One sentence on how many groups of each way return."""
-    return (
+    """Sentences on how many groups of each way return."""
+    sentence = (
         f"Of the {by_vae.made} groups of the VAE and K-Means, {by_vae.n} return. Of the "
         f"{recommended.made} groups made by {BY[recommended.method]}, {recommended.n} return."
     )
+    if by_vae.n:
+        return sentence
+    return f"{sentence} Since no group of the VAE returns, there is no AMI to show for it."

@@ -53,6 +53,17 @@ def test_every_miss_stands_in_a_table_of_the_page():
     assert f"{len(planted.PLANTED)}** leaks" in bench_tables.matrix_sentence()
 
 
+def test_the_earlier_comparison_is_counted_from_its_own_rows():
+    """The table of tools and the table of draws show one earlier comparison: the leaks that
+    `leakaudit` accused there are those of the kinds that both tables have."""
+    tools, shown = bench_tables.tools_table(), bench_tables.draws_table()
+    (column,) = [name for name in tools if "earlier" in name]
+    earlier = shown.loc["planted", bench_tables.EARLIER].str.split(" of ", expand=True).astype(int)
+    assert tools.loc["leakaudit", column] == earlier[0].sum()
+    assert column.endswith(f"of {earlier[1].sum()}")
+    assert set(shown.loc["planted"].index) == set(planted.PLANTED)
+
+
 def test_the_sentences_of_the_bench_name_what_falls_short(monkeypatch):
     rows = [
         {"set": "planted", "name": "a", "draws": 20, "findings": 19, "guilty columns only": 18},

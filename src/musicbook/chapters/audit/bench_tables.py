@@ -16,10 +16,11 @@ OURS = "leakaudit"
 FOUND = "found"
 TOO_MANY, A_PART, OTHERS, ERROR = "found, and others", "a part", "others only", "error"
 MISSED, ASKS = "missed", "asks"
-FIRST_TEST = {  # how the page calls the kinds of the first test
-    "planted, before": "planted, first test",
-    "honest, before": "honest, first test",
+OTHER_KINDS = {  # how the page calls the kinds that only the audit itself is tested on
+    "planted, before": "planted, other kinds",
+    "honest, before": "honest, other kinds",
 }
+EARLIER = "accused by an earlier version"
 IN_WORDS = {
     "guilty only": FOUND,
     "guilty and others": TOO_MANY,
@@ -56,7 +57,7 @@ def matrix() -> pd.DataFrame:
 def tools_table() -> pd.DataFrame:
     """For each tool: leaks that it finds, names in part or with others, asks about, and misses;
     honest tables that it accuses and asks about; and how many leaks it accused in an earlier
-    comparison."""
+    comparison, on other tables with the same kinds of leak."""
     bench, table = stored_bench(), matrix()
     planted, honest = table.drop(index=honest_tables()), table.loc[honest_tables()]
     rows = {}
@@ -70,9 +71,15 @@ def tools_table() -> pd.DataFrame:
             "leaks missed": planted[tool].isin([MISSED, ERROR]).sum(),
             "honest accused": (honest[tool] == "accused").sum(),
             "honest, asks": (honest[tool] == ASKS).sum(),
-            "leaks accused, in our first test": "" if before is None else before,
+            _earlier_column(): "" if before is None else before,
         }
     return pd.DataFrame(rows).T.rename_axis("tool").sort_values("leaks found", ascending=False)
+
+
+def _earlier_column() -> str:
+    """What heads the column of the earlier comparison, with the number of its leaks."""
+    before = pd.DataFrame(stored_bench()["before"]["audit"])
+    return f"leaks accused earlier, of {before.loc[before['set'] == 'planted', 'draws'].sum()}"
 
 
 def matrix_sentence() -> str:
@@ -96,7 +103,7 @@ def matrix_sentence() -> str:
 
 def draws_table() -> pd.DataFrame:
     """For every kind of table, over draws: how often the audit accuses, names the guilty columns
-    and no others, cannot tell, finds nothing; and how often it accused before it was made anew."""
+    and no others, cannot tell, finds nothing; and how often an earlier version of it accused."""
     bench = stored_bench()
     rows = pd.DataFrame(bench["draws"]).set_index(["set", "name"])
     before = pd.DataFrame(bench["before"]["audit"]).set_index(["set", "name"])
@@ -104,8 +111,8 @@ def draws_table() -> pd.DataFrame:
     shown = shown.rename(columns={"findings": "accused"})
     earlier = before["findings"].astype(str) + " of " + before["draws"].astype(str)
     earlier = earlier.reindex(shown.index, fill_value="")
-    shown, earlier = (part.rename(FIRST_TEST, level="set") for part in (shown, earlier))
-    return shown.assign(**{"accused in our first test": earlier}).rename_axis(["kind", "table"])
+    shown, earlier = (part.rename(OTHER_KINDS, level="set") for part in (shown, earlier))
+    return shown.assign(**{EARLIER: earlier}).rename_axis(["kind", "table"])
 
 
 def draws_sentence() -> str:

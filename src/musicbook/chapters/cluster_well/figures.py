@@ -37,7 +37,7 @@ def decision_chart(table: pd.DataFrame) -> Figure:
     heard = [("recommended", "gtzan-mini"), ("recommended", "paired")]
     _note(axis, audio_x, 8.3, _notes(table, heard))
     again = "repeat it on random parts\nof the tracks: keep the\ngroups that return"
-    number = "how many groups?\nthe number with the most\ngroups that return surely"
+    number = "how many groups?\nmost groups that return\nsurely × share of tracks"
     _box(axis, table_x, 1.5, again, CHOICE)
     _box(axis, audio_x, 1.5, number, CHOICE)
     _arrow(axis, (table_x, 4.4), (table_x, 2.8))

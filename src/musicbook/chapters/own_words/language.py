@@ -1,8 +1,9 @@
 """What the language is in the vectors of words, how it can be taken off, and what that does to the
 genre or the subject.
 
-With n languages their means span n - 1 directions, so that removing one direction is enough for two
-languages and not for six. Page "Songs with their own words"."""
+With n languages their means span n - 1 directions. So removing one direction can be enough for two
+languages, if it is the one in which they differ, and is not for six. Page "Songs with their own
+words"."""
 
 from __future__ import annotations
 

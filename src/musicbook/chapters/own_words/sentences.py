@@ -117,11 +117,16 @@ def verses_sentence(table: pd.DataFrame) -> str:
             f"{row.subject_nmi:.2f}"
         )
     language, subject = table.language_chance.mean(), table.subject_chance.mean()
-    return (
-        f"{'. '.join(parts)}. Here 1 is perfect, and 0 means no relation at all. Groups at random "
-        f"are related a little: they would get about {language:.2f} with the language and "
-        f"{subject:.2f} with the subject."
+    text = (
+        f"{'. '.join(parts)}. Here 1 is perfect. Groups at random would get about {language:.2f} "
+        f"with the language and {subject:.2f} with the subject, because the verses are few."
     )
+    for name, row in table[table.language_nmi < table.language_chance].iterrows():
+        text += (
+            f" The {row.language_nmi:.2f} of {name} is lower than that: its groups mix the "
+            "languages more evenly than groups at random do."
+        )
+    return text
 
 
 def check_sentence(check: pd.DataFrame) -> str:
@@ -131,12 +136,12 @@ def check_sentence(check: pd.DataFrame) -> str:
     remarks = int((check.remark != "").sum())
     outcome = "always agree in meaning" if same == n else f"agree in meaning for {same} verses"
     return (
-        f"There are also {apart} verses in Bangla, which the next section uses. Together with the "
-        f"{n - apart} of the sixty verses that are not in English, these {n} were translated back "
-        "twice. The second translator did not see the first translation. The two translations "
-        f"{outcome}. "
+        f"There are also {apart} verses in Bangla, which the next section uses. With the "
+        f"{n - apart} verses above that are not in English, that makes {n} verses in a foreign "
+        "language. Each of them was translated back into English twice. The second translator did "
+        f"not see the first translation. The two translations {outcome}. "
         f"They differ in a detail for {remarks} verses, which the table `data/verses_check.csv` "
-        "names. Native speakers have not checked them."
+        "names. Native speakers have not checked the verses."
     )
 
 
@@ -194,7 +199,35 @@ def language_sentence(table: pd.DataFrame) -> str:
             f"{by['the first direction']:.2f}. Removing each language's mean lowers it to "
             f"{centred:.2f}."
         )
-    return " ".join([*parts, *_songs_read(table)])
+    return " ".join([*parts, *_first_directions(table), *_songs_read(table)])
+
+
+NEARLY_ALL = 0.9  # of the variance between languages: from this share on a removal is enough
+
+
+def _first_directions(table: pd.DataFrame) -> list[str]:
+    """For which encoders removing the first direction takes nearly all of the language off texts
+    in two languages, and for which it does not."""
+    left = table[table.languages == 2].pivot_table(
+        index="encoder", columns="removed", values="left", sort=False
+    )
+    if left.empty:
+        return []
+    enough = left["the first direction"] <= (1 - NEARLY_ALL) * left["nothing"]
+    titles = {name: ENCODERS[name].title for name in left.index}
+    sentences = []
+    if enough.any():
+        listed = " and ".join(titles[name] for name in left.index[enough])
+        sentences.append(
+            f"With two languages, the first direction holds nearly all of the difference between "
+            f"the languages in the vectors of {listed}."
+        )
+    for name, row in left[~enough].iterrows():
+        sentences.append(
+            f"Not so for {titles[name]}: the share of the variance between the languages only goes "
+            f"from {100 * row['nothing']:.1f} % to {100 * row['the first direction']:.1f} %."
+        )
+    return sentences
 
 
 def _songs_read(table: pd.DataFrame) -> list[str]:
@@ -227,10 +260,13 @@ def primary_sentence(row: pd.Series) -> str:
     return (
         "With so many comparisons, some would look like an effect by chance. So **we named one "
         f"before we computed this grid**. It scores groups against the {target_words(row.target)}. "
-        f"The words are read by {ENCODERS[row.encoder].title}, with {_kept_in_full(row.kept)}, and "
-        f"they weigh {row.weight:g}. The sound is described by {HEARD[row.sound]}.\n\n"
+        f"{ENCODERS[row.encoder].title} reads the words. PCA reduces its vectors to "
+        f"{_kept_in_full(row.kept)}. The words weigh {row.weight:g}. The sound is described by "
+        f"{HEARD[row.sound]}.\n\n"
         f"On {row.songs} songs, groups by sound and own words agree with the label at NMI "
-        f"{row['mean']:.3f}. Groups by sound alone agree at {row.alone:.3f}. "
+        f"{row['mean']:.3f}. Groups by sound alone agree at {row.alone:.3f}. (These are means over "
+        f"{row.seeds} seeds. The figure above has as many seeds as the page is set to, so its last "
+        "digit can differ.) "
         f"The difference is {difference_words(row, 'gain')}. "
         f"{verdicts[_direction(row, 'gain')]}. The control gives each song the words of another "
         "song in the same language. With own words, the NMI differs from this control by "
@@ -251,8 +287,8 @@ def count_sentence(table: pd.DataFrame) -> str:
         f"above zero (words help) and {down} below (words harm). "
         "Bonferroni's correction asks for much stronger evidence where there are many comparisons. "
         f"With this correction, {sure_up} gains and {sure_down} losses are left. Of these gains, "
-        f"{one_language} are among songs of one language, so there the language cannot be the "
-        f"reason. {_in_short(sure_up, sure_down)}"
+        f"{one_language} are on songs of a single language. There, differences between languages "
+        f"cannot have caused the gain. {_in_short(sure_up, sure_down)}"
     )
 
 
@@ -348,7 +384,7 @@ def best_sentence(table: pd.DataFrame, target: str) -> str:
 
 def _kept_in_full(kept: str) -> str:
     """`kept_of` for a sentence: a share of the variance is said to be what the components keep."""
-    return kept_of(kept) if float(kept) > 1 else f"as many components as keep {kept_of(kept)}"
+    return kept_of(kept) if float(kept) > 1 else f"the components that keep {kept_of(kept)}"
 
 
 def _input_of(row) -> str:

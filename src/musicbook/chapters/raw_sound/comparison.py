@@ -240,3 +240,27 @@ def strongest_tags() -> pd.DataFrame:
         rows[genre] = [f"{tag} {probability:.2f}" for tag, probability in top.items()]
     columns = ["first", "second", "third"]
     return pd.DataFrame(rows, index=columns).T.rename_axis("Genre")
+
+
+def tags_sentence(strongest: pd.DataFrame) -> str:
+    """How many tags of `strongest_tags` name any genre or style, and in which rows one of them is
+    the row's own genre."""
+    tags = strongest.map(lambda cell: cell.rsplit(" ", 1)[0])
+    styles = int(tags.isin(GENRE_TAGS).to_numpy().sum())
+    spelled = tags.map(_spelled)
+    named = [spelled.loc[genre].eq(_spelled(str(genre))).any() for genre in spelled.index]
+    known = set(map(_spelled, pretrained.committed("MSD_tags").columns))
+    sentence = (
+        f"{styles} of the {tags.size} tags name a genre or a style, because the network was "
+        f"trained on such tags. In {sum(named)} of the {len(named)} rows, one of the three names "
+        "the genre of the row itself."
+    )
+    unknown = [str(genre) for genre in spelled.index if _spelled(str(genre)) not in known]
+    if unknown:
+        sentence += f" The network has no tag for: {', '.join(unknown)}."
+    return sentence
+
+
+def _spelled(name: str) -> str:
+    """A tag or genre for comparison: "Hip-Hop" and "hiphop" are one."""
+    return name.lower().replace("-", "").replace(" ", "")

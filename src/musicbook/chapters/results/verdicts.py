@@ -26,6 +26,7 @@ OTHER = "other data"  # the paper's values are of GTZAN; beside another table th
 VAE, PCA, BETA = "VAE + K-Means", "PCA + K-Means", "Beta-VAE"
 SAME_DIMS = "VAE + K-Means (PCA, as many dims)"
 INPUT = "Input + K-Means"
+SPECTRAL = "Spectral"
 
 
 @lru_cache(maxsize=4)
@@ -165,8 +166,8 @@ def _what_the_code_gives(data: Published) -> str:
     start = "With the author's code" if best == "released" else f"Under the protocol *{best}*"
     return (
         f"{start}, {n[WORDS[0]]} of the {len(part)} numbers in the paper's tables match ours "
-        f"closely, and {roughly} match roughly. (Even our own runs would match only "
-        f"{chance[WORDS[0]]:.0f} of them, because runs differ.)"
+        f"closely, and {roughly} match roughly. (If one of our own runs stood in the place of the "
+        f"paper, only {chance[WORDS[0]]:.0f} of its numbers would match our other runs closely.)"
     )
 
 
@@ -182,7 +183,10 @@ def _what_is_left(data: Published) -> str:
     left_out, others = "", f"{len(part)} numbers"
     if len(given):
         names = " and ".join(given.method.unique())
-        left_out = f"The {names} is given the genre, so its {len(given)} numbers do not count. "
+        left_out = (
+            f"From here on we leave out the {len(given)} numbers of the {names}, because it is "
+            "given the genre. "
+        )
         others = f"the other {len(part)}"
     return (
         f"{left_out}Under our clean protocol, which keeps the genre out of the input, only "
@@ -220,7 +224,7 @@ COMPARISONS: list[tuple[str, int, tuple[str, str], tuple[str, str]]] = [
     ("VAE − PCA at as many dims", 1, (VAE, "full"), (SAME_DIMS, "full")),
     ("Beta-VAE − PCA", 3, (BETA, "full"), (PCA, "full")),
 ]
-for _phase, _method in ((2, "K-Means"), (3, BETA), (2, INPUT), (3, INPUT)):
+for _phase, _method in ((2, "K-Means"), (3, BETA), (3, SPECTRAL), (2, INPUT), (3, INPUT)):
     for _variant in ("audio alone", "lyrics shuffled"):
         _name = f"{_method}: with lyrics − {_variant}"
         COMPARISONS.append((_name, _phase, (_method, "full"), (_method, _variant)))
@@ -262,25 +266,43 @@ def read_multiplicity(table: pd.DataFrame) -> str:
 
 
 def read_lyrics(table: pd.DataFrame) -> str:
-    """Why lyrics can beat shuffled lyrics and still add nothing to the sound, read off
-    `differences`; "" where that is not so."""
+    """Which methods of `differences` beat shuffled lyrics with lyrics, and which of them beat the
+    sound alone; "" where none beats shuffled lyrics."""
     names = table.index.get_level_values(0)
     clean = ~table.index.get_level_values(1).str.contains("LEAKY")
-    rises = table["reads"] == "higher"
-    shuffled = clean & names.str.contains("shuffled")
-    alone = clean & names.str.contains("audio alone")
-    if not (shuffled & rises).any() or (alone & rises).any():
+    rises = clean & (table["reads"] == "higher")
+    beat_shuffled = _methods_in(names[rises & names.str.contains("lyrics shuffled")])
+    beat_sound = _methods_in(names[rises & names.str.contains("audio alone")])
+    if not beat_shuffled:
         return ""
-    found = []
-    for name in names[shuffled & rises]:
-        found.append(f"*{name.split(':')[0]}* of {name.rsplit(', ', 1)[1]}")
-    listed = " and ".join(dict.fromkeys(found))
-    return (
-        f"Where the input is clean, {listed} get a higher score with lyrics than with shuffled "
-        "ones. But no method gets a higher one with lyrics than with the sound alone. So shuffled "
-        "lyrics disturb a network more than lyrics of the right genre, and neither adds to the "
-        "sound."
-    )
+    sentences = [
+        "Where the input is clean, these get a higher score with lyrics than with shuffled "
+        f"ones: {', '.join(beat_shuffled)}."
+    ]
+    if beat_sound:
+        listed = " and ".join(beat_sound)
+        verb = "gets" if len(beat_sound) == 1 else "get"
+        sentences.append(
+            f"Of the methods in the table, only {listed} {verb} a higher score with lyrics than "
+            "with the sound alone."
+        )
+    else:
+        sentences.append(
+            "No method in the table gets a higher score with lyrics than with the sound alone."
+        )
+    others = [name for name in beat_shuffled if name not in beat_sound]
+    if others:
+        sentences.append(
+            f"So shuffled lyrics harm {' and '.join(others)} more than lyrics of the right genre "
+            "do, and neither kind of lyrics raises the score above that of the sound alone."
+        )
+    return " ".join(sentences)
+
+
+def _methods_in(names: pd.Index) -> list[str]:
+    """The methods of some rows of `differences`, with their phases: "*K-Means* of phase 2"."""
+    found = [f"*{name.split(':')[0]}* of {name.rsplit(', ', 1)[1]}" for name in names]
+    return list(dict.fromkeys(found))
 
 
 def stability(data: Published, protocol: str | None = None) -> pd.DataFrame:

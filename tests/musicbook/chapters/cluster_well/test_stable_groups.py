@@ -3,8 +3,12 @@
 import numpy as np
 import pytest
 
-from musicbook.chapters.cluster_well import stable_groups
+from musicbook.chapters.cluster_well import figures, sentences, stable_groups, study
 from musicbook.corpus import sources
+from tests.conftest import ROOT
+from tests.pages.written import PROSE
+
+DIFFERENCES = study.differences()
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +42,26 @@ def test_a_real_group_survives_beside_noise():
     alone = groups.labels[-30:]
     assert len(set(alone)) == 1 and alone[0] >= 0 and groups.returns[alone[0]] > 0.95
     assert (groups.labels[:150] < 0).sum() > 75
+
+
+def test_the_rule_that_the_pages_print_is_the_one_that_chooses():
+    """Two clouds and noise: most groups return surely at another number than the one that is
+    chosen, which is that of the largest product. The page "How to cluster music well" once named
+    the first as the rule."""
+    rng = np.random.default_rng(3)
+    small = [rng.normal(centre, 0.2, (6, 8)) for centre in rng.normal(0, 8, (9, 8))]
+    X = np.concatenate([*small, rng.normal(0, 3, (150, 8))])
+    groups = stable_groups.returning_groups(X, "kmeans", runs=6)
+    count, share = groups.tried["return surely"], groups.tried["share of tracks"]
+    assert groups.made == groups.tried["groups"][(count * share).idxmax()]
+    assert groups.made != groups.tried["groups"][count.idxmax()]
+    rule = sentences.number_rule()
+    assert "multiply count and share" in rule and "largest product" in rule
+    for page in ("notebooks/09_cluster_well", "notebooks/10_collection"):
+        assert "sentences.number_rule()" in (ROOT / f"{page}.py").read_text()
+        assert "the most groups" not in " ".join(PROSE[page].split())
+    chart = " ".join(text.get_text() for text in figures.decision_chart(DIFFERENCES).axes[0].texts)
+    assert "most groups that return surely × share of tracks" in " ".join(chart.split())
 
 
 def test_overlap_by_hand():

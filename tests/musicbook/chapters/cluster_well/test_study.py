@@ -61,6 +61,26 @@ def test_what_the_page_says_follows_the_table(differences):
     assert "on 1 of 2 data sets" in sentences.single_pick(ranks)
 
 
+def test_the_answer_names_the_description_beside_each_data_set(differences):
+    """On GTZAN the recommended way uses features, on the others musicnn; a data set without a clear
+    gain is not named."""
+    ranks = study.criteria_tables()
+    said = sentences.recommendation(differences, ranks)
+    assert "on 3 of 3 data sets: with musicnn on gtzan-mini and the songs of the" in said
+    assert "with the 68 features on GTZAN." in said
+    unclear = differences.assign(
+        verdict=differences["verdict"].mask(differences["data"] == "gtzan", "level")
+    )
+    said = sentences.recommendation(unclear, ranks)
+    assert "on 2 of 3 data sets: with musicnn on" in said and "features on GTZAN" not in said
+    uses = study.recommended_table(differences)["Recommended uses"]
+    assert uses.to_dict() == {
+        "GTZAN": "68 features",
+        "gtzan-mini": "musicnn",
+        "songs of the Million Song Dataset": "musicnn",
+    }
+
+
 def test_a_difference_is_that_of_the_stored_clusters(differences):
     row = differences.query("name == 'umap' and data == 'gtzan'").iloc[0]
     runs = stored_runs.Published("gtzan")

@@ -238,9 +238,9 @@ def test_without_the_grids_the_page_says_so():
         words.changes(None, "n", 1, 2),
     ):
         assert table.iloc[0, 0] == words.NOT_RUN
-    for read in (words.read_factors, words.read_few, words.read_many):
+    for read in (words.read_factors, words.read_few, words.read_many, words.read_working):
         assert read(None) == words.NOT_RUN
-    assert words.ran_away(None).startswith("No training on this page failed")
+    assert words.ran_away(None).startswith("No training failed")
     assert grids.published_grid("no such data", "beta") is None
     for figure in (
         figures.lines(None, "n", figures.MANY),
@@ -278,7 +278,7 @@ def test_claims_on_factors():
     assert "The factors can be found" in said and "No network comes near" in said
     effects = words.beta_effects(table)
     assert len(effects) == 12 and (effects.sign == "level").all()
-    assert "In none of the 12 comparisons" in said
+    assert "12 comparisons. In none of them" in said
     level = 0.9 - 0.1 * table.beta + 0.001 * table.seed  # a score that falls with beta
     assert "disentangles less" in words.read_beta(table.assign(value=level + 0.0005 * level**2))
 
@@ -303,6 +303,15 @@ def test_claims_on_scale():
     assert "no verdict changes" in said and "(“by design”)" in said
     cured = table.verdict.mask(table.model.str.contains("beta") & (table.n > 1e5), "by design")
     assert "the diagnosis changes" in words.read_many(table.assign(verdict=cured))
+    changed = words.changes(words.with_data_in_names(table), "n", *words.fewest_and_most(table))
+    said = words.read_working(table)
+    for data in ("planted", "MSD-shaped"):
+        shown = changed.loc[f"CVAE, {data}"]
+        sentence = next(part for part in said.split(". ") if f"On {data} tracks" in part)
+        ends = {name: shown[name].split("(")[1].rstrip(")").split(" to ") for name in shown.index}
+        assert ("KL falls" in sentence) == all("−" in end for end in ends["KL (nats)"])
+        rises = all("+" in end for end in ends["Style from units"])
+        assert sentence.endswith("reads rises") == rises
 
 
 def test_claims_on_few_tracks():

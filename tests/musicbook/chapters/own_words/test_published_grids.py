@@ -1,6 +1,7 @@
 """The published grids: whole, with a verdict in every row, and quoted only where the guard
 passes."""
 
+import pandas as pd
 import pytest
 
 from musicbook.chapters.own_words import figures, grids, sentences
@@ -62,6 +63,24 @@ def test_e5_groups_the_songs_by_language_until_it_is_taken_off(tables):
     """What the page's summary says of it: many languages are not enough."""
     table = tables["language"].query("texts == 'songs' and encoder == 'e5'").set_index("removed")
     assert table.language["nothing"] >= 0.8 and table.language["each language's mean"] <= 0.2
+
+
+def test_what_is_said_of_the_first_direction_is_true_of_each_encoder(tables):
+    """It is the language for MiniLM and E5, and not for USE."""
+    two = tables["language"].query("languages == 2").set_index(["encoder", "removed"]).left
+    said = sentences.language_sentence(tables["language"])
+    listed = said.split("in the vectors of ")[1].split(".")[0]
+    for encoder, title in (("minilm", "MiniLM"), ("use", "USE"), ("e5", "E5")):
+        gone = two[encoder, "the first direction"] < 0.1 * two[encoder, "nothing"]
+        assert (title in listed) == gone and (f"Not so for {title}" in said) == (not gone)
+    assert "Not so for USE" in said
+
+
+def test_groups_more_even_than_random_ones_are_explained():
+    rows = {"language_nmi": [1.0, 0.0], "subject_nmi": [0.14, 1.0]}
+    rows |= {"language_chance": [0.15] * 2, "subject_chance": [0.34] * 2}
+    said = sentences.verses_sentence(pd.DataFrame(rows, index=["MiniLM", "USE"]))
+    assert "The 0.00 of USE is lower" in said and "of MiniLM is lower" not in said
 
 
 def test_the_pages_sentences_and_figures_can_be_made(tables, values):

@@ -249,3 +249,20 @@ def test_two_scores_of_one_description_are_told_apart():
 def test_a_data_set_without_a_grid_says_how_to_make_it():
     with pytest.raises(FileNotFoundError, match="make results DATASET=elsewhere ONLY=waveforms"):
         published.WaveformRuns("elsewhere")
+
+
+def test_what_is_said_of_the_strongest_tags_is_counted():
+    """By hand: two of six tags are no genre, and only one row has the name of its own genre."""
+    rows = {"hiphop": ["Hip-Hop 0.50", "80s 0.14"], "jazz": ["blues 0.30", "rock 0.20"]}
+    rows["disco"] = ["pop 0.24", "guitar 0.18"]
+    said = comparison.tags_sentence(pd.DataFrame(rows).T)
+    assert said.startswith("4 of the 6 tags name a genre or a style")
+    assert "In 1 of the 3 rows" in said and said.endswith("no tag for: disco.")
+    stored = comparison.strongest_tags()
+    own = {
+        genre: set(row.str.rsplit(" ", n=1).str[0].str.lower()) for genre, row in stored.iterrows()
+    }
+    named = sum(
+        genre in tags or genre == "hiphop" and "hip-hop" in tags for genre, tags in own.items()
+    )
+    assert f"In {named} of the 10 rows" in comparison.tags_sentence(stored) and named < 10
