@@ -150,7 +150,7 @@ tables.score_table(second, shown, phases.names_of(2))
 # - *Silhouette, common space* measures every clustering in the same space, the standardised sound features. It still favours methods that
 #   cluster these features directly.
 # - *Input + K-Means* has no network. On the same sound it can differ in the last digit from one phase to another, because K-Means is started more
-#   often in phases 2 and 3 than in phase 1.
+#   often in the later phases than in the first one.
 # - *Active units* are the dimensions of z that carry information. Their number depends on the training and on the input, so three kinds of CVAE in
 #   this book have three numbers of them. The CVAE of phase 3 below sees sound and lyrics. Those of
 #   [Collapse in depth](A1_collapse_in_depth.ipynb) see the sound alone. The third kind is the author's own network, which some of the claims

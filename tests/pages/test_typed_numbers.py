@@ -86,7 +86,8 @@ def settings() -> dict[str, dict[str, float | str]]:
             "32": networks.RECIPE.latent,
             "100 %": PHYSICS,
         },
-        "09_cluster_well": returns
+        "09_cluster_well": size
+        | returns
         | {
             "2": min(grid.MANY),
             "30": max(grid.MANY),
