@@ -323,11 +323,8 @@ def read_guard(made: ModelInput) -> str:
     sentences = list(made.leaks)
     if not sentences:
         for name, share in made.judged.items():
-            word = inputs.WORDS[name]
-            sentences.append(
-                f"A simple classifier reads {share:.2f} of the genre from the {word} "
-                "(0 is guessing, 1 is all of it). That is too little for a leak."
-            )
+            probed = inputs.probe_words(inputs.WORDS[name], share)
+            sentences.append(f"{probed} That is too little for a leak.")
     if not sentences:
         sentences.append("There are no added columns to judge.")
     text = f"Leak guard: {' '.join(escape.markup(sentence) for sentence in sentences)}"

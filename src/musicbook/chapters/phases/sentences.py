@@ -288,7 +288,8 @@ def advanced_answer(run: Run) -> str:
     best, worst = max(known, key=lambda m: known[m]), min(known, key=lambda m: known[m])
     return (
         f"{first} Of all methods of this page, {method_words(best)} has the highest "
-        f"{metrics.label_of(metric)} ({known[best]:.2f}), and {method_words(worst)} has the lowest ({known[worst]:.2f})."
+        f"{metrics.label_of(metric)} ({known[best]:.2f}), and {method_words(worst)} has the "
+        f"lowest ({known[worst]:.2f})."
     )
 
 
