@@ -102,7 +102,7 @@ players.play(clips, "synthetic")
 
 # %% [markdown]
 # ## The recipe
-# A *frame* is a piece of 93 milliseconds. A new frame starts every 23
+# A clip is read in frames of 93 milliseconds. A new frame starts every 23
 # milliseconds, so frames overlap. Each frame gets a spectrum: how loud each
 # frequency is. From the spectrum come the colour of the sound
 # (MFCC), the pitches (chroma), its brightness (spectral) and more. Most of
