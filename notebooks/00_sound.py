@@ -1,10 +1,14 @@
 # ---
 # jupyter:
 #   jupytext:
+#     cell_metadata_filter: tags,mystnb,-all
 #     formats: ipynb,py:percent
+#     notebook_metadata_filter: kernelspec,jupytext,-all
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -98,8 +102,9 @@ players.play(clips, "synthetic")
 
 # %% [markdown]
 # ## The recipe
-# A clip is cut into frames of 93 milliseconds. Each frame gets a spectrum:
-# how loud each frequency is. From the spectrum come the colour of the sound
+# A clip is read in frames of 93 milliseconds. A new frame starts every 23
+# milliseconds, so frames overlap. Each frame gets a spectrum: how loud each
+# frequency is. From the spectrum come the colour of the sound
 # (MFCC), the pitches (chroma), its brightness (spectral) and more. Most of
 # these then become two numbers: their mean over all frames of the clip, and
 # their standard deviation, which says how much they vary. This is the whole
@@ -109,8 +114,8 @@ players.play(clips, "synthetic")
 Markdown(f"```python\n{inspect.getsource(features.extract)}```")
 
 # %% [markdown]
-# Let us do one step by hand. MFCC gives thirteen rows with one value a frame.
-# The mean of each row is one of the 68 numbers:
+# Let us do one step by hand. MFCC gives thirteen rows, each with one value per
+# frame. The mean of each row is one of the 68 numbers:
 
 # %%
 y = clips["blues"]
@@ -170,7 +175,7 @@ players.play({"forwards": clips["disco"], "backwards": backwards})
 # ## Summary
 # - A model in this book gets averages of a sound: how bright, how rough,
 #   which pitches, how fast. It gets no melody, no words and no order of events.
-# - Two songs with the same averages are the same to it, however different
+# - To a model, two songs with the same averages are the same, however different
 #   they sound. That limits what any *clustering*, a search for groups of similar
 #   songs, can find.
 #

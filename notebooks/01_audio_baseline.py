@@ -1,10 +1,14 @@
 # ---
 # jupyter:
 #   jupytext:
+#     cell_metadata_filter: tags,mystnb,-all
 #     formats: ipynb,py:percent
+#     notebook_metadata_filter: kernelspec,jupytext,-all
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -79,7 +83,7 @@ plots.metric_bars(run.scores, columns, compared, paper)
 #
 # The page has four steps: the rows, the network, the training, the clusters. The cells at the top took all four in one call. The cells
 # below take them by hand. A *protocol* is one way to read the paper. `written` follows its text, `released` follows its program, and `controlled`
-# follows the text but keeps the genre out of the input. Each training is repeated with other random numbers; one such run is called a *seed*.
+# follows the text, and a guard refuses an input from which the genre can be read. Each training is repeated with other random numbers; one such run is called a *seed*.
 #
 # ## The rows
 # The data are real tracks of GTZAN, as numbers that our own extractor computed. Each track is cut into three pieces of ten seconds.
@@ -87,7 +91,7 @@ plots.metric_bars(run.scores, columns, compared, paper)
 # Pieces of one song would otherwise be each other's nearest neighbours.
 #
 # In the default data **several genres have one artist only** ([Limitations](../book/limits.md)). A cluster may then find the artist and not
-# the genre, so the scores here only show that the code runs. How well genres separate in general is a question for [all of GTZAN](06_results.ipynb).
+# the genre. So do not trust a score of this page alone: the section *Does full GTZAN say the same?* holds it against all of GTZAN.
 
 # %% tags=["remove-input"]
 Markdown(sentences.data_sentence(tracks, protocol, seeds))
@@ -255,7 +259,7 @@ Markdown(
 # A silhouette is measured in a space, and the two methods have different spaces. The VAE leaves many of its dimensions inactive (less than
 # 0.05 nats). In fewer dimensions, groups look tighter. To be fair, we also cut PCA to as many components as the VAE uses.
 
-# %% mystnb={"figure": {"caption": "Silhouette and NMI of PCA and K-Means, by the number of components (first seed). See how the silhouette falls with more components, and NMI does not. The two marks have the silhouette of the VAE: one stands at all its dimensions, the other at those that it uses.", "name": "fig-easy-dims"}, "image": {"alt": "Line plot of silhouette and NMI of PCA and K-Means against the number of components, with the VAE marked."}}
+# %% mystnb={"figure": {"caption": "Silhouette and NMI of PCA and K-Means, by the number of components (first seed). See how the silhouette falls with more components, and NMI does not. Both marks show the silhouette of the VAE: one at the number of all its dimensions, the other at the number of those that it uses.", "name": "fig-easy-dims"}, "image": {"alt": "Line plot of silhouette and NMI of PCA and K-Means against the number of components, with the VAE marked."}}
 by_dims = dimensions.of_pca(tracks, X, k)
 vae = tables.mean_of(run.scores, "VAE + K-Means", "silhouette")
 marks = {
@@ -273,7 +277,7 @@ Markdown(sentences.dimensions_sentence(run))
 #
 # ## What the clusters look like
 
-# %% mystnb={"figure": {"caption": "A flat map (t-SNE) of the VAE's codes (first seed); each point is a track. Colours are genres above, if the data have any, and clusters below. Look for genres that form one island. The map is for looking only: no score is computed on it.", "name": "fig-easy-map"}, "image": {"alt": "Two scatter plots of the latent space, coloured by genre and by cluster."}}
+# %% mystnb={"figure": {"caption": "A flat map (t-SNE) of the VAE's codes (first seed); each point is a track. In the upper map the colours are genres (if the data have genres), in the lower map clusters. Look for genres that form one island. The map is for looking only: no score is computed on it.", "name": "fig-easy-map"}, "image": {"alt": "Two scatter plots of the latent space, coloured by genre and by cluster."}}
 points = plots.project(codes)
 plots.latent_map(points, clusters, run.tracks.genres)
 

@@ -1,10 +1,14 @@
 # ---
 # jupyter:
 #   jupytext:
+#     cell_metadata_filter: tags,mystnb,-all
 #     formats: ipynb,py:percent
+#     notebook_metadata_filter: kernelspec,jupytext,-all
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -69,7 +73,7 @@ scores, by_variant = controls
 # %% tags=["remove-input", "answer"]
 Markdown(sentences.hybrid_answer(run, by_variant))
 
-# %% tags=["picture"] mystnb={"figure": {"caption": "K-Means on four inputs, without a network. If lyrics helped, *full* (sound and lyrics) would have a longer NMI bar than *audio alone*. With *lyrics shuffled*, every track has the lyrics of another one. Bars are means over runs (seeds), and the thin lines show one standard deviation.", "name": "fig-medium-lyrics"}, "image": {"alt": "Bar charts of NMI and silhouette for sound with lyrics, with shuffled lyrics, lyrics alone and sound alone."}}
+# %% tags=["picture"] mystnb={"figure": {"caption": "K-Means on four inputs, without a network. If lyrics helped, *full* (sound and lyrics) would have a longer NMI bar than *audio alone*. With *lyrics shuffled*, every track has the lyrics of another one. K-Means runs several times, more often than the network of this page: bars are means over these runs (seeds), and the thin lines show one standard deviation.", "name": "fig-medium-lyrics"}, "image": {"alt": "Bar charts of NMI and silhouette for sound with lyrics, with shuffled lyrics, lyrics alone and sound alone."}}
 named = scores.assign(method=scores.variant)
 plots.metric_bars(named, ["nmi", "silhouette"], variants)
 
@@ -80,8 +84,8 @@ plots.metric_bars(named, ["nmi", "silhouette"], variants)
 # **Before you start:** read [Audio baseline](01_audio_baseline.ipynb), which builds the network.
 #
 # GTZAN has no lyrics, so the paper borrows a text for each track. The protocols do this in two ways. `written` and `controlled` take
-# real lyrics of other songs: those that have a tag like the genre on the lyrics site Genius. `released` gives each genre three fixed sentences, as the
-# paper's program does ([Data](../book/data.md)). What happens with songs that have their own lyrics is the subject of
+# real lyrics of other songs, where possible those that have a tag like the genre on the lyrics site Genius. In this phase `released` gives each genre
+# three fixed sentences, as the paper's program does ([Data](../book/data.md)). What happens with songs that have their own lyrics is the subject of
 # [Songs with their own words](07_own_words.ipynb).
 #
 # ## The two channels
@@ -101,6 +105,8 @@ none if report is None else tables.lyrics_table(report)
 # The two blocks have different sizes and units. `controlled` brings both to the same variance. It then multiplies the sound by 0.6 and the words
 # by 0.4, so that these weights alone decide how much each block counts. `written` standardises every single column instead. That looks fair,
 # but then a column of text that hardly varies counts as much as the one that varies most.
+#
+# Two guards look at the result. The *leak guard* looks for columns from which one can read the genre: a simple classifier tries it.
 
 # %%
 chosen = protocols.get(protocol)
@@ -111,8 +117,7 @@ X, columns, kept = inputs.scale(raw, chosen, phase=2)
 Markdown(sentences.modalities(tracks, made, protocol))
 
 # %% [markdown]
-# The *leak guard* looks for columns from which one can read the genre. Its number says how well a simple classifier does that. The
-# *scale guard* looks for the opposite fault: scaling that hides a real signal. To test this, we split the tracks at random into two halves. We add
+# The *scale guard* looks for the opposite fault: scaling that hides a real signal. To test this, we split the tracks at random into two halves. We add
 # a signal to one half, first in the sound and then in the text. If the scaling does no harm, K-Means finds the two halves again (NMI near 1).
 
 # %%
@@ -127,7 +132,7 @@ sentences.planted_table(planted)
 # Each layer has two additions. *Batch normalisation* brings each number to mean 0 and variance 1 over the batch. A *residual* connection adds
 # the input of the layer to its output, so that the layer has to learn only what changes. (`released` has no residual connection.)
 #
-# To keep the wait short, this page trains the network once. [Every value](A2_every_value.ipynb) shows how much the seeds differ on full GTZAN.
+# To keep the wait short, this page trains the network once. The page [Every value](A2_every_value.ipynb) shows how much the seeds differ on full GTZAN.
 
 
 # %%
@@ -199,7 +204,8 @@ Markdown(sentences.paper_dbscan())
 # %% [markdown]
 # ## Do the lyrics help?
 # Here K-Means works on the input itself, so that no network stands between the lyrics and the score. *Full* is sound and lyrics. *Lyrics
-# shuffled* gives every track the lyrics of another one. If that scores as well, the lyrics said nothing about their track.
+# shuffled* gives every track the lyrics of another one. If that scores just as high, the lyrics said nothing about their track.
+# K-Means is quick, so it runs at least three times, with other random numbers (seeds) and other lyrics; ± is the spread of these runs.
 
 # %%
 columns = ["nmi", "nmi_chance", "ami", "ari", "silhouette", "dims"]

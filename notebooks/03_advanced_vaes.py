@@ -1,10 +1,14 @@
 # ---
 # jupyter:
 #   jupytext:
+#     cell_metadata_filter: tags,mystnb,-all
 #     formats: ipynb,py:percent
+#     notebook_metadata_filter: kernelspec,jupytext,-all
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -17,7 +21,7 @@
 # *Does a Beta-VAE disentangle genres?*
 #
 # A variational autoencoder (VAE) turns a track into a few numbers, its *code*. A *Beta-VAE* has to keep less in its code, since each bit
-# of it costs β times as much. The paper says yes: of its networks, the Beta-VAE agrees best with genre (NMI in Table 3 of [Karim 2026](../book/references.md)). But
+# of the code costs β times as much as in an ordinary VAE. The paper says yes: of its networks, the Beta-VAE agrees best with genre (NMI in Table 3 of [Karim 2026](../book/references.md)). But
 # *disentangled* means that each number of the code stands for one factor of the music. Agreement with one label cannot show that.
 # [Collapse in depth](A1_collapse_in_depth.ipynb) tests it with several known factors.
 
@@ -81,9 +85,10 @@ plots.metric_bars(run.scores, ["nmi", "silhouette"], methods, paper)
 # Five methods work on one input of sound and lyrics. Four of them make a code first and then cluster it by K-Means: a Beta-VAE, a conditional
 # VAE (CVAE), PCA, and a plain autoencoder. The fifth, spectral clustering, works on the input itself. Under `released` the input contains the
 # genre itself, as in the paper's program. In the default data **several genres have one artist only**. A cluster may then
-# find the artist and not the genre, so the scores only show that the code runs.
+# find the artist and not the genre. So do not trust a score of this page alone: the section *Does full GTZAN say the same?* holds it
+# against all of GTZAN.
 #
-# To keep the wait short, each network is trained once, from one seed. [Every value](A2_every_value.ipynb) shows how much the seeds differ on full
+# To keep the wait short, each network is trained once, from one seed. The page [Every value](A2_every_value.ipynb) shows how much the seeds differ on full
 # GTZAN. To see it here, set `seeds = 3` above.
 
 # %%
@@ -183,7 +188,7 @@ Markdown(sentences.compare_methods(run, "Beta-VAE", "AE + K-Means"))
 #
 # ## The codes of the Beta-VAE
 
-# %% mystnb={"figure": {"caption": "Figure 4 of the paper, made again: a flat map (t-SNE) of the Beta-VAE's codes (first seed). Each point is a track. Colours are genres above, if the data have any, and clusters below. If the clusters were the genres, both panels would show the same islands.", "name": "fig-hard-map"}, "image": {"alt": "Two scatter plots of the Beta-VAE's codes, coloured by genre and by cluster."}}
+# %% mystnb={"figure": {"caption": "Figure 4 of the paper, made again: a flat map (t-SNE) of the Beta-VAE's codes (first seed). Each point is a track. In the upper map the colours are genres (if the data have genres), in the lower map clusters. If the clusters were the genres, both panels would show the same islands.", "name": "fig-hard-map"}, "image": {"alt": "Two scatter plots of the Beta-VAE's codes, coloured by genre and by cluster."}}
 clusters = run.labels[first]["Beta-VAE"]
 points = plots.project(run.spaces[first]["Beta-VAE"])
 plots.latent_map(points, clusters, run.tracks.genres)

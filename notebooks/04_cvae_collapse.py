@@ -1,10 +1,14 @@
 # ---
 # jupyter:
 #   jupytext:
+#     cell_metadata_filter: tags,mystnb,-all
 #     formats: ipynb,py:percent
+#     notebook_metadata_filter: kernelspec,jupytext,-all
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -39,6 +43,7 @@ import torch
 from IPython.display import Markdown
 
 from helpers import models, plots, protocols, training
+from musicbook import stored_runs
 from musicbook.chapters.collapse import battery, figures, grids
 from musicbook.chapters.collapse import planted, study, values, words
 from musicbook.chapters.leakage.values import author_values
@@ -58,7 +63,7 @@ protocols.check(dataset, protocol, seeds)
 named = author_values() | values.collapse_values()
 Markdown(words.page_answer(named))
 
-# %% tags=["picture"] mystnb={"figure": {"caption": "Squared errors of our networks, trained by the author's recipe on full GTZAN. A network has up to five marks: its error with its own code *z*, with another track's z, without z, with another genre, and the error of a table of genre means. If it ignores z, the first three marks lie at one place, as for β = 40. Marks are means over seeds, and lines show the range.", "name": "fig-error"}, "image": {"alt": "Dot plot of the error per model: the CVAE loses when z is exchanged or taken away, the one with beta 40 does not."}}
+# %% tags=["picture"] mystnb={"figure": {"caption": "Squared errors of our networks, trained by the author's recipe on full GTZAN. A network has up to five marks: its error with its own code *z*, with another track's z, with zeros in the place of z, and with another genre; and the error of a *table of means*, which always answers with the mean of the genre (for the VAE, which is not given the genre: of all tracks). If it ignores z, the first three marks lie at one place, as for \u03b2 = 40. Marks are means over seeds, and lines show the range.", "name": "fig-error"}, "image": {"alt": "Dot plot of the error per model: the CVAE loses when z is exchanged or taken away, the one with beta 40 does not."}}
 runs = grids.published_grid("gtzan", "battery")
 released = words.of_protocol(runs, "released")
 figures.shuffles(released)
@@ -79,12 +84,13 @@ figures.shuffles(released)
 #    the cost of the code: its KL divergence from pure noise, in *nats*. A dimension of the code is also called a *unit*.
 # 2. A code is *collapsed* when it is pure noise, or almost, for every track. Then it costs nothing and says nothing, and the decoder works with
 #    $c$ alone.
-# 3. Collapse can be *partial*: some units of the code are noise, and others carry something. [Lucas et al. 2019](../book/references.md) define
-#    collapse unit by unit. [Dang et al. 2024](../book/references.md) show when it happens in linear models that are given a condition. A network may
-#    need few units, so our verdict of a partial collapse (below) does not rest on their number.
+# 3. Single units can collapse: they are noise, and others carry something. [Lucas et al. 2019](../book/references.md) define collapse unit by
+#    unit. [Dang et al. 2024](../book/references.md) show when it happens in linear models that are given a condition. But a network may need few
+#    units. So this page calls a code a *partial collapse* only if it also holds far less than a linear code could; the rule is given below.
 # 4. A code that leaves the genre out has not collapsed. The decoder has the genre already, so storing it again costs nats and gains nothing.
 #    [Kingma et al. 2014](../book/references.md) use this to separate class and style.
-# 5. So a working CVAE and a collapsed one both get a low score against genre. The difference is whether anything *else* is in the code.
+# 5. So a score against genre cannot tell a working CVAE from a collapsed one: neither has to hold the genre. The difference is whether anything
+#    *else* is in the code.
 #
 # ## A VAE that is given the genre
 # The encoder reads the track and the genre side by side, and so does the decoder. That is the whole difference from a VAE:
@@ -142,7 +148,8 @@ words.summary_table(table).assign(Expected=expected)
 #
 # - *Active units* have more than 0.05 nats.
 # - *With another z* is the error when tracks exchange their codes.
-# - The column *of a table of means* has the error of the best guess without a code, which is the mean of the genre.
+# - The column *of a table of means* has the error of the best guess without a code: the mean of the genre. For a decoder that is not given the
+#   genre, it is the mean of all tracks.
 # - *Genre from z* and *style from z* say how often a classifier (a *probe*) reads them from the code. It is tested on
 #   tracks that it was not trained on.
 #
@@ -150,8 +157,8 @@ words.summary_table(table).assign(Expected=expected)
 #
 # - **Collapsed**: there is no active unit, the error stays the same with another z, and every probe only guesses.
 # - **Partial collapse**: z matters, but little. We compare z with the best linear code, which a VAE with linear layers and as many units would
-#   find. It is a partial collapse if two things hold. First, z has less than half of the nats of that code. Second, z takes less than half as
-#   much off the error of the table of means as that code does.
+#   find. It is a partial collapse if two things hold. First, z has less than half of the nats of that code. Second, look how far the error lies
+#   below that of the table of means: with z it is less than half as far as with the linear code.
 # - **By design**: encoder and decoder use the genre, and z matters, but z says little about the genre. A probe finds the genre in z less than
 #   half as well as in the data.
 # - **Keeps c**: encoder and decoder use the genre, and z matters, but z also holds the genre. A probe finds it at least half as well as in the
@@ -163,8 +170,8 @@ words.summary_table(table).assign(Expected=expected)
 # trains all six with five seeds, and the verdict is the expected one each time.
 #
 # ## The tracks at hand
-# Now we apply the battery to models of real tracks. Under `controlled` they see the sound alone, so they use fewer units than the CVAE of
-# the page before, which also sees the lyrics. We take three models: the protocol's CVAE, a VAE of the same layers, and a CVAE with β = 40. (*KL annealing*
+# Now we apply the battery to models of real tracks. The models of this page see the sound alone (under `released` the whole input). So they use
+# fewer units than the CVAE of the page before, which also sees the lyrics. We take three models: the protocol's CVAE, a VAE of the same layers, and a CVAE with β = 40. (*KL annealing*
 # means that β starts at zero and grows during training.) Real tracks have no known style, so we use *brightness*: is this track in the
 # darkest, middle or brightest third of its own genre? By construction that is independent of the genre. Each model is
 # trained once here. The figure at the top has several seeds.
@@ -177,7 +184,7 @@ chapter = study.run_chapter(tracks, protocol, seeds)
 # %% tags=["remove-input"]
 Markdown(words.live_answer(chapter))
 
-# %% mystnb={"figure": {"caption": "The battery on the models of this page. Compare the lowest row, the collapsed model, with the others: it has no active unit, its code costs nothing, and another track's z does not raise its error (×1). The last panels show how often a classifier reads the genre, or another factor, from z. Dots are means over seeds, and lines show the range.", "name": "fig-battery"}, "image": {"alt": "Small panels of dots, one per model: units in use, cost, error with z exchanged, and probe accuracy for two factors."}}
+# %% mystnb={"figure": {"caption": "The battery on the models of this page. Compare the lowest row, the collapsed model, with the others: it has no active unit, its code costs nothing, and another track's z does not raise its error (\u00d71). The last panels show how often a classifier reads the genre, or another factor, from z. Dots are means over seeds, and lines show the range.", "name": "fig-battery"}, "image": {"alt": "Small panels of dots, one per model: units in use, cost, error with z exchanged, and probe accuracy for two factors."}}
 found = study.tidy_diagnoses(chapter.diagnoses)
 figures.verdict_panels(found, chapter.label)
 
@@ -204,6 +211,9 @@ Markdown(words.unseen_lyrics(released, values.REBUILT, grids.OTHER_LYRICS))
 
 # %%
 words.summary_table(released)
+
+# %% tags=["remove-input"]
+Markdown(words.units_by_protocol(stored_runs.Published()))
 
 # %% [markdown]
 # ## Exercise
@@ -232,7 +242,7 @@ print(dead)
 # That does not follow. It is given the genre and has no reason to store it. Ask whether the error grows with another track's z.
 # :::
 #
-# :::{dropdown} Why compare with a table of genre means?
+# :::{dropdown} Why compare with a table of means?
 # A decoder that ignores z can still return the mean of the genre. So z helps only as far as the error is below that of the table.
 # :::
 #

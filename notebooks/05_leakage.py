@@ -94,7 +94,7 @@ paper = tables.paper_tables().set_index(["phase", "method", "metric"]).value
 values = score_values(runs) | leakage_values(runs)
 Markdown(sentences.leakage_answer(runs, values))
 
-# %% tags=["picture"] mystnb={"figure": {"caption": "How well the clusters of the Beta-VAE agree with genre (NMI) on full GTZAN, for several inputs. Hatched bars have the genre in the input in some form. See which two are long. Bars are means over seeds, and the thin lines are 95 % intervals of the mean. The diamond is the paper's score, and the grey mark is chance.", "name": "fig-ladder-beta"}, "image": {"alt": "Horizontal bars of the Beta-VAE's NMI for six inputs: the two with the written sentences are long and hatched, all others are short, and of these only the one with the label columns is hatched."}}
+# %% tags=["picture"] mystnb={"figure": {"caption": "How well the clusters of the Beta-VAE agree with genre (NMI) on full GTZAN, for several inputs. Hatched bars have the genre in the input in some form. See which two are long. Bars are means over seeds, and the thin lines are 95 % intervals of the mean, over tracks and seeds. The diamond is the paper's score, and the grey mark is chance.", "name": "fig-ladder-beta"}, "image": {"alt": "Horizontal bars of the Beta-VAE's NMI for seven inputs: the two with the written sentences are long and hatched, all others are short, and of these only the one with the label columns is hatched."}}
 result_figures.waterfall(
     steps,
     "nmi",
@@ -118,7 +118,7 @@ Markdown(sentences.ladder_sentence(steps))
 # ([Shapley 1953](../book/references.md)), here called its share. The two shares
 # and the score with neither add up to the score with both; the last digit can
 # differ, because each number is rounded. To take the sentences away, we put
-# real lyrics in their place.
+# real lyrics in their place. All four inputs of the table also hold the sound.
 
 # %%
 attribution.shares(runs).round(3)
@@ -130,7 +130,8 @@ Markdown(attribution.read_coverage(runs))
 # ## The map with the label, and without
 # Both maps show the same tracks and the same kind of network. On the left it
 # was trained as in the author's program, with the genre in its input
-# (*leaky*). On the right it was trained without the genre (*clean*). Press a
+# (*leaky*). On the right it was trained under *controlled*, where the guard
+# finds no genre in the input (*clean*). Press a
 # point, and you see where that track lies on the other map. Its nearest tracks
 # get a ring. They are the nearest in the network's own space, and the flat map
 # can show some of them far away. On a keyboard, the arrow keys go from track to
@@ -216,9 +217,11 @@ result_figures.waterfall(
 # ## The controls, without a network
 # Here K-Means works on each input of phase 3, without a network. *Full* is the
 # input of the author's program. The name of every other row says how it
-# differs from this input. A row is marked LEAKY if a simple classifier can read the
-# genre from a channel that should not carry it (the *guard*, see below). NMI is
-# the mean ± standard deviation over seeds, then the 95 % interval of the mean.
+# differs from this input: *alone* means that the input holds nothing else. A
+# row is marked LEAKY if a simple classifier can read the genre from a channel
+# that should not carry it (the *guard*, see below). NMI is the mean ± standard
+# deviation over seeds, then the 95 % interval of the mean. The interval also
+# covers the choice of tracks, so it can be wider than the spread of the seeds.
 
 # %%
 attribution.control_table(runs, "released", 3)
@@ -243,7 +246,7 @@ Markdown(
 tracks = sources.load(dataset)
 curve = attribution.by_dose(tracks)
 
-# %% mystnb={"figure": {"caption": "Four leaks, by the share of tracks that they reach, on the data of this build. Left: the effect that the guard measures. See from which share on a line has full marks: these inputs are called LEAKY. Right: NMI of K-Means on sound and leak, with equal weights.", "name": "fig-dose"}, "image": {"alt": "Two panels of four rising curves against the share of tracks a leak reaches: the guard's effect, and NMI of K-Means."}}
+# %% mystnb={"figure": {"caption": "Four leaks, by the share of tracks that they reach, on the data of this build. Left: the effect that the guard measures. See from which share on the dots of a line are filled: these inputs are called LEAKY. Right: NMI of K-Means on sound and leak, with equal weights.", "name": "fig-dose"}, "image": {"alt": "Two panels of four rising curves against the share of tracks a leak reaches: the guard's effect, and NMI of K-Means."}}
 figure = result_figures.doses(curve) if len(curve) else None
 figure or figures.missing(sentences.NO_LABELS)
 

@@ -1,10 +1,14 @@
 # ---
 # jupyter:
 #   jupytext:
+#     cell_metadata_filter: tags,mystnb,-all
 #     formats: ipynb,py:percent
+#     notebook_metadata_filter: kernelspec,jupytext,-all
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -69,7 +73,7 @@ figures.verdict_bars(verdicts.count_shares(runs))
 #
 # A value of the paper comes from one run, and ours come from several. So we ask two questions. Does the paper's value lie in the range where one
 # more run of ours would fall? And is it near our mean? A value *matches closely* if both are true, and *roughly* if only one is.
-# [Every value](A2_every_value.ipynb) has the rule and all numbers.
+# The page [Every value](A2_every_value.ipynb) has the rule and all numbers.
 #
 # ## Ten claims
 
@@ -89,8 +93,9 @@ Markdown(checkpoints.checkpoint_sentence())
 
 # %% [markdown]
 # ## Would another choice have saved the VAE?
-# Perhaps the VAE would win with other settings. So we made a list of reasonable choices: of features, scaling, lyrics and their components,
-# space, clustering method and number of clusters. We ran every combination. One combination is called a *pipeline*.
+# Perhaps the VAE would win with other settings. So we made a list of reasonable choices: how the features measure spread, how they are scaled,
+# whether lyrics join and how, how many numbers a text keeps, which space is clustered (for example that of PCA or of a VAE), by which method, and
+# into how many clusters. We ran every combination. One combination is called a *pipeline*.
 
 # %% tags=["remove-input"]
 pipelines = multiverse.published_pipelines(runs)
@@ -116,5 +121,5 @@ print("Of all:", (every.Verdict == "holds").sum(), "of", len(every))
 # - Judge one published run by the range of your own runs, and not by a single one.
 # - A claim can hold by one measure and fail by another, so name the measure.
 #
-# All values, all claims, and what seeds and inputs do: [Every value](A2_every_value.ipynb). What to use instead:
+# All values, all claims, and what seeds and inputs do: the page [Every value](A2_every_value.ipynb). What to use instead:
 # [How to cluster music well](09_cluster_well.ipynb). Next: [Songs with their own words](07_own_words.ipynb).

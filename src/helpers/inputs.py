@@ -305,6 +305,15 @@ def label_effects(
     return effects
 
 
+def probe_words(channel: str, share: float) -> str:
+    """A sentence on how well a simple classifier reads the genre from a channel, `share` in
+    [0, 1]."""
+    return (
+        f"From the {channel}, a simple classifier gets {share:.2f} of the way from guessing (0) to "
+        "naming every genre (1)."
+    )
+
+
 def leak_guard(effects: Mapping[str, leaks.Effect]) -> list[str]:
     """Sentences about the blocks of `label_effects` that say too much of the genre; an empty list
     for a clean input.
@@ -318,10 +327,7 @@ def leak_guard(effects: Mapping[str, leaks.Effect]) -> list[str]:
         named = effect.read(leaks.SURE)
         which = "all genres" if len(named) == len(effect.named) else ", ".join(named)
         ending = f" It names {which} nearly without error." if named else ""
-        sentences.append(
-            f"A simple classifier reads {effect.share:.2f} of the genre from the "
-            f"{WORDS.get(name, name)} (0 is guessing, 1 is all of it).{ending}"
-        )
+        sentences.append(f"{probe_words(WORDS.get(name, name), effect.share)}{ending}")
     return sentences
 
 

@@ -7,6 +7,7 @@ never on the spread of the seeds."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -246,23 +247,47 @@ def read_confusion(genres: np.ndarray | None, labels: np.ndarray) -> str:
         return "Without genre labels the table only shows how large the clusters are."
     counts = metrics.confusion(genres, labels)
     share = counts.max(axis=1) / counts.sum(axis=1)
-    best, worst = share.idxmax(), share.idxmin()
-    host = counts.idxmax(axis=0)  # of each cluster, the genre that it holds most of
-    n, guest, home = 0, "", ""
-    for cluster in counts.columns:
-        others = counts[cluster].drop(host[cluster])
-        if len(others) and int(others.max()) > n:
-            n, guest, home = int(others.max()), str(others.idxmax()), str(host[cluster])
-    mixed = "No cluster holds more than one genre."
-    if n:
-        mixed = (
-            f"The largest confusion: {n} tracks of *{escape.markup(guest)}* lie in a cluster that "
-            f"holds mostly *{escape.markup(home)}*."
-        )
+    return f"{_held_together(share)} {_largest_confusion(counts)}"
+
+
+def _held_together(share: pd.Series) -> str:
+    """Which genres have the largest and the smallest part in one cluster (`share`, by genre); all
+    that are level are named."""
+    most, least = f"{share.max():.0%}", f"{share.min():.0%}"
+    if most == least:
+        return f"Of each genre, {most} of the tracks lie in one cluster."
+    in_words = share.map("{:.0%}".format)
+    first, last = (_names(share.index[in_words == value]) for value in (most, least))
+    best = f"{first} stays together best: {most} of its tracks lie in one cluster."
+    if (in_words == most).sum() > 1:
+        best = f"{first} stay together best: {most} of the tracks of each lie in one cluster."
+    worst = f"{last} is spread most: its largest part in one cluster is {least}."
+    if (in_words == least).sum() > 1:
+        worst = f"{last} are spread most: the largest part of each in one cluster is {least}."
+    return f"{best} {worst}"
+
+
+def _names(genres: Iterable) -> str:
+    """Names of genres in a sentence: "*a*, *b* and *c*"."""
+    marked = [f"*{escape.markup(genre)}*" for genre in genres]
+    if len(marked) == 1:
+        return marked[0]
+    return f"{', '.join(marked[:-1])} and {marked[-1]}"
+
+
+def _largest_confusion(counts: pd.DataFrame) -> str:
+    """The cluster in which the second most frequent genre has the most tracks; counts are genres by
+    clusters."""
+    second = counts.apply(lambda column: column.nlargest(2).iloc[-1] if len(column) > 1 else 0)
+    n = second.max()
+    if n == 0:
+        return "No cluster holds more than one genre."
+    start = "The largest confusion" if (second == n).sum() == 1 else "One of the largest confusions"
+    (one, most), (other, _) = counts[second.idxmax()].nlargest(2).items()
+    tracks = "track" if most == 1 else "tracks"
     return (
-        f"*{escape.markup(best)}* stays together best: {share[best]:.0%} of its tracks lie in one "
-        f"cluster. *{escape.markup(worst)}* is spread most: its largest part in one cluster is "
-        f"{share[worst]:.0%}. {mixed}"
+        f"{start}: one cluster holds {most} {tracks} of {_names([one])} and {n} of "
+        f"{_names([other])}."
     )
 
 
@@ -298,11 +323,8 @@ def read_guard(made: ModelInput) -> str:
     sentences = list(made.leaks)
     if not sentences:
         for name, share in made.judged.items():
-            word = inputs.WORDS[name]
-            sentences.append(
-                f"A simple classifier reads {share:.2f} of the genre from the {word} "
-                "(0 is guessing, 1 is all of it). That is too little for a leak."
-            )
+            probed = inputs.probe_words(inputs.WORDS[name], share)
+            sentences.append(f"{probed} That is too little for a leak.")
     if not sentences:
         sentences.append("There are no added columns to judge.")
     text = f"Leak guard: {' '.join(escape.markup(sentence) for sentence in sentences)}"

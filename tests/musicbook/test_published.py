@@ -91,6 +91,9 @@ def test_dbscan_found_the_thirty_sentences(runs):
     kept = first != -1
     crossed = pd.crosstab(runs.genres[kept], first[kept])
     assert table["pure clusters"][0] == ((crossed > 0).sum() == 1).sum()
+    assert attribution.pure_words(table).endswith("on average, and every one of them is pure")
+    crossed_once = table.assign(**{"pure clusters": table.k - (table.index == 0)})
+    assert "every" not in attribution.pure_words(crossed_once)
 
 
 @pytest.mark.parametrize("headline", list(attribution.LADDERS))
@@ -322,6 +325,13 @@ def test_overlap_of_genres_by_hand(runs):
     sound = claim_rules.overlap(runs.genres, runs.labels(runs.protocols[0], 1, "PCA + K-Means"))
     rank = (sound > sound["country", "rock"]).sum() + 1
     assert f"PCA + K-Means on sound {rank}" in said and "among the 45" in said
+
+
+def test_the_gain_of_lyrics_is_the_one_of_the_claim(runs, every_claim):
+    """The opening page and the table of claims state one difference, to the same digit."""
+    gain = leakage_values(runs)["gtzan_controlled_gain_of_lyrics"].text
+    because = every_claim.Because["Adding lyrics makes the clusters much better."]
+    assert f"controlled {gain} (" in because
 
 
 def test_lyrics_are_counted_from_the_report(runs):

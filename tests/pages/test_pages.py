@@ -17,6 +17,7 @@ import yaml
 
 from helpers import tables
 from tests.conftest import ROOT
+from tests.pages.written import PROSE
 from tools import address, measurements, page_tables, pages, quoted, release
 from tools.run_notebooks import PARAMETERS, Run, defaults
 
@@ -348,3 +349,33 @@ def test_the_citation_files_agree():
         re.fullmatch(r"\d{4}-\d\d-\d\d", str(cff["date-released"]))
         and cff["title"] in (ROOT / "book/cite.md").read_text()
     )
+
+
+PATHS = {  # reader -> pages that the opening page names, with a mark of what he needs there
+    "A student of VAEs": {
+        "notebooks/00_sound": "## The recipe",
+        "book/method": "$$",
+        "book/glossary": "posterior collapse",
+    },
+    "A reviewer of a clustering paper": {
+        "notebooks/05_leakage": "## The controls",
+        "notebooks/06_results": "## Ten claims",
+        "notebooks/11_audit": "## Your table",
+        "book/reproduce": "make book",
+    },
+    "Somebody with a music folder": {
+        "notebooks/10_collection": "musicbook map",
+        "notebooks/09_cluster_well": "## Groups that return",
+        "book/reproduce": "git clone",
+    },
+}
+
+
+@pytest.mark.parametrize("reader", PATHS)
+def test_the_path_of_each_reader_leads_to_pages_that_hold_what_he_needs(reader):
+    (path,) = re.findall(rf"- \*\*{reader}:\*\*(.*?)(?=\n- |\n\n)", PROSE["book/index"], re.DOTALL)
+    links = re.findall(r"\]\(([^)#]+)\.(?:ipynb|md)\)|\{doc\}`(\w+)`", path)
+    named = {f"book/{name}" if name else os.path.normpath(f"book/{link}") for link, name in links}
+    assert named == set(PATHS[reader])
+    for page, mark in PATHS[reader].items():
+        assert mark in PROSE[page], page

@@ -128,6 +128,7 @@ def test_settings_that_prose_repeats_are_those_of_the_code():
         "00_sound": [
             f"into {len(features.FEATURES)} numbers",
             f"frames of {1000 * features.N_FFT / features.SR:.0f} milliseconds",
+            f"starts every {1000 * features.HOP / features.SR:.0f} milliseconds",
         ],
         "01_audio_baseline": [f"inactive (less than {models.ACTIVE_KL:g} nats)"],
         "02_hybrid_features": [

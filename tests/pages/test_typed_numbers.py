@@ -66,7 +66,11 @@ def settings() -> dict[str, dict[str, float | str]]:
         "12": planted.COLUMNS,
     }
     return {
-        "00_sound": size | {"93": round(1000 * features.N_FFT / features.SR)},
+        "00_sound": size
+        | {
+            "93": round(1000 * features.N_FFT / features.SR),
+            "23": round(1000 * features.HOP / features.SR),
+        },
         "01_audio_baseline": nats | {"0.05": models.ACTIVE_KL},
         "02_hybrid_features": tracks
         | {"384": lyrics.DIMS, "0.6": sound_weight, "0.4": words_weight},

@@ -43,8 +43,8 @@ FACTORS = ("MIG", "SAP", "disentanglement")
 WAYS = {  # how a decoder is asked -> what the figure calls it
     "": "as trained",
     "z shuffled": "another track's z",
-    "z = 0": "no z",
-    "means": "table of genre means",
+    "z = 0": "zeros for z",
+    "means": "table of means",
     "c shuffled": "another genre",
 }
 

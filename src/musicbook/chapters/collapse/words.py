@@ -17,7 +17,9 @@ from helpers.tables import score_cell
 from musicbook.chapters.collapse.decision import Thresholds
 from musicbook.chapters.collapse.grids import RAN_AWAY
 from musicbook.chapters.collapse.study import ChapterRun
+from musicbook.chapters.phases.full_gtzan import stored_active_dimensions
 from musicbook.named_values import Value, interval_words, quote, signed
+from musicbook.stored_runs import Published
 
 NOT_RUN = "Not computed here: `make results` makes this grid from the full feature table."
 # of a sentence on several scores: one difference counts if it holds at this level after Bonferroni
@@ -142,11 +144,12 @@ def live_answer(chapter: ChapterRun) -> str:
     model, diagnoses = next(iter(chapter.diagnoses.items()))
     verdict = counted(one.verdict for one in diagnoses)
     units = f"{chapter.values(model, 'active units').mean():.1f}"
+    error_with_other_z = value_with_interval(chapter, model, "squared error", "", "z shuffled")
     sentences = [
-        f"On *{markup(chapter.tracks.name)}* the verdict on the first model, *{model}*, is "
-        f"**{verdict}**. It has {units.removesuffix('.0')} active units. Its squared error is "
-        f"{chapter.values(model, 'squared error').mean():.2f}. With the z of another track the "
-        f"error is {value_with_interval(chapter, model, 'squared error', '', 'z shuffled')}.",
+        f"On *{markup(chapter.tracks.name)}* the verdict on the first model, the "
+        f"{model_words(model)}, is **{verdict}**. It has {units.removesuffix('.0')} active units. "
+        f"Its squared error is {chapter.values(model, 'squared error').mean():.2f}. With the z "
+        f"of another track the error is {error_with_other_z}.",
         *_probe_sentences(chapter, model),
     ]
     if chapter.c is None:
@@ -156,6 +159,12 @@ def live_answer(chapter: ChapterRun) -> str:
         )
     sentences += [f"There is {markup(note)}." for note in diagnoses[0].notes]
     return " ".join([*sentences, *chapter.left_out])
+
+
+def model_words(model: str) -> str:
+    """What a sentence calls a model: "CVAE, KL annealing" would read like two things."""
+    name = model.replace(", no annealing", " without KL annealing").replace(", ", " with ")
+    return f"*{name}*"
 
 
 def value_with_interval(
@@ -196,20 +205,26 @@ def standardised_scores(chapter: ChapterRun) -> str:
     own, dead = next(iter(chapter.diagnoses)), list(chapter.diagnoses)[-1]
     if chapter.c is None or own == dead:
         return "Without a condition there is no score of it to compare."
-    healthy, collapsed = (
-        chapter.values(model, "NMI", "c", "standardised mu").mean() for model in (own, dead)
-    )
+    key = "NMI", "c", "standardised mu"
+    healthy, collapsed = (chapter.values(model, *key).mean() for model in (own, dead))
+    chance = np.mean([one.table.at[key, "chance"] for one in chapter.diagnoses[dead]])
     label = markup(chapter.label)
+    first = (
+        "Here we take the mean of each code, without its noise, and scale every unit to the same "
+        "variance, as the author's program does in phase 3. Then K-Means looks for groups."
+    )
     if collapsed <= healthy:
         return (
-            f"K-Means on standardised means gives the collapsed model an NMI of {collapsed:.3f} "
-            f"with the {label}, and *{own}* {healthy:.3f}."
+            f"{first} The collapsed model gets an NMI of {collapsed:.3f} with the {label}, and the "
+            f"{model_words(own)} {healthy:.3f}."
         )
     return (
-        f"The codes of the collapsed model agree better with the {label} (NMI {collapsed:.3f}) "
-        f"than those of *{own}* ({healthy:.3f}). The reason: an unused unit is almost "
-        "pure noise, but it holds a faint trace of the input. Before K-Means, every unit is scaled "
-        "to the same variance, and then the trace counts as much as a real signal."
+        f"{first} The collapsed model agrees better with the {label} (NMI {collapsed:.3f}) than "
+        f"the {model_words(own)} ({healthy:.3f}), and better than chance ({chance:.3f}). The "
+        "reason: in an unused unit the mean is nearly zero, but it holds a faint trace of the "
+        "input. In the code itself the trace drowns in the noise, so a probe only guesses. Without "
+        "the noise, and scaled up, it counts as much as a real signal. The other pages cluster "
+        "the means as they are under *controlled* and *written*."
     )
 
 
@@ -220,15 +235,17 @@ def page_answer(values: Mapping[str, Value]) -> str:
     """The page's answer: what holds of the CVAE that the paper's author trained."""
     quoted = {name: quote(values, f"author_cvae_{name}") for name in AUTHOR_QUOTED}
     return (
-        "Not fully. It turns a song into a few numbers, its *code*. Without them, its error "
-        f"on the sound rises from {quoted['sound_mse']} to {quoted['sound_mse_zero']}. But it uses "
-        f"only {quoted['active_units']} of {quoted['units']} numbers, and a linear code would "
-        "help far more: a *partial collapse*. The paper infers a collapse from loose clusters (a "
-        "low silhouette), which cannot show one."
+        "Not fully. It turns a song into a few numbers, its *code*. With zeros in the place of the "
+        f"code, its error on the sound rises from {quoted['sound_mse']} to "
+        f"{quoted['sound_mse_zero']}. But the code holds far less information than the best code "
+        f"of a linear network would: {quoted['kl']} *nats* (a unit of information) against "
+        f"{quoted['linear_kl']}. We call that a *partial collapse*. (We judged the network on "
+        "lyrics that it had not seen, since its own are not public.) The paper infers a collapse "
+        "from loose clusters (a low silhouette), which cannot show one."
     )
 
 
-AUTHOR_QUOTED = ("sound_mse", "sound_mse_zero", "active_units", "units")
+AUTHOR_QUOTED = ("sound_mse", "sound_mse_zero", "kl", "linear_kl")
 
 
 def author_evidence(values: Mapping[str, Value]) -> str:
@@ -241,11 +258,11 @@ def author_evidence(values: Mapping[str, Value]) -> str:
         f"In the author's CVAE {value('author_cvae_active_units')} of "
         f"{value('author_cvae_units')} units are active. That alone is no collapse. But its code "
         f"has {value('author_cvae_kl')} nats, and the best linear code would have "
-        f"{value('author_cvae_linear_kl')}. The code also takes little off the error. The answer "
-        "at the top of the page gives the error on the sound. Here we take the whole input, sound "
-        f"and lyrics: on it, the squared error is {value('author_cvae_mse')}. A table of genre "
-        "means, which needs no network and no code, has an error of "
-        f"{value('author_cvae_mse_means')} on it. So the code makes the error only "
+        f"{value('author_cvae_linear_kl')}. The code also takes little off the error on the whole "
+        "input: sound, lyrics and genre columns. (The errors at the top of the page are on the "
+        f"sound only.) On the whole input, the squared error is {value('author_cvae_mse')}. A "
+        "table of genre means, which needs no network and no code, has an error of "
+        f"{value('author_cvae_mse_means')}. So the code makes the error only "
         f"{value('author_cvae_gain')} lower. The best linear code would make it "
         f"{value('author_cvae_linear_gain')} lower. By our rule these two things together are a "
         "*partial collapse*."
@@ -272,6 +289,23 @@ def unseen_lyrics(table: pd.DataFrame | None, model: str, other: str) -> str:
         f"lyrics that ours was trained on, its code makes the error {gains[model]:.0%} lower, and "
         f"the verdict is **{own}**. On other lyrics with the same tags, it makes the error only "
         f"{gains[other]:.0%} lower, and the verdict is **{unseen}**.{end}"
+    )
+
+
+def units_by_protocol(runs: Published) -> str:
+    """How many units our CVAEs of phase 3 use under two protocols, and why that differs; nothing
+    where one of them was not run."""
+    names = [name for name in ("released", "controlled") if name in runs.protocols]
+    counts = [stored_active_dimensions(runs, name, 3).get("cvae", np.nan) for name in names]
+    if len(counts) < 2 or np.isnan(counts).any():
+        return ""
+    released, controlled = counts
+    return (
+        "How many units a CVAE uses depends on the protocol. Trained on full GTZAN with sound and "
+        f"lyrics, ours uses {released:.1f} units on average under *released*, and "
+        f"{controlled:.1f} under *controlled*, as in the table of the page before. The two have "
+        "other inputs and other layers, and only that of *released* has dropout "
+        "([Method](../book/method.md)). So compare units only within one protocol."
     )
 
 

@@ -39,8 +39,9 @@ LADDERS = {
             ("without the label columns", "released", "one-hot removed"),
             ("real lyrics instead of the sentences", "released", "real lyrics"),
             ("neither: real lyrics, no label columns", "released", "real lyrics, no one-hot"),
-            ("sound alone", "released", "audio alone"),
+            ("released, sound alone", "released", "audio alone"),
             ("controlled: weighted, real lyrics", "controlled", "full"),
+            ("controlled, sound alone", "controlled", "audio alone"),
         ],
     ),
 }
@@ -55,8 +56,8 @@ INPUTS = [
 ]
 WAYS = {  # with both of the label's channels, without one, without either
     "one-hot and sentences": "full",
-    "sentences alone": "one-hot removed",
-    "one-hot alone": "real lyrics",
+    "sentences, no one-hot": "one-hot removed",
+    "one-hot, no sentences": "real lyrics",
     "neither": "real lyrics, no one-hot",
 }
 
@@ -166,8 +167,8 @@ def shares(data: Published, method: str = INPUT) -> pd.DataFrame:
     score = {}
     for way, variant in WAYS.items():
         score[way] = tables.mean_of(data.run("released", 3, variant), method, "nmi")
-    both, sentences = score["one-hot and sentences"], score["sentences alone"]
-    one_hot, neither = score["one-hot alone"], score["neither"]
+    both, sentences = score["one-hot and sentences"], score["sentences, no one-hot"]
+    one_hot, neither = score["one-hot, no sentences"], score["neither"]
     score["share of the one-hot"] = ((both - sentences) + (one_hot - neither)) / 2
     score["share of the sentences"] = ((both - one_hot) + (sentences - neither)) / 2
     return pd.DataFrame({"NMI": score}).rename_axis("The label in the input as")
@@ -218,6 +219,15 @@ def pure_clusters(data: Published) -> pd.DataFrame:
     return pd.DataFrame(rows).rename_axis("seed")
 
 
+def pure_words(pure: pd.DataFrame) -> str:
+    """How many clusters DBSCAN finds on average, and how many of them hold one genre only, from
+    `pure_clusters`."""
+    counted = f"{pure.k.mean():.1f} clusters"
+    if (pure["pure clusters"] == pure.k).all():
+        return f"{counted} on average, and every one of them is pure"
+    return f"{counted} on average, and {pure['pure clusters'].mean():.1f} of them are pure"
+
+
 def labels_by_seed(labels: dict[str, np.ndarray]) -> dict[int, dict[str, np.ndarray]]:
     """{method: labels (n_seeds, n)} turned into {seed: {method: labels (n,)}}, for
     `tables.by_text_kind`; a seed that a method lacks is left out of its entries."""
@@ -248,8 +258,8 @@ def read_coverage(data: Published) -> str:
     matching = report.n_from_tag.sum()
     return (
         f"Only {matching} of {report.n_tracks.sum()} tracks could borrow a text with the tag of "
-        "their genre. (A tag is the genre that the collection of lyrics names.) The others "
-        "borrowed a text with another tag."
+        "their genre. (A tag is the genre that the collection of lyrics gives to a text.) The "
+        "others borrowed a text with another tag."
     )
 
 

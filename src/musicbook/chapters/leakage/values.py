@@ -3,8 +3,11 @@ lyrics came from."""
 
 from __future__ import annotations
 
+import numpy as np
+
+from helpers import tables
 from musicbook.chapters.leakage import alike, attribution, explorers
-from musicbook.named_values import LEAKY, Value, slug
+from musicbook.named_values import LEAKY, Value, signed, slug
 from musicbook.stored_runs import Published
 
 CHANNELS = {  # row of `attribution.shares` -> what a reader calls it
@@ -36,6 +39,7 @@ def leakage_values(runs: Published) -> dict[str, Value]:
     }
     for name, (count, words) in counts.items():
         values[slug(folder, name)] = Value(str(count), f"{words}, data {folder}", record, "lyrics")
+    values |= _gain_of_lyrics(runs)
     maps = {
         title: explorers.stored_map(runs, protocol, 3, "Beta-VAE").points
         for title, protocol in (("leaky", "released"), ("clean", "controlled"))
@@ -51,12 +55,34 @@ def leakage_values(runs: Published) -> dict[str, Value]:
     return values
 
 
+def _gain_of_lyrics(runs: Published) -> dict[str, Value]:
+    """`<data>_controlled_gain_of_lyrics`: what borrowed lyrics add to the NMI of K-Means."""
+    inputs_of_k_means = [runs.run("controlled", 3, variant) for variant in ("full", "audio alone")]
+    with_lyrics, without = (
+        tables.mean_of(run, attribution.INPUT, "nmi") for run in inputs_of_k_means
+    )
+    if not np.isfinite([with_lyrics, without]).all():
+        return {}
+    folder = runs.folder.name
+    words = (
+        "NMI of K-Means on sound with borrowed lyrics minus that on sound alone, controlled "
+        f"protocol, phase 3, data {folder}"
+    )
+    source = f"data/results/{folder}/scores.csv.gz"
+    text = signed(with_lyrics - without)
+    name = slug(folder, "controlled gain of lyrics")
+    return {name: Value(text, words, source, "controlled-3-full")}
+
+
 def author_values() -> dict[str, Value]:
     """`author_<name>`: what the author's own published files show."""
     facts, source = attribution.author_facts(), "data/author_facts.csv"
     values = {}
     for name, row in facts.iterrows():
-        text = f"{row.value:.0f}" if row.value == int(row.value) else f"{row.value:.3f}"
+        digits = 3 if abs(row.value) < 1 else 2 if abs(row.value) < 10 else 1
+        if row.value == int(row.value):
+            digits = 0
+        text = f"{row.value:.{digits}f}"
         values[slug("author", name)] = Value(text, row.what, source, name)
     units = facts.value["cvae_active_units"] / (1 - facts.value["cvae_dead_share"])
     words = "the author's CVAE: units of its code, active or not"

@@ -8,6 +8,7 @@ to "Advanced VAEs", "Performance"."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -55,6 +56,24 @@ def stored_active_dimensions(runs: Published, protocol: str, phase: int) -> dict
     return counts
 
 
+@lru_cache
+def stored_difference(protocol: str, phase: int, a: str, b: str) -> tables.Difference | None:
+    """How far two methods differ in the published runs of full GTZAN."""
+    runs = Published()
+    if not (runs.has(protocol, phase, a) and runs.has(protocol, phase, b)):
+        return None
+    labels = {name: runs.labels(protocol, phase, name) for name in (a, b)}
+    return tables.difference(runs.genres, runs.groups, labels, a, b)
+
+
+def differences_here_and_full(
+    run: phases.Run, a: str, b: str
+) -> tuple[tables.Difference | None, tables.Difference | None]:
+    """How far two methods differ in a live run, and in the published runs under its protocol."""
+    here = tables.difference(run.tracks.genres, run.tracks.groups, run.labels, a, b)
+    return here, stored_difference(run.protocol, run.phase, a, b)
+
+
 def outcome(difference: tables.Difference | None) -> str:
     """Which of two methods agrees better with genre, in a table cell."""
     if difference is None:
@@ -86,14 +105,7 @@ def compare_with_full(
     agree = "yes" if orders[0] == orders[1] else "no"
     rows.append(("methods by NMI, best first", "; ".join(orders[0]), "; ".join(orders[1]), agree))
     for a, b in pairs or PAIRS[phase]:
-        live = tables.difference(run.tracks.genres, run.tracks.groups, run.labels, a, b)
-        stored = tables.difference(
-            runs.genres,
-            runs.groups,
-            {name: runs.labels(protocol, phase, name) for name in (a, b)},
-            a,
-            b,
-        )
+        live, stored = differences_here_and_full(run, a, b)
         here_better, full_better = outcome(live), outcome(stored)
         agree = "yes" if here_better == full_better else "no"
         question = f"{tables.shown_name(a)} or {tables.shown_name(b)}"

@@ -19,6 +19,7 @@ from helpers.tracks import Tracks
 from helpers.training import Fit
 from musicbook.chapters.phases import full_gtzan
 from musicbook.corpus import reports
+from musicbook.named_values import interval_words
 
 AS_MANY = "VAE + K-Means (PCA, as many dims)"
 NAMES = {  # method, or input of a control -> what a sentence calls it
@@ -42,35 +43,27 @@ def method_words(method: str) -> str:
     return NAMES.get(method, method)
 
 
-def upper(text: str) -> str:
-    """The text with a capital letter first."""
-    return text[:1].upper() + text[1:]
-
-
-def bracketed_interval(low: float, high: float) -> str:
-    """A 95 % interval in brackets, two digits after the point."""
-    return f"(95 % interval {low:.2f} to {high:.2f})".replace("-", "−")
-
-
 def difference_sentence(difference: Difference | None) -> str:
     """Which of two methods agrees better with genre, by how much, and how sure that is."""
     if difference is None:
         return ""
     label = metrics.label_of(difference.metric)
     one, other = method_words(difference.a), method_words(difference.b)
-    if difference.better is None:
-        return (
-            f"On these tracks we cannot tell which agrees better with genre, {one} or {other}: "
-            f"they differ by {abs(difference.point):.2f} {label}, which may well be chance "
-            f"{bracketed_interval(difference.low, difference.high)}."
-        )
-    low, high = difference.low, difference.high
-    if difference.better == difference.b:
+    point, low, high = difference.point, difference.low, difference.high
+    if difference.better == difference.b or (difference.better is None and point < 0):
         one, other = other, one
-        low, high = -difference.high, -difference.low
+        point, low, high = -point, -high, -low
+    if difference.better is not None:
+        return (
+            f"On these tracks, {one} agrees better with genre than {other}: by {point:.2f} {label} "
+            f"(95 % interval {interval_words(low, high)})."
+        )
+    gap = f"{one} scores {point:.2f} {label} more than {other}, which may well be chance"
+    if round(point, 2) == 0:
+        gap = f"the {label} of {one} and that of {other} differ by less than 0.01"
     return (
-        f"{upper(one)} agrees better with genre than {other}: by {abs(difference.point):.2f} "
-        f"{label} {bracketed_interval(low, high)}."
+        "On these tracks we cannot tell which of the two agrees better with genre: "
+        f"{gap} (95 % interval of the difference {interval_words(low, high, sign=True)})."
     )
 
 
@@ -78,6 +71,21 @@ def compare_methods(run: Run, a: str, b: str, metric: str = "nmi") -> str:
     """`difference_sentence` of two methods of a run."""
     genres, groups = run.tracks.genres, run.tracks.groups
     return difference_sentence(tables.difference(genres, groups, run.labels, a, b, metric))
+
+
+def same_on_full_gtzan(run: Run, a: str, b: str) -> str:
+    """Whether the published runs of all of GTZAN give the same answer on two methods as this run of
+    a part of it; nothing for other tracks."""
+    if not run.tracks.name.startswith("gtzan-mini"):
+        return ""
+    here, full = full_gtzan.differences_here_and_full(run, a, b)
+    if here is None or full is None:
+        return ""
+    if here.better == full.better:
+        return "All of GTZAN gives the same answer."
+    if full.better is None:
+        return "All of GTZAN gives another answer: no clear difference."
+    return f"All of GTZAN gives another answer: there, {method_words(full.better)} agrees better."
 
 
 def left_out(run: Run) -> str:
@@ -128,8 +136,9 @@ def audio_answer(run: Run) -> str:
             f"{used} of its {size} dimensions. "
             "When PCA is cut to as many dimensions, its clusters look at least as tight."
         )
-    first = compare_methods(run, "VAE + K-Means", "PCA + K-Means") or NO_GENRES
-    return f"{first} {second}"
+    compared = "VAE + K-Means", "PCA + K-Means"
+    first = compare_methods(run, *compared) or NO_GENRES
+    return " ".join(filter(None, [first, same_on_full_gtzan(run, *compared), second]))
 
 
 def same_training(by_hand: Sequence[float], fit: Fit) -> str:
@@ -177,13 +186,16 @@ def weights_sentence(made: ModelInput, survive: bool) -> str:
             "PCA first cuts the text to fewer numbers, which keep "
             f"{made.text_variance:.0%} of its variance. "
         )
-    effect = "The weights of sound and text change this input."
+    effect = "Here the weights of sound and text count: other weights would give another input."
     if not survive:
         effect = (
-            "The weights of sound and text do **not** change this input, because a later scaling "
-            "cancels them."
+            "Here the weights of sound and text do **not** count, because a later scaling cancels "
+            "them."
         )
-    return f"{kept}The text makes up {share:.0%} of the variance of the whole input. {effect}"
+    return (
+        f"{kept}The text makes up {share:.0%} of the variance of the whole input. (Variance goes "
+        f"with the square of a weight.) {effect}"
+    )
 
 
 def planted_table(controls: Mapping[str, tuple[float, float]]) -> pd.DataFrame:
@@ -265,7 +277,9 @@ def settings(tracks: Tracks, made: ModelInput, protocol: str) -> str:
 
 def advanced_answer(run: Run) -> str:
     """Page 3 in two sentences: the Beta-VAE against PCA, and which method leads."""
-    first = compare_methods(run, "Beta-VAE", "PCA + K-Means") or NO_GENRES
+    compared = "Beta-VAE", "PCA + K-Means"
+    sentences = [compare_methods(run, *compared) or NO_GENRES, same_on_full_gtzan(run, *compared)]
+    first = " ".join(filter(None, sentences))
     metric = "nmi" if run.tracks.genres is not None else "silhouette_common"
     values = {method: tables.mean_of(run.scores, method, metric) for method in phases.names_of(3)}
     known = {method: value for method, value in values.items() if np.isfinite(value)}
@@ -273,8 +287,9 @@ def advanced_answer(run: Run) -> str:
         return first
     best, worst = max(known, key=lambda m: known[m]), min(known, key=lambda m: known[m])
     return (
-        f"{first} Of all methods, {method_words(best)} has the highest {metrics.label_of(metric)} "
-        f"({known[best]:.2f}), and {method_words(worst)} has the lowest ({known[worst]:.2f})."
+        f"{first} Of all methods of this page, {method_words(best)} has the highest "
+        f"{metrics.label_of(metric)} ({known[best]:.2f}), and {method_words(worst)} has the "
+        f"lowest ({known[worst]:.2f})."
     )
 
 

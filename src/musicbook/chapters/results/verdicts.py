@@ -165,9 +165,10 @@ def _what_the_code_gives(data: Published) -> str:
     roughly = n[WORDS[1]] + n[WORDS[2]]
     start = "With the author's code" if best == "released" else f"Under the protocol *{best}*"
     return (
-        f"{start}, {n[WORDS[0]]} of the {len(part)} numbers in the paper's tables match ours "
-        f"closely, and {roughly} match roughly. (If one of our own runs stood in the place of the "
-        f"paper, only {chance[WORDS[0]]:.0f} of its numbers would match our other runs closely.)"
+        f"The paper's tables hold {len(part)} numbers. {start}, {n[WORDS[0]]} of these match "
+        f"ours closely, and {roughly} match roughly. (If one of our own runs took the paper's "
+        f"place, only {chance[WORDS[0]]:.0f} of its numbers would match closely, because runs "
+        "differ.)"
     )
 
 
@@ -183,14 +184,12 @@ def _what_is_left(data: Published) -> str:
     left_out, others = "", f"{len(part)} numbers"
     if len(given):
         names = " and ".join(given.method.unique())
-        left_out = (
-            f"From here on we leave out the {len(given)} numbers of the {names}, because it is "
-            "given the genre. "
-        )
+        count = f"{len(given)} numbers of the {names}"
+        left_out = f" There we leave out the {count}, which is given the genre."
         others = f"the other {len(part)}"
     return (
-        f"{left_out}Under our clean protocol, which keeps the genre out of the input, only "
-        f"{len(held)} of {others} match closely, {first} of them from sound alone."
+        f"Our protocol *{strict[0]}* refuses an input in which a guard finds the genre.{left_out} "
+        f"Of {others}, only {len(held)} match closely, {first} of them from sound alone."
     )
 
 

@@ -11,7 +11,9 @@ from helpers import store, training
 from helpers.protocols import PROTOCOLS, Recipe
 from musicbook.chapters.collapse import figures, grids, planted, study, words
 from musicbook.chapters.leakage import attribution
+from musicbook.chapters.phases.full_gtzan import stored_active_dimensions
 from musicbook.corpus import sources
+from musicbook.stored_runs import Published
 
 TINY = Recipe(hidden=(32,), latent=4, epochs=15, batch_norm=True, lr=3e-3)
 CHAPTER = study.chapter_models
@@ -312,6 +314,20 @@ def test_claims_on_scale():
         assert ("KL falls" in sentence) == all("−" in end for end in ends["KL (nats)"])
         rises = all("+" in end for end in ends["Style from units"])
         assert sentence.endswith("reads rises") == rises
+
+
+def test_a_model_is_one_thing_in_a_sentence():
+    assert words.model_words("CVAE, KL annealing") == "*CVAE with KL annealing*"
+    assert words.model_words("CVAE, no annealing") == "*CVAE without KL annealing*"
+    assert words.model_words("VAE") == "*VAE*"
+
+
+def test_units_of_two_protocols_are_those_of_the_published_runs():
+    """The page before shows the same count for *controlled*."""
+    said = words.units_by_protocol(Published())
+    for protocol in ("released", "controlled"):
+        units = stored_active_dimensions(Published(), protocol, 3)["cvae"]
+        assert f"{units:.1f}" in said and f"*{protocol}*" in said
 
 
 def test_claims_on_few_tracks():

@@ -2,6 +2,7 @@
 numbers, and the small data stand for full GTZAN where the book says so."""
 
 import json
+from types import SimpleNamespace
 
 import jupytext
 import numpy as np
@@ -88,18 +89,28 @@ def test_the_loss_and_step_of_page_3_are_the_modules():
         (
             0.04,
             0.16,
-            "The VAE agrees better with genre than PCA: by 0.10 NMI (95 % interval 0.04 to 0.16)",
+            "On these tracks, the VAE agrees better with genre than PCA: by 0.10 NMI (95 % "
+            "interval 0.04 to 0.16)",
         ),
         (
             -0.16,
             -0.04,
-            "PCA agrees better with genre than the VAE: by 0.10 NMI (95 % interval 0.04 to 0.16)",
+            "On these tracks, PCA agrees better with genre than the VAE: by 0.10 NMI (95 % "
+            "interval 0.04 to 0.16)",
         ),
         (
             -0.05,
             0.16,
-            "On these tracks we cannot tell which agrees better with genre, the VAE or PCA: they "
-            "differ by 0.10 NMI, which may well be chance (95 % interval −0.05 to 0.16)",
+            "On these tracks we cannot tell which of the two agrees better with genre: the VAE "
+            "scores 0.10 NMI more than PCA, which may well be chance (95 % interval of the "
+            "difference −0.05 to +0.16)",
+        ),
+        (
+            -0.16,
+            0.05,
+            "On these tracks we cannot tell which of the two agrees better with genre: PCA scores "
+            "0.10 NMI more than the VAE, which may well be chance (95 % interval of the difference "
+            "−0.05 to +0.16)",
         ),
     ],
 )
@@ -107,6 +118,35 @@ def test_the_sentence_follows_the_interval(low, high, expected):
     point = 0.1 if high > -low else -0.1
     difference = Difference("VAE + K-Means", "PCA + K-Means", "nmi", point, low, high, 3)
     assert sentences.difference_sentence(difference).startswith(expected)
+
+
+def test_a_difference_that_rounds_to_nothing_has_no_winner():
+    difference = Difference("K-Means", "Agglomerative (Ward)", "nmi", -0.004, -0.08, 0.07, 3)
+    said = sentences.difference_sentence(difference)
+    assert "the NMI of Ward and that of K-Means differ by less than 0.01 (95 %" in said
+    assert "difference −0.07 to +0.08)" in said and "more than" not in said.replace("less than", "")
+
+
+@pytest.mark.parametrize(
+    ("here", "full", "expected"),
+    [
+        (0.1, 0.1, "All of GTZAN gives the same answer."),
+        (0.0, 0.0, "All of GTZAN gives the same answer."),
+        (0.1, 0.0, "All of GTZAN gives another answer: no clear difference."),
+        (0.0, -0.1, "All of GTZAN gives another answer: there, PCA agrees better."),
+    ],
+)
+def test_the_answer_of_a_small_part_is_held_against_all_of_gtzan(monkeypatch, here, full, expected):
+    def of(point):
+        return Difference(*methods, "nmi", point, point - 0.05, point + 0.05, 3)
+
+    methods = "VAE + K-Means", "PCA + K-Means"
+    differences = of(here), of(full)
+    monkeypatch.setattr(full_gtzan, "differences_here_and_full", lambda run, a, b: differences)
+    part = SimpleNamespace(tracks=SimpleNamespace(name="gtzan-mini-thirds"))
+    assert sentences.same_on_full_gtzan(part, *methods) == expected
+    other = SimpleNamespace(tracks=SimpleNamespace(name="my music"))
+    assert sentences.same_on_full_gtzan(other, *methods) == ""
 
 
 # ---- full GTZAN ----------------------------------------------------------------------------------

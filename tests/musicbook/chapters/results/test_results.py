@@ -177,7 +177,22 @@ def test_sentences_read_the_confusion():
     mixed = tables.read_confusion(
         np.array(["a"] * 5 + ["b"] * 3), np.array([0, 0, 0, 0, 1, 0, 0, 1])
     )
-    assert "2 tracks of *b* lie in a cluster that holds mostly *a*" in mixed
+    assert "The largest confusion: one cluster holds 4 tracks of *a* and 2 of *b*." in mixed
+
+
+def test_a_tie_in_the_confusion_has_no_winner():
+    """Two genres with equal parts, in one cluster in equal numbers: neither is best, and neither is
+    most of the cluster."""
+    genres = np.repeat(["country", "disco", "pop"], 10)
+    clusters = [0] * 7 + [1, 2, 3] + [0] * 5 + [1] * 5 + [0] * 7 + [1, 2, 3]
+    text = tables.read_confusion(genres, np.array(clusters))
+    assert "*country* and *pop* stay together best: 70% of the tracks of each lie" in text
+    assert "*disco* is spread most: its largest part in one cluster is 50%." in text
+    assert "one cluster holds 7 tracks of *country* and 7 of *pop*." in text
+    assert "mostly" not in text
+    alike = tables.read_confusion(np.array(["a", "a", "b", "b"]), np.array([0, 1, 0, 1]))
+    assert "Of each genre, 50% of the tracks lie in one cluster." in alike
+    assert "One of the largest confusions: one cluster holds 1 track of *a*" in alike
 
 
 def test_the_papers_tables_are_all_there():
