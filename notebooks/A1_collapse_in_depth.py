@@ -77,7 +77,8 @@ figures.lines(few, "n", figures.FEW)
 # - The *battery* is a set of measurements that ends in a verdict. *Informative*: the code carries the track, and the model does not use the genre.
 #   *By design*: the model works, and its code leaves out the genre, because the model is given it. *Keeps c* (c is the condition,
 #   here the genre): the model works, but its code still holds the genre. *Encoder only* and *decoder only*: only this half of the model uses
-#   the genre. *Collapsed*: no unit is active, and nobody can read anything from the code. *Undecided*: the measurements contradict each other.
+#   the genre. *Collapsed*: no unit is active, and probes find nothing in the code. *Undecided*: the measurements contradict each other, or a
+#   probe does not find the genre in the data either.
 #
 # ## Does the verdict depend on a threshold?
 # We take the models of that page and move one threshold of the battery at a time. The other thresholds stay as they are:
@@ -166,7 +167,7 @@ words.changes(
 # do not change β, so the collapsed CVAE stays collapsed.
 
 # %% tags=["remove-input"]
-Markdown(words.read_working(many))
+Markdown(words.read_working(many, few))
 
 # %% [markdown]
 #

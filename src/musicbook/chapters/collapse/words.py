@@ -445,10 +445,11 @@ def read_many(table: pd.DataFrame | None) -> str:
     )
 
 
-def read_working(table: pd.DataFrame | None) -> str:
-    """What many more synthetic tracks change in a CVAE that works, for each kind of track: the
-    information that its code carries, and how well a probe reads the style from it."""
-    if table is None or table.empty:
+def read_working(table: pd.DataFrame | None, few: pd.DataFrame | None) -> str:
+    """What many more synthetic tracks (`table`) change in a CVAE that works, for each kind of
+    track: the information that its code carries, and how well a probe reads the style from it; and
+    that the first tracks of a collection (`few`) change the information in their own way."""
+    if table is None or table.empty or few is None or few.empty:
         return NOT_RUN
     ends = fewest_and_most(table)
     says = {1: "rises", -1: "falls", 0: "does not change clearly"}
@@ -461,9 +462,10 @@ def read_working(table: pd.DataFrame | None) -> str:
             f"{style}."
         )
     return (
-        f"For a CVAE that works, more tracks do change something. {' '.join(parts)} (On GTZAN, in "
-        "the figure at the top of the page, the KL rises. But there the fewest tracks are far "
-        f"fewer than the {ends[0]:,} here.)"
+        f"This is what more tracks change in a CVAE that works. {' '.join(parts)} On GTZAN, in the "
+        "figure at the top of the page, the KL "
+        f"{says[_sign_of_change(pick(few, 'KL'), *fewest_and_most(few))]}. But that figure begins "
+        f"with {few.n.min():,} tracks, and here the fewest are {ends[0]:,}."
     )
 
 

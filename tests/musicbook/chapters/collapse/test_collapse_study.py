@@ -240,8 +240,9 @@ def test_without_the_grids_the_page_says_so():
         words.changes(None, "n", 1, 2),
     ):
         assert table.iloc[0, 0] == words.NOT_RUN
-    for read in (words.read_factors, words.read_few, words.read_many, words.read_working):
+    for read in (words.read_factors, words.read_few, words.read_many):
         assert read(None) == words.NOT_RUN
+    assert words.read_working(None, None) == words.NOT_RUN
     assert words.ran_away(None).startswith("No training failed")
     assert grids.published_grid("no such data", "beta") is None
     for figure in (
@@ -306,7 +307,9 @@ def test_claims_on_scale():
     cured = table.verdict.mask(table.model.str.contains("beta") & (table.n > 1e5), "by design")
     assert "the diagnosis changes" in words.read_many(table.assign(verdict=cured))
     changed = words.changes(words.with_data_in_names(table), "n", *words.fewest_and_most(table))
-    said = words.read_working(table)
+    few, _ = words.split_scale(grids.published_grid("gtzan", "scale"))
+    said = words.read_working(table, few)
+    assert "top of the page, the KL rises. But that figure begins with 50 tracks" in said
     for data in ("planted", "MSD-shaped"):
         shown = changed.loc[f"CVAE, {data}"]
         sentence = next(part for part in said.split(". ") if f"On {data} tracks" in part)
