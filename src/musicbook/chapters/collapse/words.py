@@ -213,7 +213,7 @@ def standardised_scores(chapter: ChapterRun) -> str:
         "Here we take the mean of each code, without its noise, and scale every unit to the same "
         "variance, as the author's program does in phase 3. Then K-Means looks for groups."
     )
-    if collapsed <= healthy:
+    if collapsed <= max(healthy, chance):
         return (
             f"{first} The collapsed model gets an NMI of {collapsed:.3f} with the {label}, and the "
             f"{model_words(own)} {healthy:.3f}."
