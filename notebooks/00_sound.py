@@ -129,7 +129,7 @@ print("among the 68 numbers: ", values["blues"][:8:2].round(1), "...")
 # In the last panel, a long bar stands for a number that is unusual among real
 # tracks. Our clips are simpler than recorded music, so some bars are long.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The synthetic classical clip has level lines, which start together and ring on. It has few pitches at a time, and no drums. In the last panel the full bars are means over the frames, and the pale bars are standard deviations.", "name": "fig-sound-classical"}, "image": {"alt": "Four panels for the synthetic classical clip: waveform, mel spectrogram, chromagram, and bars of its 68 standardised features in seven groups."}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "The synthetic classical clip has level lines, which start together and ring on. It has few pitches at a time, and no drums. In the last panel the full bars belong to the means over the frames, and the pale bars to the standard deviations over the frames.", "name": "fig-sound-classical"}, "image": {"alt": "Four panels for the synthetic classical clip: waveform, mel spectrogram, chromagram, and bars of its 68 standardised features in seven groups."}}
 anatomy.anatomy_figure(
     clips["classical"], values["classical"], tracks.features
 )
@@ -145,7 +145,7 @@ anatomy.number_table(values)
 
 # %% [markdown]
 # ## The fast way
-# The recipe above computes the spectrum anew for each feature. Tables of a
+# The recipe above computes the spectrum anew for each feature that needs it. Tables of a
 # thousand tracks are made by `musicbook.corpus.fast_features`, which computes
 # it once ([Performance](../book/performance.md) says what that saves). On the
 # blues clip the two agree:
@@ -173,10 +173,10 @@ players.play({"forwards": clips["disco"], "backwards": backwards})
 
 # %% [markdown]
 # ## Summary
-# - A model in this book gets averages of a sound: how bright, how rough,
-#   which pitches, how fast. It gets no melody, no words and no order of events.
-# - To a model, two songs with the same averages are the same, however different
-#   they sound. That limits what any *clustering*, a search for groups of similar
+# - The 68 numbers are averages of a sound: how bright, how rough, which
+#   pitches, how fast. They hold no melody, no words and no order of events.
+# - To a model that gets only these numbers, two songs with the same averages are
+#   the same, however different they sound. That limits what any *clustering*, a search for groups of similar
 #   songs, can find.
 #
 # Code: `helpers.features`, `musicbook.corpus.fast_features`,

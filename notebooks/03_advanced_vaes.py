@@ -21,9 +21,9 @@
 # *Does a Beta-VAE disentangle genres?*
 #
 # A variational autoencoder (VAE) turns a track into a few numbers, its *code*. A *Beta-VAE* has to keep less in its code, since each bit
-# of the code costs β times as much as in an ordinary VAE. The paper says yes: of its networks, the Beta-VAE agrees best with genre (NMI in Table 3 of [Karim 2026](../book/references.md)). But
-# *disentangled* means that each number of the code stands for one factor of the music. Agreement with one label cannot show that.
-# [Collapse in depth](A1_collapse_in_depth.ipynb) tests it with several known factors.
+# of the code costs β times as much as in an ordinary VAE. Does it disentangle genres? The paper says yes, because of its networks the Beta-VAE agrees best with genre (NMI in Table 3 of
+# [Karim 2026](../book/references.md)). But *disentangled* means that each number of the code stands for one factor of the music. Agreement with
+# one label cannot show that. [Collapse in depth](A1_collapse_in_depth.ipynb) tests it with several known factors.
 
 # %% tags=["colab", "remove-cell", "skip-execution"]
 import os
@@ -80,11 +80,11 @@ plots.metric_bars(run.scores, ["nmi", "silhouette"], methods, paper)
 # ## Overview
 # **You will learn** where β enters a VAE, what happens when it grows, and why a high score need not mean disentangled factors.
 #
-# **Before you start:** read [Hybrid features](02_hybrid_features.ipynb), which builds the input and the layer that all networks here use.
+# **Before you start:** read [Hybrid features](02_hybrid_features.ipynb), which builds the input, and the layer of the Beta-VAE and the CVAE.
 #
 # Five methods work on one input of sound and lyrics. Four of them make a code first and then cluster it by K-Means: a Beta-VAE, a conditional
 # VAE (CVAE), PCA, and a plain autoencoder. The fifth, spectral clustering, works on the input itself. Under `released` the input contains the
-# genre itself, as in the paper's program. In the default data **several genres have one artist only**. A cluster may then
+# genre itself, as in the paper's program. In the data *gtzan-mini* **several genres have one artist only**. A cluster may then
 # find the artist and not the genre. So do not trust a score of this page alone: the section *Does full GTZAN say the same?* holds it
 # against all of GTZAN.
 #
@@ -238,7 +238,7 @@ print("; ".join(f"noise {s:g}: NMI {v:.2f}" for s, v in nmi.items()))
 #
 # <details><summary>Answer</summary>
 #
-# The code costs more, so it carries less information and uses fewer dimensions. The decoder knows less, so the error grows.
+# Each nat of the code costs more, so the code carries less information and uses fewer dimensions. The decoder knows less, so the error grows.
 #
 # </details>
 #
@@ -246,7 +246,7 @@ print("; ".join(f"noise {s:g}: NMI {v:.2f}" for s, v in nmi.items()))
 #
 # <details><summary>Answer</summary>
 #
-# The score cannot say. Disentangled means that each factor of the data has a dimension of its own, so a test needs at least two known factors.
+# The score cannot say. Disentangled means that each number of the code stands for one factor, so a test needs at least two known factors.
 # And if the genre is in the input, a high NMI only shows that it is there.
 #
 # </details>

@@ -124,14 +124,16 @@ Markdown(sentences.ladder_sentence(steps))
 attribution.shares(runs).round(3)
 
 # %% tags=["remove-input"]
-Markdown(attribution.read_coverage(runs))
+Markdown(sentences.shares_sentence(runs, values))
+
+# %% tags=["remove-input"]
+Markdown(sentences.borrowed_sentence(runs))
 
 # %% [markdown]
 # ## The map with the label, and without
-# Both maps show the same tracks and the same kind of network. On the left it
-# was trained as in the author's program, with the genre in its input
-# (*leaky*). On the right it was trained under *controlled*, where the guard
-# finds no genre in the input (*clean*). Press a
+# Both maps show the same tracks. On the left is the Beta-VAE of the author's
+# program, with the genre in its input (*leaky*). On the right is the Beta-VAE of
+# *controlled*, where the guard finds no genre in the input (*clean*). Press a
 # point, and you see where that track lies on the other map. Its nearest tracks
 # get a ring. They are the nearest in the network's own space, and the flat map
 # can show some of them far away. On a keyboard, the arrow keys go from track to

@@ -1,5 +1,5 @@
-"""The opening page's picture: the same songs on two maps, with the genre in the network's input and
-without, from published runs; and the card for links to the book."""
+"""The opening page's picture: the same songs on two maps of the same network, with the genre in its
+input and on sound alone, from published runs; and the card for links to the book."""
 
 import html
 import io
@@ -19,16 +19,17 @@ from tools.run_notebooks import surroundings
 
 CARD = "card.png"
 QUESTION = "Does the network hear the genre, or was it in the input?"
-MAPS = {  # file -> protocol, what the map shows, name of its score
+PROTOCOL = "released"  # of both maps, so that nothing but the input differs between them
+MAPS = {  # file -> variant of the input, what the map shows, name of its score
     "map-with-genre.webp": (
-        "released",
+        "full",
         "The genre is in the input",
         "gtzan_released_3_beta_vae_nmi",
     ),
     "map-without-genre.webp": (
-        "controlled",
-        "The genre is not in the input",
-        "gtzan_controlled_3_beta_vae_nmi",
+        "audio alone",
+        "The input is sound alone",
+        "gtzan_released_3_audio_alone_beta_vae_nmi",
     ),
 }
 SCORES = [score for _, _, score in MAPS.values()]
@@ -50,8 +51,8 @@ def _coordinates(runs: stored_runs.Published) -> list[np.ndarray]:
     """Both maps (n, 2), each centred in a square of GRID, the second turned towards the first so
     that points move little between them."""
     maps = []
-    for protocol, *_ in MAPS.values():
-        points = explorers.stored_map(runs, protocol, 3, attribution.NETWORK).points
+    for variant, *_ in MAPS.values():
+        points = explorers.stored_map(runs, PROTOCOL, 3, attribution.NETWORK, variant).points
         points = points - (points.max(axis=0) + points.min(axis=0)) / 2
         maps.append(points / np.abs(points).max())
     first, second = maps

@@ -309,8 +309,8 @@ def probe_words(channel: str, share: float) -> str:
     """A sentence on how well a simple classifier reads the genre from a channel, `share` in
     [0, 1]."""
     return (
-        f"From the {channel}, a simple classifier gets {share:.2f} of the way from guessing (0) to "
-        "naming every genre (1)."
+        f"A simple classifier tries to name the genre from the {channel}. From 0 (no better than "
+        f"guessing) to 1 (always right), it reaches {share:.2f}."
     )
 
 

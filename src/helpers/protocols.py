@@ -3,7 +3,8 @@
 A `Recipe` says how one network is built and trained; a `Protocol` says which inputs, recipes and
 clustering rules a phase uses. The paper is S. Karim, "Unsupervised Multi-Modal Music Clustering
 using Variational Autoencoders" (2026): `written` follows its text, `released` its published code,
-`controlled` is our version without label leakage. Every notebook reads its settings from here."""
+`controlled` is our version, which refuses an input in which a guard finds the label.
+Every notebook reads its settings from here."""
 
 from __future__ import annotations
 
@@ -172,7 +173,7 @@ _RELEASED_PROTOCOL = Protocol(
 _CONTROLLED_PROTOCOL = replace(
     _WRITTEN_PROTOCOL,
     name="controlled",
-    title="the paper's text, without label leakage",
+    title="the paper's text, with a guard against label leakage",
     text_pca=0.95,
     scaling="blocks",  # a z-scored principal component makes noise as loud as the first one
     # without a limit on the gradient single seeds run away

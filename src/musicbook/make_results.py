@@ -43,6 +43,8 @@ log = logging.getLogger("helpers")
 EXTRAS = ("spaces", "baselines")
 # the network of a phase whose score the controls explain
 HEADLINE = {2: ("enhanced_vae",), 3: ("beta_vae",)}
+# the control that has a map: protocol, phase, variant
+CONTROL_DRAWN = (protocols.PROTOCOLS["released"], 3, "audio alone")
 
 GRIDS = {"multiverse": multiverse, "collapse": collapse_grids, "waveforms": waveforms}
 
@@ -248,9 +250,9 @@ def run(
 
     `filtered` is a folder with the fault-filtered lists of Kereliuk, Sturm & Larsen 2015, if you
     have them; `only` takes the runs whose name begins so, "collapse", one of its grids
-    ("collapse_scale"), "multiverse", "waveforms", "neighbours", "pipelines" and, of songs with
-    words, "own_words", of the demo "groups" among them; with `compute` False only what the store
-    holds is merged."""
+    ("collapse_scale"), "multiverse", "waveforms", "neighbours", "control_maps", "pipelines" and,
+    of songs with words, "own_words", of the demo "groups" among them; with `compute` False only
+    what the store holds is merged."""
     tracks = load(dataset)
     folder = stored_runs.folder_of(tracks)
     wanted = units(tracks, range(seeds), filtered, only)
@@ -271,6 +273,8 @@ def run(
             tabulate(grid, title, tracks, folder, seeds, n_jobs, tuple(only))
     if _asked("neighbours", only):
         store.write_arrays(folder / "neighbours.npz", store.remember(neighbours, plain, [0]))
+    if _asked("control_maps", only) and _can_run(plain, *CONTROL_DRAWN, 0):
+        store.write_arrays(folder / "control_maps.npz", store.remember(control_maps, plain))
     pipelines = [name for name in only if name.startswith("pipelines")]
     if (pipelines or not only) and tracks.genres is not None:
         pipelines_grid.publish(tracks, folder, seeds, n_jobs, filtered, pipelines)
@@ -298,6 +302,17 @@ def neighbours(tracks: Tracks, seeds: Sequence[int]) -> dict[str, np.ndarray]:
                 nearest = clustering.nearest(spaces[name])
                 arrays[f"{unit.name}/{name}"] = nearest.astype(np.int16)
     return arrays
+
+
+def control_maps(tracks: Tracks) -> dict[str, np.ndarray]:
+    """The map of the Beta-VAE on CONTROL_DRAWN, of the first seed, named as the maps are.
+
+    It shows the network of the paper's headline without the genre. Page: the opening page."""
+    protocol, phase, variant = CONTROL_DRAWN
+    recipes = HEADLINE[phase]
+    run = phases.run_phase(tracks, protocol.name, phase, [0], variant, (), recipes, n_jobs=1)
+    points = plots.project(run.spaces[0]["Beta-VAE"]).astype(np.float16)
+    return {f"{stored_runs.run_name(protocol.name, phase, variant)}/Beta-VAE": points}
 
 
 def tabulate(

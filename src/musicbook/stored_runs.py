@@ -2,6 +2,7 @@
 read.
 
 A folder `data/results/<name>` holds scores.csv.gz (tidy), labels.npz, maps.npz, histories.npz,
+control_maps.npz,
 provenance.json (the table, and what went into each run), and units.csv: of every unit, one seed of
 a run, when, by which code and from which data it was made, so that units of different age may stand
 side by side and be told apart."""

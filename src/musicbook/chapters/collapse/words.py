@@ -239,7 +239,8 @@ def page_answer(values: Mapping[str, Value]) -> str:
         f"code, its error on the sound rises from {quoted['sound_mse']} to "
         f"{quoted['sound_mse_zero']}. But the code holds far less information than the best code "
         f"of a linear network would: {quoted['kl']} *nats* (a unit of information) against "
-        f"{quoted['linear_kl']}. We call that a *partial collapse*. (We judged the network on "
+        f"{quoted['linear_kl']}. It also lowers the error far less. We call that a *partial "
+        "collapse*. (We judged the network on "
         "lyrics that it had not seen, since its own are not public.) The paper infers a collapse "
         "from loose clusters (a low silhouette), which cannot show one."
     )
@@ -259,7 +260,8 @@ def author_evidence(values: Mapping[str, Value]) -> str:
         f"{value('author_cvae_units')} units are active. That alone is no collapse. But its code "
         f"has {value('author_cvae_kl')} nats, and the best linear code would have "
         f"{value('author_cvae_linear_kl')}. The code also takes little off the error on the whole "
-        "input: sound, lyrics and genre columns. (The errors at the top of the page are on the "
+        "input: sound, lyrics and genre columns. (The errors in the first paragraph of the page, "
+        f"{value('author_cvae_sound_mse')} and {value('author_cvae_sound_mse_zero')}, are on the "
         f"sound only.) On the whole input, the squared error is {value('author_cvae_mse')}. A "
         "table of genre means, which needs no network and no code, has an error of "
         f"{value('author_cvae_mse_means')}. So the code makes the error only "
@@ -292,19 +294,20 @@ def unseen_lyrics(table: pd.DataFrame | None, model: str, other: str) -> str:
     )
 
 
-def units_by_protocol(runs: Published) -> str:
+def units_by_protocol(runs: Published, table: pd.DataFrame | None) -> str:
     """How many units our CVAEs of phase 3 use under two protocols, and why that differs; nothing
-    where one of them was not run."""
+    where one of them was not run. `table` is the one above it, with seeds of its own."""
     names = [name for name in ("released", "controlled") if name in runs.protocols]
     counts = [stored_active_dimensions(runs, name, 3).get("cvae", np.nan) for name in names]
     if len(counts) < 2 or np.isnan(counts).any():
         return ""
     released, controlled = counts
+    of_them = "" if table is None else f" (the table has {table.seed.nunique()} of them)"
     return (
-        "How many units a CVAE uses depends on the protocol. Trained on full GTZAN with sound and "
-        f"lyrics, ours uses {released:.1f} units on average under *released*, and "
-        f"{controlled:.1f} under *controlled*, as in the table of the page before. The two have "
-        "other inputs and other layers, and only that of *released* has dropout "
+        "How many units a CVAE uses depends on the protocol. On full GTZAN with sound and lyrics, "
+        f"over {len(runs.seeds)} seeds{of_them}, ours uses {released:.1f} units on "
+        f"average under *released*, and {controlled:.1f} under *controlled*, as "
+        "in the table of the page before. The two have other inputs and other layers, and only that of *released* has dropout "
         "([Method](../book/method.md)). So compare units only within one protocol."
     )
 

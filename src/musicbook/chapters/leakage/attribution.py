@@ -52,7 +52,7 @@ INPUTS = [
     ("the same, real lyrics for the sentences", "released", "real lyrics, no one-hot"),
     ("real lyrics, weighted (controlled)", "controlled", "full"),
     ("the same, lyrics shuffled", "controlled", "lyrics shuffled"),
-    ("sound alone", "controlled", "audio alone"),
+    ("sound alone (controlled)", "controlled", "audio alone"),
 ]
 WAYS = {  # with both of the label's channels, without one, without either
     "one-hot and sentences": "full",

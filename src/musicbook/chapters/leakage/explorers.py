@@ -121,12 +121,15 @@ class StoredMap(NamedTuple):
         return self.points, self.neighbours
 
 
-def stored_map(runs: Published, protocol: str, phase: int, method: str) -> StoredMap:
+def stored_map(
+    runs: Published, protocol: str, phase: int, method: str, variant: str = "full"
+) -> StoredMap:
     """A method's map among the published runs; KeyError where there is none."""
-    key = f"{run_name(protocol, phase)}/{method}"
-    points = runs.archive("maps")[key].astype(float)
+    key = f"{run_name(protocol, phase, variant)}/{method}"
+    maps = runs.archive("maps" if variant == "full" else "control_maps")
     neighbours = runs.archive("neighbours").get(key)
-    return StoredMap(points, neighbours, runs.labels(protocol, phase, method)[0])
+    labels = runs.labels(protocol, phase, method, variant)[0]
+    return StoredMap(maps[key].astype(float), neighbours, labels)
 
 
 def latent_explorer(

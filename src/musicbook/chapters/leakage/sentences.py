@@ -11,21 +11,41 @@ from musicbook.chapters.leakage import attribution
 from musicbook.named_values import Value, quote, slug
 from musicbook.stored_runs import Published
 
+# the steps of the ladder at which both kinds of Beta-VAE get the sound alone
+AUTHORS, OURS = "released, sound alone", "controlled, sound alone"
 NO_LABELS = "These tracks have no genres, so there is no label that could leak."
 
 
 def leakage_answer(runs: Published, values: dict[str, Value]) -> str:
-    """The two sentences at the top of the page."""
+    """The sentences at the top of the page: few, so that the figure fits below them."""
     folder = runs.folder.name
     both = quote(values, slug(folder, "released 3", attribution.INPUT, "nmi"))
     neither = slug(folder, "released 3 real lyrics no one-hot", attribution.INPUT, "nmi")
+    return (
+        f"From the label. K-Means alone, with no network, scores {both} on the input of the "
+        "author's program (NMI, the agreement with genre from 0 to 1). Without the genre in that "
+        f"input, {quote(values, neither)} is left."
+    )
+
+
+def shares_sentence(runs: Published, values: dict[str, Value]) -> str:
+    """How much of the score of K-Means comes from each of the two channels of the label."""
+    folder = runs.folder.name
     sentences = quote(values, slug(folder, "share of the sentences"))
     columns = quote(values, slug(folder, "share of the one-hot"))
     return (
-        f"From the label. K-Means alone, with no network, scores {both} on the input of the "
-        "author's program (NMI, the agreement with genre from 0 to 1). Of this, "
-        f"{sentences} comes from sentences that were written for five genres, and {columns} "
-        f"from columns that hold the genre itself. Without both, {quote(values, neither)} is left."
+        f"So {sentences} of the score comes from the sentences that were written for five genres, "
+        f"and {columns} from the label columns."
+    )
+
+
+def borrowed_sentence(runs: Published) -> str:
+    """What the real lyrics are that take the place of the sentences."""
+    if attribution.coverage(runs).empty:
+        return attribution.read_coverage(runs)
+    return (
+        "The real lyrics that we put in place of the sentences say less about the genre. "
+        f"{attribution.read_coverage(runs)}"
     )
 
 
@@ -34,14 +54,20 @@ def ladder_sentence(steps: pd.DataFrame) -> str:
     and the highest of the others."""
     with_sentences = steps["mean"][:2]
     others = steps["mean"][2:]
+    named = steps.set_index("step")["mean"]
+    another = ""
+    if {AUTHORS, OURS} <= set(named.index):
+        another = (
+            " The last two bars are another Beta-VAE, which *controlled* builds and trains in its "
+            "own way. So even on sound alone it scores differently from the author's "
+            f"({named[OURS]:.2f} and {named[AUTHORS]:.2f})."
+        )
     return (
         "These bars are the Beta-VAE, not K-Means. The first two have the written sentences in "
         "their input, and end at "
         f"{with_sentences[0]:.2f} and {with_sentences[1]:.2f}. No other bar passes "
         f"{_above(others.max()):.2f}, with or without the *label columns*, which hold the genre "
-        "itself. The last two bars are another Beta-VAE: the protocol *controlled* builds and "
-        "trains it in another way than the author's program, so its score on sound alone differs "
-        "too."
+        f"itself.{another}"
     )
 
 
@@ -77,10 +103,10 @@ def alike_sentence(found: pd.DataFrame) -> str:
         "would be "
         f"{chance.among_most_alike:.0%}. On the leaky map it is {leaky.among_most_alike:.0%}, "
         "because that map puts each genre together, and tracks of one genre do sound alike. So we "
-        "ask a second question, about tracks of other genres only. On the clean map, the nearest "
-        f"track of another genre sounds more like the track than {clean.other_genres:.0%} of all "
-        f"tracks of other genres do. On the leaky map the answer is {leaky.other_genres:.0%}, and "
-        f"by chance it would be {chance.other_genres:.0%}."
+        "ask a second question. Take for each track its nearest neighbour of another genre. On the "
+        f"clean map, it sounds more like the track than {clean.other_genres:.0%} of the other "
+        f"genres' tracks do. On the leaky map the answer is {leaky.other_genres:.0%}, and by "
+        f"chance it would be {chance.other_genres:.0%}."
     )
 
 
@@ -140,9 +166,10 @@ def starts_sentence(runs: Published, values: dict[str, Value]) -> str:
         return ""
     starts = protocols.get("released").kmeans_n_init
     return (
-        f"In phase 1 K-Means scores {quote(values, first)} on the same columns of sound. The two "
-        "scores differ because K-Means starts from random points several times and keeps the "
-        f"tightest result: in phase 1 it has {starts[1]} starts, in phase 3 it has {starts[3]}."
+        f"In phase 1 K-Means scores {quote(values, first)} on the columns of sound, and in phase 3 "
+        f"{quote(values, third)}. The input is the same. The scores differ because K-Means has "
+        f"{starts[1]} random starts in phase 1 and {starts[3]} in phase 3, and keeps the tightest "
+        "result."
     )
 
 
@@ -168,8 +195,12 @@ def dose_sentence(curve: pd.DataFrame) -> str:
     quiet = f"Where a leak reaches no track, the effect is at most {quiet:.2f}."
     if first.empty:
         return f"The guard calls none of these leaks LEAKY. {quiet}"
-    return (
-        f"The leak that is easiest to notice ({first.idxmin()}) is called LEAKY when it reaches "
-        f"{first.min():.0%} of the tracks. The hardest ({first.idxmax()}) has to reach "
-        f"{first.max():.0%}. {quiet}"
-    )
+    called = []
+    for dose in sorted(set(first)):
+        kinds = first.index[first == dose]
+        leak = f"this leak: {kinds[0]}" if len(kinds) == 1 else f"these leaks: {', '.join(kinds)}"
+        called.append(f"At {dose:.0%} of the tracks, the guard begins to notice {leak}.")
+    never = [kind for kind in curve.kind.unique() if kind not in first.index]
+    if never:
+        called.append(f"It never notices {', '.join(never)}.")
+    return f"{' '.join(called)} {quiet}"

@@ -8,6 +8,7 @@ from sklearn.decomposition import PCA
 
 from helpers import clustering, metrics
 from helpers.tracks import Tracks
+from helpers.training import Fit
 
 DIMENSIONS = (2, 4, 8, 16, 32, 64)
 
@@ -25,3 +26,14 @@ def of_pca(tracks: Tracks, X: np.ndarray, k: int, seed: int = 0) -> pd.DataFrame
         clusters = clustering.cluster(points, "kmeans", k, seed)
         rows.append(metrics.scores(clusters, points, genres=tracks.whole().genres))
     return pd.DataFrame(rows)
+
+
+def of_vae(fit: Fit, codes: np.ndarray, clusters: np.ndarray) -> dict[str, tuple[float, float]]:
+    """The marks of the VAE in that figure, {name: (dimensions, silhouette)}: the silhouette of its
+    `clusters` (n,) in the space of their `codes` (n, d), at all dimensions of `fit` and at those
+    that it uses."""
+    tightness = clustering.silhouette(codes, clusters)
+    return {
+        "VAE, all its dimensions": (fit.mu.shape[1], tightness),
+        "VAE, those that it uses": (max(len(fit.active), 1), tightness),
+    }

@@ -58,12 +58,16 @@ def difference_sentence(difference: Difference | None) -> str:
             f"On these tracks, {one} agrees better with genre than {other}: by {point:.2f} {label} "
             f"(95 % interval {interval_words(low, high)})."
         )
-    gap = f"{one} scores {point:.2f} {label} more than {other}, which may well be chance"
+    interval = f"(95 % interval of the difference {interval_words(low, high, sign=True)})"
     if round(point, 2) == 0:
-        gap = f"the {label} of {one} and that of {other} differ by less than 0.01"
+        return (
+            f"On these tracks, the {label} of {one} and that of {other} differ by less than 0.01 "
+            f"{interval}."
+        )
+    start = one[0].upper() + one[1:]
     return (
-        "On these tracks we cannot tell which of the two agrees better with genre: "
-        f"{gap} (95 % interval of the difference {interval_words(low, high, sign=True)})."
+        f"{start} scores {point:.2f} {label} more than {other}. On these tracks that may well be "
+        f"chance {interval}."
     )
 
 
@@ -133,8 +137,7 @@ def audio_answer(run: Run) -> str:
     if np.isfinite(as_many) and as_many >= vae > pca:
         second = (
             "The VAE's clusters look tighter, but only because it uses "
-            f"{used} of its {size} dimensions. "
-            "When PCA is cut to as many dimensions, its clusters look at least as tight."
+            f"{used} of its {size} dimensions."
         )
     compared = "VAE + K-Means", "PCA + K-Means"
     first = compare_methods(run, *compared) or NO_GENRES
@@ -156,7 +159,13 @@ def dimensions_sentence(run: Run) -> str:
     """PCA with as many dimensions as the VAE uses, against the VAE."""
     fit = run.fits[min(run.fits)]["basic_vae"]
     first = f"In the first run the VAE uses {len(fit.active)} of its {fit.mu.shape[1]} dimensions."
-    return f"{first} {compare_methods(run, AS_MANY, 'VAE + K-Means')}"
+    vae, as_many = (
+        tables.mean_of(run.scores, method, "silhouette") for method in ("VAE + K-Means", AS_MANY)
+    )
+    tightness = ""
+    if as_many >= vae:
+        tightness = "When PCA is cut to as many, its clusters look at least as tight. "
+    return f"{first} {tightness}{compare_methods(run, AS_MANY, 'VAE + K-Means')}"
 
 
 # ---- phase 2 -------------------------------------------------------------------------------------
@@ -186,11 +195,14 @@ def weights_sentence(made: ModelInput, survive: bool) -> str:
             "PCA first cuts the text to fewer numbers, which keep "
             f"{made.text_variance:.0%} of its variance. "
         )
-    effect = "Here the weights of sound and text count: other weights would give another input."
+    effect = (
+        "Under this protocol the weights of sound and text matter: other weights would give "
+        "another input."
+    )
     if not survive:
         effect = (
-            "Here the weights of sound and text do **not** count, because a later scaling cancels "
-            "them."
+            "Under this protocol the weights of sound and text change nothing, because a later "
+            "scaling cancels them."
         )
     return (
         f"{kept}The text makes up {share:.0%} of the variance of the whole input. (Variance goes "
@@ -299,6 +311,7 @@ def beta_sentence(betas: Sequence[float], fits: Mapping[str, Fit]) -> str:
     if fit is None:
         return "The Beta-VAE of this seed ran away."
     return (
-        f"Here β is {max(betas):g}. After training the code costs {fit.history['kl'][-1]:.1f} nats "
-        f"and uses {len(fit.active)} of {fit.mu.shape[1]} dimensions."
+        f"Here β is {max(betas):g}. After training the code carries "
+        f"{fit.history['kl'][-1]:.1f} nats and uses {len(fit.active)} of {fit.mu.shape[1]} "
+        "dimensions."
     )

@@ -166,9 +166,9 @@ def _what_the_code_gives(data: Published) -> str:
     start = "With the author's code" if best == "released" else f"Under the protocol *{best}*"
     return (
         f"The paper's tables hold {len(part)} numbers. {start}, {n[WORDS[0]]} of these match "
-        f"ours closely, and {roughly} match roughly. (If one of our own runs took the paper's "
-        f"place, only {chance[WORDS[0]]:.0f} of its numbers would match closely, because runs "
-        "differ.)"
+        f"ours closely, and {roughly} match roughly. (Runs differ: when we "
+        f"judge one of our own runs in the same way, {chance[WORDS[0]]:.0f} of its {len(part)} "
+        "numbers match closely.)"
     )
 
 

@@ -1,6 +1,7 @@
 """The chapter's study, its sentences, and the grids: on small fits of the embedded tracks; the
 page's claims on the published grids."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -9,8 +10,9 @@ import pytest
 
 from helpers import store, training
 from helpers.protocols import PROTOCOLS, Recipe
-from musicbook.chapters.collapse import figures, grids, planted, study, words
+from musicbook.chapters.collapse import figures, grids, planted, study, values, words
 from musicbook.chapters.leakage import attribution
+from musicbook.chapters.leakage.values import author_values
 from musicbook.chapters.phases.full_gtzan import stored_active_dimensions
 from musicbook.corpus import sources
 from musicbook.stored_runs import Published
@@ -327,10 +329,37 @@ def test_a_model_is_one_thing_in_a_sentence():
 
 def test_units_of_two_protocols_are_those_of_the_published_runs():
     """The page before shows the same count for *controlled*."""
-    said = words.units_by_protocol(Published())
+    table = words.of_protocol(grids.published_grid("gtzan", "battery"), "released")
+    said = words.units_by_protocol(Published(), table)
     for protocol in ("released", "controlled"):
         units = stored_active_dimensions(Published(), protocol, 3)["cvae"]
         assert f"{units:.1f}" in said and f"*{protocol}*" in said
+    assert (
+        f"over {len(Published().seeds)} seeds (the table has {table.seed.nunique()} of them)"
+        in said
+    )
+    # the table's seeds are among those, so both means are of the same networks
+    by_seed = words.pick(table[table.model == "CVAE, no annealing"], "active units")
+    runs = Published().run("released", 3)
+    stored = runs[(runs.method == "CVAE (active units)") & (runs.metric == "dims")]
+    stored = stored.set_index("seed").value
+    assert (by_seed.set_index("seed").value == stored.loc[by_seed.seed]).all()
+
+
+def test_the_page_says_which_errors_are_on_the_sound_only():
+    """The figure at the top has errors on the whole input."""
+    said = words.author_evidence(author_values() | values.collapse_values())
+    named = re.search(r"errors in the first paragraph of the page, (.*), are on the sound", said)
+    assert named and {"author_cvae_sound_mse", "author_cvae_sound_mse_zero"} == set(
+        re.findall(r'data-value="(\w+)"', named[1])
+    )
+
+
+def test_a_partial_collapse_is_told_by_both_parts_of_its_rule():
+    """Nats and error, wherever the page states the verdict on the author's network."""
+    named = author_values() | values.collapse_values()
+    for said in (words.page_answer(named), words.author_evidence(named)):
+        assert "nats" in said and "error" in said.split(named["author_cvae_linear_kl"].text)[1]
 
 
 def test_claims_on_few_tracks():
