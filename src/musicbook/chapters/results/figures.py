@@ -34,7 +34,7 @@ def waterfall(steps: pd.DataFrame, metric: str, title: str, paper: float | None 
 
     The bar's end is the mean, the whisker its interval, the grey tick the chance level, the diamond
     the paper's value."""
-    figure, axis = plt.subplots(figsize=(WIDTH, 1.2 + 0.55 * len(steps)))
+    figure, axis = plt.subplots(figsize=(WIDTH, 1.2 + 0.5 * len(steps)))
     y = np.arange(len(steps))
     colours = [OURS if not leaky else "#d55e00" for leaky in steps.leaky]
     bars = axis.barh(y, steps["mean"], color=colours, alpha=0.85, height=0.6)
