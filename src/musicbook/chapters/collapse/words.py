@@ -308,8 +308,8 @@ def units_by_protocol(runs: Published, table: pd.DataFrame | None) -> str:
         f"over {len(runs.seeds)} seeds{of_them}, ours uses {released:.1f} units on "
         f"average under *released*, and {controlled:.1f} under *controlled*, as "
         "in the table of the page before. The two have other inputs and other layers, and only "
-        "that of *released* has dropout ([Method](../book/method.md)). So compare units only within "
-        "one protocol."
+        "that of *released* has dropout ([Method](../book/method.md)). So compare units only "
+        "within one protocol."
     )
 
 
