@@ -197,7 +197,7 @@ Markdown(sentences.chosen_numbers(numbers))
 # A criterion may look for tight groups, but genres are not tight. So the book's
 # own tool asks another question. It repeats the whole method on random parts of the
 # tracks. It finds each group again in every repetition, and measures the mean overlap of
-# the two:
+# the two.
 
 # %% tags=["remove-input"]
 Markdown(
