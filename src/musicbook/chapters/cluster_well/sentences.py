@@ -33,11 +33,11 @@ def recommendation(table: pd.DataFrame, criteria: pd.DataFrame) -> str:
     rows = table[table["name"] == "recommended"]
     better = int((rows["verdict"] == "higher").sum())
     return (
-        "Describe each track by the numbers of musicnn, a network that others trained, or by your "
-        "own table of features. Reduce the numbers to eight by UMAP, and group by K-Means: this "
-        "agrees with genre clearly better than the paper's VAE and K-Means on "
-        f"{better} of {len(rows)} data sets. Without labels no criterion is a sure guide; the best "
-        f"that we found is {CRITERIA[best_criterion(criteria)][0]}."
+        "Describe each track by musicnn, a network that others trained, or by your own features. "
+        "Reduce the numbers to eight by UMAP, and group by K-Means: this agrees with genre clearly "
+        f"better than the paper's VAE and K-Means on {better} of {len(rows)} data sets. Without "
+        "labels no criterion is a sure guide; the best of ours is "
+        f"{CRITERIA[best_criterion(criteria)][0]}."
     )
 
 
