@@ -66,7 +66,7 @@ def test_the_answer_counts_the_data_sets_with_a_clear_gain_and_stays_short(diffe
     ranks = study.criteria_tables()
     said = sentences.recommendation(differences, ranks)
     assert "on 3 of 3 data sets." in said
-    assert said.count(". ") <= 2 and len(said) <= 310
+    assert said.count(". ") <= 2 and len(said) <= 330
     unclear = differences.assign(
         verdict=differences["verdict"].mask(differences["data"] == "gtzan", "level")
     )
