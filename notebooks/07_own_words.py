@@ -156,8 +156,8 @@ Markdown(sentences.apart_sentence(guesses, right, verses.APART))
 # ## How to remove the language from the vectors
 # A common recipe is to remove the first principal component of the vectors: the
 # one direction in which they differ most. With two languages this can be enough: a
-# line joins their two mean vectors, and a line is one direction. But the first
-# component must be this line. And the means of six languages differ in five
+# line joins their two mean vectors, and a line is one direction. This
+# works only if the first component points along that line. And the means of six languages differ in five
 # directions. Removing one direction leaves four.
 # Subtracting each language's mean works for any number of languages. For this
 # you must know the language of each text.
@@ -345,8 +345,8 @@ assert left["the first 3 directions"] < left["the first direction"]
 # Subtracting the means removes exactly those.
 #
 # ## Summary
-# - MiniLM, which knows English, groups texts by language. USE, which was
-#   trained on sixteen languages, groups them by what they are about.
+# - MiniLM, which knows English, groups our verses by language. USE, which was
+#   trained on sixteen languages, groups them by subject.
 # - Knowing many languages is not enough. E5 knows about a hundred, and it
 #   groups the songs by language until the language is removed.
 # - An encoder that does not know the language of a text still gives a vector,

@@ -134,8 +134,7 @@ comparison.space_table(scores)
 # %% [markdown]
 # These are the most important differences. Each is measured on the same tracks,
 # with its 95 % interval. The 68 features are z-scored, and the numbers and tags of
-# musicnn are rows of length 1. Where the 68 features and MSD are used together,
-# their numbers are taken as they are:
+# musicnn are rows of length 1. The description *68 features + MSD* is not scaled again:
 
 # %%
 comparison.space_answers(labels, tracks)
@@ -167,8 +166,9 @@ Markdown(comparison.tags_sentence(strongest))
 # - its **log-mel picture**: the same in 64 bands, spaced as the ear hears them.
 #
 # A segment of gtzan-mini lasts three seconds. We trained these networks on its
-# first half, one and a half seconds. The second half is new sound for them. (The code
-# is made of means over the frames, so a network can read pieces of any length.)
+# first half, one and a half seconds. The second half is new sound for them. (Mean and
+# standard deviation need no fixed number of frames, so a network can read pieces of any
+# length.)
 # The number of epochs was fixed in advance.
 # Scores are means over five trained networks, and they are stored. *Missed* is
 # the share of the target's variance that the decoder does not rebuild. A network
@@ -193,7 +193,8 @@ Markdown(comparison.averages_sentence(scores, runs))
 # hear them. A small program composes ten clips in each of ten styles. We cut two
 # pieces of three seconds from each clip. Then two networks of the same design
 # learn from the pieces. The target of one is the log-mel picture; the target of
-# the other is the waveform. This is their loss:
+# the other is the waveform, and it is trained for fewer epochs. So the table below does not
+# compare the targets at equal training. This is their loss:
 
 # %% tags=["remove-input"]
 Markdown(f"```python\n{inspect.getsource(models.sound_loss)}```")

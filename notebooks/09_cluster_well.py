@@ -89,6 +89,9 @@ Markdown(sentences.recommendation(differences, ranks))
 study.recommended_table(differences)
 
 # %% tags=["remove-input"]
+Markdown(sentences.of_a_table(differences))
+
+# %% tags=["remove-input"]
 Markdown(sentences.artists_sentence(stored_runs.Published()))
 
 # %% [markdown]
@@ -115,7 +118,9 @@ figures.decision_chart(differences)
 figures.difference_plot(differences)
 
 # %% tags=["remove-input"]
-Markdown(sentences.of_umap(differences))
+Markdown(
+    f"{sentences.of_umap(differences)} {sentences.of_description(differences)}"
+)
 
 # %%
 sentences.difference_table(differences)
@@ -162,7 +167,8 @@ Markdown(
 #   the other half.
 #
 # Stability over resamples and prediction strength repeat the whole pipeline. For a
-# VAE that takes too long, so these two criteria leave out pipelines with a VAE.
+# VAE that takes too long, so these two criteria leave out the pipelines with a VAE. The
+# others count them.
 
 # %% mystnb={"figure": {"caption": "How well each criterion ranks the pipelines as the genres rank them (rank correlation with AMI). A good criterion lies far right on all data sets; left of zero, it prefers the worse pipelines. Only pipelines with as many clusters as genres are counted. Lines are 95 % intervals.", "name": "fig-criteria"}, "image": {"alt": "Dots with intervals for each criterion and data set."}}
 figures.criterion_plot(ranks)
@@ -190,7 +196,8 @@ Markdown(sentences.chosen_numbers(numbers))
 # %% [markdown]
 # A criterion may look for tight groups, but genres are not tight. So the book's
 # own tool asks another question. It repeats the whole method on random parts of the
-# tracks, and asks which groups *return*:
+# tracks. It finds each group again in every repetition, and measures the mean overlap of
+# the two.
 
 # %% tags=["remove-input"]
 Markdown(
@@ -253,8 +260,7 @@ assert silhouette > 0 and stability < 0.5
 # stability shows that nothing is there: other random numbers give other groups.
 #
 # ## Summary
-# - Describe tracks by a network that was trained on what people hear. A better
-#   description gains more than any algorithm.
+# - Describe tracks by a network that was trained on what people hear.
 # - Then use UMAP and K-Means. On GTZAN, a VAE before K-Means does worse than PCA.
 # - Without labels, trust groups that return. Do not trust groups because they
 #   look well separated.

@@ -139,8 +139,8 @@ found.groups.tried.round(2).astype({"groups": int, "return surely": int})
 # ## Is this better than a VAE?
 # The paper groups by a VAE (variational autoencoder) and K-Means, and makes as many
 # groups as there are labels. We do the same, and then ask which of these groups return.
-# The VAE's groups of the demo are stored, because each repetition trains a network. For
-# your own music they are computed now, with fewer repetitions. *AMI* says how well the
+# The VAE's groups of the demo are stored, because each repetition trains a network. If you
+# run this page on your own music, it computes them, with fewer repetitions. *AMI* says how well the
 # groups that return agree with the labels, if there are any: 0 is chance, 1 is perfect.
 
 # %%

@@ -95,7 +95,7 @@ survey.survey_figure(projects)
 
 # %% [markdown]
 # ## A first audit
-# The songs of this page are made up, so that we know what is in them. There are
+# The songs of this section are made up, so that we know what is in them. There are
 # 10 genres with 40 songs each. Each song has 24 columns of made-up "sound". Now
 # somebody turns every column of the table into numbers, and forgets that one of the
 # columns is the genre. So the genre becomes *one-hot*: for each genre there is a new
@@ -140,8 +140,8 @@ with_labels.table("without").set_index("input").round(2)
 #   same vector. So the rows of a class lie in a few tight bunches.
 # - **Transforms by class.** After scaling by class, all classes have the same mean.
 #   By chance they would not.
-# - **Families.** The nearest rows of a song are much nearer than all others,
-#   because they come from the same song. This check needs no names and no labels.
+# - **Families.** If several rows come from one song, the nearest neighbours of such a
+#   row are much nearer than all other rows. This check needs no names and no labels.
 #
 # Some columns predict the label well and show none of these signs. Then the
 # audit says *cannot tell* and asks you. It never calls a table free of leaks.
@@ -171,12 +171,14 @@ bench_tables.tools_table()
 # %% [markdown]
 # *Leaks found* counts the leaks for which a tool accuses exactly the planted columns
 # (or rows). *Asks* is the verdict "cannot tell". The last column comes from an earlier
-# comparison, with fewer tools and an earlier version of `leakaudit`. It used other tables
-# with the same kinds of leak, one table a kind and two of *one-hot*. The column counts the
-# leaks that a tool accused, whether or not it named exactly the planted columns.
+# comparison, with fewer tools and an earlier version of `leakaudit`. That comparison used
+# other tables: one for each of the sixteen kinds of leak, and a second one for *one-hot*. The
+# column counts the leaks that a tool accused, whether or not it named exactly the planted columns.
 #
-# The next table has the answer of every tool to every table. *Missed* means that a
-# tool says nothing about a leak. *Error* means that the tool stopped with an error.
+# The next table has the answer of every tool to every table:
+
+# %% tags=["remove-input"]
+Markdown(bench_tables.matrix_legend())
 
 # %%
 bench_tables.matrix()
@@ -193,10 +195,11 @@ bench_tables.draws_table()
 
 # %% [markdown]
 # The last column shows how often the earlier version accused a table of this kind. For
-# an honest table, "cannot tell" is no mistake. It has two causes. The first: the columns
-# predict the label well, and only the owner of the table knows whether they were
-# measured without it. The second: the columns say nothing of the label, as in *noise*.
-# Then the audit asks whether the features and the labels were joined in the same order.
+# an honest table, "cannot tell" is no mistake. Often the columns predict the label well,
+# and only the owner of the table knows whether they were measured without it. Or the
+# columns say nothing of the label, as in *noise*. Then the audit asks whether the features
+# and the labels were joined in the same order. Or some rows have near neighbours, and only
+# the owner knows whether they come from one song.
 #
 # The next table shows real data: tables that come with scikit-learn, and tables
 # made from GTZAN, a collection of songs that many papers use. In the comparison
@@ -227,14 +230,21 @@ rebuilt.rebuilt_table()
 
 # %% [markdown]
 # ## Play
-# Plant a leak and watch the score. If you set the share of songs to nothing, the columns
-# of the leak stay in the table, but their values have nothing to do with the genre. Then
+# Plant a leak and watch the score. If the leak reaches no song, its columns stay in the
+# table, but their values are unrelated to the genre. Then
 # guess which of six results is leaky. A high score does not prove a leak, and a low score
 # does not prove honesty.
 
 # %%
 doses = game.planted_doses()
-game.game(doses, game.six_results())
+results = game.six_results()
+game.game(doses, results)
+
+# %% [markdown]
+# The findings in these answers mean:
+
+# %% tags=["remove-input"]
+Markdown(f"{game.legend(doses, results)}\n\n{game.limit_sentence(doses)}")
 
 # %% [markdown]
 # ## These tracks

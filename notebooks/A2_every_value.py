@@ -98,8 +98,8 @@ verdicts.verdict_counts(runs)
 # Nobody can expect that all values are reproduced, because runs differ. The number in brackets shows what we can expect. To get it, we put each of
 # our own runs in the place of the paper, and judge it by the other runs. The number in brackets is the mean number of values in this class. The
 # column *reproduced* counts every value of the tables. The last column counts only the values whose input and model did not have the genre. So
-# *written* and *controlled* leave out the values of the CVAE, and *released* leaves out its LEAKY phases. The first sentence at the top of the page
-# reads the row *released*. The last sentence there reads the last column of the row *controlled*.
+# *written* and *controlled* leave out the values of the CVAE, and *released* leaves out its LEAKY phases. At the top of the page,
+# the counts for the author's code come from the row *released*, the last counts from the last column of the row *controlled*.
 #
 # ## Every claim of the paper
 # The claims are in the order of the paper's text. The last column says what can be said for the paper.
@@ -156,7 +156,7 @@ tables.score_table(second, shown, phases.names_of(2))
 #   [Collapse in depth](A1_collapse_in_depth.ipynb) see the sound alone. The third kind is the author's own network, which some of the claims
 #   above are about.
 # - *Sampled z* is one random draw of z.
-# - A row “PCA, dims of …” has as many components as the network that it names has active units.
+# - In a row such as “PCA, dims of VAE”, PCA keeps as many components as the VAE has active units.
 # - UMAP, HDBSCAN and VaDE are newer methods, which the paper does not use.
 # - *Accuracy* gives each cluster one genre, in the best possible way. It is the share of tracks that are then right.
 #
@@ -176,7 +176,7 @@ tables.score_table(runs.run(protocol, 3), fair)
 # %% [markdown]
 # ## Differences with intervals
 # There are two intervals for each difference. The first one is for the mean over seeds, and covers other tracks and other seeds. We call a
-# difference real if this interval excludes zero; the column *reads* then says *higher* or *lower*, and otherwise *level*. The second interval shows what you may see if you run each method only once.
+# difference real if this interval excludes zero. The column *reads* has *higher* or *lower* for these, and *level* for the others. The second interval shows what you may see if you run each method only once.
 
 # %%
 gaps = verdicts.differences(runs)
@@ -202,7 +202,7 @@ Markdown(verdicts.read_stability(stable, protocol))
 # A *channel* is one part of the input: the sound, the words, or the genre label. We run the same methods on the whole input, on the input without
 # one channel, and on single channels. An empty cell means that this was not run.
 
-# %% mystnb={"figure": {"caption": "Agreement with genre (NMI, mean over seeds) of methods in rows on inputs in columns. The dark fields are inputs that hold the label or the written sentences. LEAKY in the name of a row means that the guard found the genre in its full input.", "name": "fig-inputs"}, "image": {"alt": "Heat map of methods against inputs: dark where the label or the written sentences are in the input, pale elsewhere."}}
+# %% mystnb={"figure": {"caption": "Agreement with genre (NMI, mean over seeds) of methods in rows on inputs in columns. The dark fields are inputs that hold the label or the written sentences. LEAKY in the name of a row means that the guard found the genre in its full input.", "name": "fig-inputs"}, "image": {"alt": "Heat map of methods against inputs: all dark fields are inputs that hold the label or the written sentences."}}
 by_input = verdicts.input_table(runs)
 figures.input_map(by_input)
 
@@ -231,7 +231,7 @@ Markdown(multiverse.read_lyrics_pairs(in_pairs))
 # %% [markdown]
 # ## GTZAN's faults
 # [Sturm (2013)](../book/references.md) found repeated, distorted and mislabelled tracks in GTZAN, and artists with many tracks. Do these faults change our
-# results? We looked for copies in the features: pairs of tracks with all but equal numbers. (The [audit](11_audit.ipynb) also counts pairs that
+# results? We looked for copies in the features: pairs of tracks whose numbers are almost equal. (The [audit](11_audit.ipynb) also counts pairs that
 # are less alike, so it finds more.) Then we scored the methods of phase 1 under *released* again, without the faulty tracks.
 
 # %% tags=["remove-input"]

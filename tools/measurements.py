@@ -251,8 +251,8 @@ def _pretrained(found: dict) -> str:
     return (
         "The network musicnn reads a track of half a minute as "
         f"{found['patches']} patches of three seconds. The table gives seconds of processor time "
-        f"on one thread, the median of {found['tracks']} synthetic clips. In each time, "
-        f"{figure(found['front_end_cpu_s'])} seconds are for the spectrogram.\n\n"
+        f"on one thread, the median of {found['tracks']} synthetic clips. Each of these times "
+        f"includes {figure(found['front_end_cpu_s'])} seconds for the spectrogram.\n\n"
         + table(["patches at a time", "CPU seconds a track"], rows)
     )
 

@@ -26,7 +26,7 @@ LOOKED_FOR_IN_COLUMNS = [
     "blocks of columns that predict the label and vary with no other column",
 ]
 UNSEEN = [
-    "a leak in very few rows, or one smaller than ordinary differences between measurements",
+    "a leak in a part of the rows, or one smaller than ordinary differences between measurements",
     "whether rows, columns, models or seeds were chosen by their score",
     "whether a network was given the label, if its codes do not show it",
     "whether columns that predict the label were measured before anybody knew it",

@@ -39,3 +39,36 @@ def test_the_game_is_two_tables_without_its_script():
     assert page.count("<table") == 2 and "a&lt;/script&gt;" in page
     data = json.loads(re.search(r'application/json">(.*?)</script>', page)[1])
     assert data["results"][0]["leaky"] is True and data["doses"][0]["leak"] == "a</script>"
+
+
+def test_the_legend_of_the_game_explains_every_finding_and_the_limit_is_read_off_the_doses():
+    """A leak of which the audit says nothing, or only names a fault of another kind, is
+    overlooked."""
+    doses = pd.DataFrame(
+        [
+            ["a", 0.0, 0.1, "nothing found"],
+            ["a", 0.3, 0.2, "nothing found"],
+            ["a", 0.6, 0.3, "few distinct rows"],
+            ["a", 1.0, 0.4, "copy of the label; few distinct rows"],
+            ["b", 0.0, 0.1, "nothing found"],
+            ["b", 0.3, 0.2, "stands out"],
+        ],
+        columns=["leak", "dose", "NMI", "the audit says"],
+    )
+    results = pd.DataFrame({"the audit says": ["missing by class", "cannot tell: x"]})
+    lines = game.legend(doses, results).splitlines()
+    assert {line.split("*")[1] for line in lines} == {
+        "few distinct rows",
+        "copy of the label",
+        "stands out",
+        "missing by class",
+    }
+    said = game.limit_sentence(doses)
+    assert "At 60% of the songs, it finds no label in *a*." in said and "*b*" not in said
+    found = doses[doses["leak"] == "b"]
+    assert "in every share" in game.limit_sentence(found)
+
+
+def test_every_finding_of_the_game_on_the_page_has_a_meaning():
+    lines = game.legend(game.planted_doses(), game.six_results()).splitlines()
+    assert len(lines) >= 3

@@ -283,7 +283,7 @@ def map_music(
         bool,
         typer.Option(
             "--clips",
-            help="Bring six seconds of each track, so that the folder can be given away; without "
+            help="Bring six seconds of each track, so that the page can be given away; without "
             "it the page plays your files where they are.",
         ),
     ] = False,

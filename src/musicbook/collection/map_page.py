@@ -313,8 +313,8 @@ def check_target(out: Path) -> None:
 def write_page(found: Collection, out: Path, clips: bool = False) -> Path:
     """Write the page of a collection into the folder `out`, beside what `write_tables` writes. The
     page plays the files where they are; with `clips` it brings six seconds of each instead, and
-    names no file of this machine, so that the folder can be given away. Sound that no browser plays
-    is brought as clips in any case. Returns the page."""
+    names no file of this machine, so that it can be given away with the folder of the clips. Sound
+    that no browser plays is brought as clips in any case. Returns the page."""
     check_target(out)
     write_tables(found, out)
     paths = None if clips else found.tracks.provenance.get("paths")

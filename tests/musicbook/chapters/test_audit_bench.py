@@ -53,6 +53,12 @@ def test_every_miss_stands_in_a_table_of_the_page():
     assert f"{len(planted.PLANTED)}** leaks" in bench_tables.matrix_sentence()
 
 
+def test_the_legend_of_the_answers_explains_the_words_that_occur_and_no_others():
+    shown = set(bench_tables.matrix().to_numpy().ravel())
+    lines = bench_tables.matrix_legend().splitlines()
+    assert {line.split("*")[1] for line in lines} == shown
+
+
 def test_the_earlier_comparison_is_counted_from_its_own_rows():
     """The table of tools and the table of draws show one earlier comparison: the leaks that
     `leakaudit` accused there are those of the kinds that both tables have."""

@@ -30,6 +30,17 @@ IN_WORDS = {
     "accused": "accused",
     "cannot tell": ASKS,
 }
+MEANINGS = {  # of the words in `matrix`
+    FOUND: "it accuses exactly the planted columns (or rows)",
+    TOO_MANY: "it accuses some of them, and others",
+    A_PART: "it accuses some of them, and no others",
+    OTHERS: "it accuses only what is honest",
+    MISSED: "it says nothing about a leak",
+    ASKS: "its verdict is *cannot tell*",
+    "accused": "it accuses an honest table",
+    "silent": "it says nothing about an honest table",
+    ERROR: "it stopped with an error",
+}
 
 
 def stored_bench() -> dict:
@@ -52,6 +63,13 @@ def matrix() -> pd.DataFrame:
     table = table.map(lambda answer: IN_WORDS.get(answer, ERROR))
     honest = table.index.isin(honest_tables())
     return table.mask(table.eq(MISSED) & honest[:, None], "silent")
+
+
+def matrix_legend() -> str:
+    """What the words in `matrix` say of a tool, a line each for those that occur."""
+    shown = set(matrix().to_numpy().ravel())
+    lines = [f"- *{word}*: {meaning}." for word, meaning in MEANINGS.items() if word in shown]
+    return "\n".join(lines)
 
 
 def tools_table() -> pd.DataFrame:

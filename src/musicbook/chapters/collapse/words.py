@@ -483,6 +483,14 @@ def _sign_of_change(part: pd.DataFrame, before: int, after: int) -> int:
 BROKEN = "planted, collapsed"  # the start of the remedies at which a model without one collapses
 
 
+REMEDIES = {  # names in the grid, as a sentence says them
+    "free bits 0.25": "free bits",
+    "beta = 0.25": "a small β",
+    "learned sigma, beta = 1": "a learned σ with β = 1",
+    "BN-VAE 0.6": "BN-VAE",
+}
+
+
 def depth_answer(many: pd.DataFrame | None, remedies: pd.DataFrame | None) -> str:
     """The answer of the page "Collapse in depth": what a collapse is, and what cures it."""
     return (
@@ -499,10 +507,10 @@ def read_remedies(table: pd.DataFrame | None) -> str:
     style = pick(table[table.start == BROKEN], "probe", "style", "sampled z")
     means = style.groupby("model", sort=False)[["value", "chance"]].mean()
     cured = (means.value > means.chance + 0.05).drop("none", errors="ignore")
-    names = [f"*{name.replace(', ', '* with *')}*" for name in cured.index[cured]]
+    names = [REMEDIES.get(name, name) for name in cured.index[cured]]
     if not names:
         return "None of our remedies cures a collapsed model."
-    return f"Of the remedies that we tried on a collapsed model, these cure it: {'; '.join(names)}."
+    return f"Of the remedies that we tried on a collapsed model, these cure it: {', '.join(names)}."
 
 
 SCORES = ("MIG", "SAP", "disentanglement")

@@ -17,6 +17,7 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import normalized_mutual_info_score
 
 from leakaudit import examine
+from leakaudit.kinds import KINDS, LABEL
 from leakaudit.leaks import standard
 from musicbook.chapters.audit import specimens
 from musicbook.chapters.fifty_projects.rebuilt import answer_in_short
@@ -71,6 +72,45 @@ def six_results(seed: int = 0) -> pd.DataFrame:
         numbers = pd.get_dummies(one.table, dtype=float)
         rows.append((name, k_means_nmi(numbers, one.labels), leaky, answer_in_short(report)))
     return pd.DataFrame(rows, columns=["what went in", "NMI", "leaky", "the audit says"])
+
+
+MEANINGS = {  # of the findings in the answers
+    "copy of the label": "columns that hold the label",
+    "templates by class": "texts that were written for a class",
+    "missing by class": "values that are missing more often in some classes",
+    "stands out": "columns that say more of the label than the others, and vary with none of them",
+    "few distinct rows": "many songs share a few texts or vectors, whatever their class",
+}
+
+
+def legend(doses: pd.DataFrame, results: pd.DataFrame) -> str:
+    """What the findings mean that occur in the answers of `planted_doses` and `six_results`."""
+    answers = [*doses["the audit says"], *results["the audit says"]]
+    kinds = dict.fromkeys(kind for answer in answers for kind in kinds_in(answer))
+    return "\n".join(f"- *{kind}*: {MEANINGS[kind]}." for kind in kinds)
+
+
+def kinds_in(answer: str) -> list[str]:
+    """The kinds of finding that an answer of the audit names."""
+    return [kind for kind in answer.split("; ") if kind in KINDS]
+
+
+def limit_sentence(doses: pd.DataFrame) -> str:
+    """From which of the DOSES on the audit finds the label, for each kind of planted leak."""
+    parts = []
+    for leak, rows in doses.groupby("leak", sort=False):
+        finds = [_accuses(answer) for answer in rows["the audit says"]]
+        missed = rows.dose[(rows.dose > 0) & ~np.array(finds)]
+        if len(missed):
+            parts.append(f"At {missed.max():.0%} of the songs, it finds no label in *{leak}*.")
+    if not parts:
+        return "The audit finds the label in every share of the songs that we tried."
+    return f"The audit can overlook a leak that reaches only some songs. {' '.join(parts)}"
+
+
+def _accuses(answer: str) -> bool:
+    """Whether an answer says that the label is in the input."""
+    return any(KINDS[kind].area == LABEL for kind in kinds_in(answer))
 
 
 def game(doses: pd.DataFrame, results: pd.DataFrame) -> HTML:

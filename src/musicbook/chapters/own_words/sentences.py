@@ -237,12 +237,13 @@ def _songs_read(table: pd.DataFrame) -> list[str]:
         return []
     sentences = [
         f"Only words count here, so all {counts.max()} songs are in the table. One of them has "
-        "silent sound, and we leave it out below."
+        "silent sound. Where this page computes with sound, it leaves this song out; the stored "
+        "tables contain it."
     ]
     for encoder, n in counts[counts < counts.max()].items():
         sentences.append(
-            f"For {ENCODERS[encoder].title} there are {n}, because the other texts were not at "
-            "hand."
+            f"For {ENCODERS[encoder].title} there are {n} songs: the texts of {counts.max() - n} "
+            "were not at hand."
         )
     return sentences
 
@@ -282,8 +283,10 @@ def count_sentence(table: pd.DataFrame) -> str:
     sure_up, sure_down = int((table.sure > 0).sum()), int((table.sure < 0).sum())
     one_language = int((table.target.str.contains(" only") & (table.sure > 0)).sum())
     return (
-        f"In the whole grid, {n} comparisons with sound alone pass the scale guard. If words had "
-        f"no effect, about {round(0.05 * n)} intervals would still exclude zero. In fact {up} lie "
+        "We leave out the label *language*. Then "
+        f"{n} rows of the grid pass the scale guard. Each compares the groups by sound and words "
+        f"with the groups by sound alone. If words had no effect, about {round(0.05 * n)} "
+        f"intervals would still exclude zero. In fact {up} lie "
         f"above zero (words help) and {down} below (words harm). "
         "Bonferroni's correction asks for much stronger evidence where there are many comparisons. "
         f"With this correction, {sure_up} gains and {sure_down} losses are left. Of these gains, "

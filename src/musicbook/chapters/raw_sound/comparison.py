@@ -202,8 +202,9 @@ def raw_sound_answer(scores: pd.DataFrame, tracks: Tracks) -> str:
     text = (
         "Use a network that others trained. We let *musicnn*, which was trained on genre tags, "
         f"describe {tracks.n} tracks by numbers. Groups of these numbers agree with genre at NMI "
-        f"{genres:.2f} (1 is perfect). The same network, trained mostly on tags of instruments, "
-        f"reaches {instruments:.2f}. The book's own features reach {features:.2f}."
+        f"{genres:.2f} (1 is perfect). A second version, with the same architecture but "
+        f"trained mostly on tags of instruments, reaches {instruments:.2f}. The book's own "
+        f"features reach {features:.2f}."
     )
     if (waveforms.MEL, Z_SCORED) in scores.index:
         own = scores.nmi[waveforms.MEL, AS_IT_IS]

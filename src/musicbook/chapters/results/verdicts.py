@@ -166,9 +166,8 @@ def _what_the_code_gives(data: Published) -> str:
     start = "With the author's code" if best == "released" else f"Under the protocol *{best}*"
     return (
         f"The paper's tables hold {len(part)} numbers. {start}, {n[WORDS[0]]} of these match "
-        f"ours closely, and {roughly} match roughly. (Runs differ: when we "
-        f"judge one of our own runs in the same way, {chance[WORDS[0]]:.0f} of its {len(part)} "
-        "numbers match closely.)"
+        f"ours closely, and {roughly} match roughly. (Runs differ: of the numbers of one of our "
+        f"own runs, {chance[WORDS[0]]:.0f} match the others closely.)"
     )
 
 
@@ -265,37 +264,41 @@ def read_multiplicity(table: pd.DataFrame) -> str:
 
 
 def read_lyrics(table: pd.DataFrame) -> str:
-    """Which methods of `differences` beat shuffled lyrics with lyrics, and which of them beat the
-    sound alone; "" where none beats shuffled lyrics."""
-    names = table.index.get_level_values(0)
-    clean = ~table.index.get_level_values(1).str.contains("LEAKY")
-    rises = clean & (table["reads"] == "higher")
-    beat_shuffled = _methods_in(names[rises & names.str.contains("lyrics shuffled")])
-    beat_sound = _methods_in(names[rises & names.str.contains("audio alone")])
-    if not beat_shuffled:
-        return ""
-    sentences = [
-        "Where the input is clean, these get a higher score with lyrics than with shuffled "
-        f"ones: {', '.join(beat_shuffled)}."
-    ]
-    if beat_sound:
-        listed = " and ".join(beat_sound)
-        verb = "gets" if len(beat_sound) == 1 else "get"
+    """What lyrics do to a score, read off `differences`: for each protocol whose input is clean,
+    against shuffled lyrics and against the sound alone."""
+    clean = table[~table.index.get_level_values(1).str.contains("LEAKY")]
+    sentences = ["Only rows without LEAKY can show what lyrics give."]
+    for protocol in dict.fromkeys(clean.index.get_level_values(1)):
+        rows = clean.xs(protocol, level=1)["reads"]
+        shuffled = rows[rows.index.str.contains("lyrics shuffled")]
+        sound = rows[rows.index.str.contains("audio alone")]
+        if shuffled.empty or sound.empty:
+            continue
         sentences.append(
-            f"Of the methods in the table, only {listed} {verb} a higher score with lyrics than "
-            "with the sound alone."
+            f"Under *{protocol}*, compared with shuffled lyrics, the score with lyrics is "
+            f"{_read_as(shuffled)}. Compared with the sound alone, it is {_read_as(sound)}."
         )
-    else:
-        sentences.append(
-            "No method in the table gets a higher score with lyrics than with the sound alone."
-        )
-    others = [name for name in beat_shuffled if name not in beat_sound]
-    if others:
-        sentences.append(
-            f"So shuffled lyrics harm {' and '.join(others)} more than lyrics of the right genre "
-            "do, and neither kind of lyrics raises the score above that of the sound alone."
-        )
-    return " ".join(sentences)
+    return " ".join(sentences) if len(sentences) > 1 else ""
+
+
+def _read_as(rows: pd.Series) -> str:
+    """How some rows of `differences` read: "higher for *K-Means* of phase 2, and level for all
+    others in the table"."""
+    if set(rows) == {"level"}:
+        return "level for all methods in the table"
+    parts = []
+    for sign in ("higher", "lower"):
+        methods = _methods_in(rows.index[rows == sign])
+        if methods:
+            parts.append(f"{sign} for {_listed(methods)}")
+    if (rows == "level").any():
+        parts.append("level for all others in the table")
+    return "; ".join(parts)
+
+
+def _listed(names: list[str]) -> str:
+    """Names in a sentence: "a, b and c"."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
 def _methods_in(names: pd.Index) -> list[str]:
@@ -358,27 +361,26 @@ def input_table(data: Published) -> pd.DataFrame:
     return table[order].rename_axis("Method").rename_axis(None, axis=1)
 
 
-def _row_in_words(name: str) -> str:
-    """A row of `input_table`, such as "3 Spectral, released", in words."""
-    phase, rest = name.removesuffix(" (LEAKY)").split(" ", 1)
-    method, protocol = rest.rsplit(", ", 1)
-    return f"*{method}* of phase {phase} ({protocol})"
-
-
 def read_inputs(table: pd.DataFrame) -> str:
     """What words alone and sound alone give, read off `input_table`; "" where neither was run."""
     if "lyrics alone" not in table or "audio alone" not in table:
         return ""
     words, sound = table["lyrics alone"].dropna(), table["audio alone"]
-    if words.empty:
+    leaky = words.index.str.contains("LEAKY")
+    sentences = []
+    for rows, named in ((words[leaky], "rows marked LEAKY"), (words[~leaky], "other rows")):
+        if len(rows):
+            sentences.append(
+                f"On words alone, the {named} have an NMI from {rows.min():.2f} to "
+                f"{rows.max():.2f}."
+            )
+    if not sentences:
         return ""
-    best, worst = (_row_in_words(str(name)) for name in (words.idxmax(), words.idxmin()))
-    return (
-        f"On words alone, {best} agrees best with genre (NMI {words.max():.2f}), and {worst} "
-        f"agrees least ({words.min():.2f}). On sound alone, the scores of the methods in "
-        f"this figure lie between {sound.min():.2f} and {sound.max():.2f}. The number before a "
-        "method is its phase."
+    sentences.append(
+        f"On sound alone, all rows lie between {sound.min():.2f} and {sound.max():.2f}. The number "
+        "before a method is its phase."
     )
+    return " ".join(sentences)
 
 
 def read_stability(table: pd.DataFrame, protocol: str) -> str:

@@ -395,3 +395,11 @@ def test_claims_on_the_paper():
     ]
     assert errors == sorted(set(errors))
     assert author["cvae_sound_mse"] < author["cvae_sound_mse_means"] < author["cvae_sound_mse_zero"]
+
+
+def test_the_remedies_that_cure_are_named_as_a_reader_knows_them():
+    """The names of the grid hold settings; a sentence has plain names, in the same number."""
+    table = grids.published_grid("gtzan", "remedies")
+    assert set(words.REMEDIES) <= set(table.model)
+    said = words.read_remedies(table)
+    assert "BN-VAE" in said and "0.25" not in said and "0.6" not in said
