@@ -23,7 +23,7 @@
 # A variational autoencoder (VAE) turns a track into a few numbers, its *code*. A *Beta-VAE* has to keep less in its code, since each bit
 # of the code costs β times as much as in an ordinary VAE. Does it disentangle genres? The paper says yes, because of its networks the Beta-VAE agrees best with genre (NMI in Table 3 of
 # [Karim 2026](../book/references.md)). But *disentangled* means that each number of the code stands for one factor of the music. Agreement with
-# one label cannot show that. [Collapse in depth](A1_collapse_in_depth.ipynb) tests it with several known factors.
+# one label cannot show that.
 
 # %% tags=["colab", "remove-cell", "skip-execution"]
 import os
@@ -263,7 +263,7 @@ print("; ".join(f"noise {s:g}: NMI {v:.2f}" for s, v in nmi.items()))
 # - β is a price: with a larger β the code carries less, and the error grows.
 # - If the label is in the input, a clustering is not unsupervised. Look at the columns before you look at the clusters.
 # - Compare with PCA and with a plain autoencoder on the same input, with intervals over tracks.
-# - Agreement with one label cannot show disentangled factors.
+# - Agreement with one label cannot show disentangled factors. [Collapse in depth](A1_collapse_in_depth.ipynb) tests it with several known factors.
 #
 # Where it is done: `helpers.phases`, `helpers.models`, `helpers.protocols` ([API](../book/api.md)).
 # Next: [CVAE and posterior collapse](04_cvae_collapse.ipynb).
