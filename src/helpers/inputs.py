@@ -309,8 +309,8 @@ def probe_words(channel: str, share: float) -> str:
     """A sentence on how well a simple classifier reads the genre from a channel, `share` in
     [0, 1]."""
     return (
-        f"A simple classifier tries to name the genre from the {channel}. From 0 (no better than "
-        f"guessing) to 1 (always right), it reaches {share:.2f}."
+        f"A simple classifier names the genre from the {channel} with a score of {share:.2f} "
+        "(0 is guessing, 1 is always right)."
     )
 
 

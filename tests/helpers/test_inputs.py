@@ -139,7 +139,7 @@ SWAPPED[[20, 130]] = SWAPPED[[130, 20]]
 )
 def test_planted_leaks_are_found(leak):
     (said,) = guard(leak(np.random.default_rng(3)))
-    assert said.startswith("A simple classifier tries to name the genre from the text. ")
+    assert said.startswith("A simple classifier names the genre from the text with a score of ")
 
 
 def test_how_loud_a_leak_is_follows_its_dose():

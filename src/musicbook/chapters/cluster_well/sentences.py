@@ -162,8 +162,8 @@ def criteria_verdict(criteria: pd.DataFrame) -> str:
     return (
         f"The best guide without labels is {CRITERIA[best][0]}. Its ranking of the pipelines is "
         f"closest to the ranking by genre. Over {sets} data sets, the rank correlation is "
-        f"{means[best]:.2f} on average. For the silhouette, measured in each pipeline's own space, "
-        f"it is {means['silhouette']:.2f}."
+        f"{means[best]:.2f} on average. For the silhouette, measured in the space that a pipeline "
+        f"clusters, it is {means['silhouette']:.2f}."
     )
 
 
