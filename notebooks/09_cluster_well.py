@@ -150,7 +150,7 @@ Markdown(
 # A *pipeline* is one complete way from the tracks to the groups. Without labels,
 # many people choose the pipeline with the highest silhouette. The silhouette
 # says how much nearer a track is to its own group than to the next one. Is that
-# a good choice? We rank all pipelines of a data set twice: by a criterion that
+# a good choice? We rank the pipelines of a data set twice: by a criterion that
 # needs no labels, and by the agreement with genre. For the agreement we use
 # *AMI*, which is NMI corrected for chance. If the rank correlation is 1, both
 # orders are the same, and the criterion can replace the labels.

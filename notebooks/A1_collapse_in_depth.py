@@ -78,7 +78,8 @@ figures.lines(few, "n", figures.FEW)
 #   *By design*: the model works, and its code leaves out the genre, because the model is given it. *Keeps c* (c is the condition,
 #   here the genre): the model works, but its code still holds the genre. *Encoder only* and *decoder only*: only this half of the model uses
 #   the genre. *Collapsed*: no unit is active, the decoder gives the same answer for any code, and probes find nothing in the code.
-#   *Undecided*: the measurements contradict each other, or a probe cannot find the genre even in the data.
+#   *Partial collapse*: the code holds far less than a linear code could, and lowers the error far less. *Undecided*: the measurements
+#   contradict each other, or a probe cannot find the genre even in the data.
 #
 # ## Does the verdict depend on a threshold?
 # We take the models of that page and move one threshold of the battery at a time. The other thresholds stay as they are:

@@ -188,8 +188,8 @@ def _peers(found: dict) -> str:
             )
         text += (
             "The next table gives the processor time to describe half a minute of sound, in "
-            "milliseconds, without decoding the file. No other library has all of our 68 numbers. "
-            "Each computes those of its own that are most like them. This was measured "
+            "milliseconds, without decoding the file. Only librosa has all of our 68 numbers. "
+            "The others compute those of their own that are most like them. This was measured "
             "apart from the first table, so librosa and ours have other times there.\n\n"
             + table(["library", "ms a track", "times ours", "numbers", "version"], libraries)
         )
