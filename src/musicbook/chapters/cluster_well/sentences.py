@@ -38,7 +38,7 @@ def recommendation(table: pd.DataFrame, criteria: pd.DataFrame) -> str:
         "eight by UMAP, and group by K-Means: this agrees with genre clearly better than the "
         f"paper's VAE and K-Means on {better} of {len(rows)} data sets (of "
         f"{_listed(features_only)} we have only features). Without labels no criterion is a sure "
-        f"guide; the best of ours is {CRITERIA[best_criterion(criteria)][0]}."
+        f"guide; the best is {CRITERIA[best_criterion(criteria)][0]}."
     )
 
 
