@@ -173,9 +173,9 @@ players.play({"forwards": clips["disco"], "backwards": backwards})
 
 # %% [markdown]
 # ## Summary
-# - The 68 numbers are averages of a sound: how bright, how rough, which
+# - The 68 numbers sum up a whole sound: how bright, how rough, which
 #   pitches, how fast. They hold no melody, no words and no order of events.
-# - To a model that gets only these numbers, two songs with the same averages are
+# - To a model that gets only these numbers, two songs with the same numbers are
 #   the same, however different they sound. That limits what any *clustering*, a search for groups of similar
 #   songs, can find.
 #

@@ -85,7 +85,7 @@ plots.metric_bars(run.scores, columns, compared, paper)
 #
 # The page has four steps: the rows, the network, the training, the clusters. The cells at the top took all four in one call. The cells
 # below take them by hand. A *protocol* is one way to read the paper. `written` follows its text, `released` follows its program, and `controlled`
-# follows the text, and a guard refuses an input from which the genre can be read. Each training is repeated with other random numbers; one such run is called a *seed*.
+# follows the text, and a guard refuses an input if the genre can be read from what was added to the sound. Each training is repeated with other random numbers; one such run is called a *seed*.
 #
 # ## The rows
 # The data are real tracks of GTZAN, as numbers that our own extractor computed. Each track is cut into three pieces of ten seconds.

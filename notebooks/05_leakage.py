@@ -53,7 +53,7 @@ if os.environ.get("COLAB_RELEASE_TAG"):
 # paper's own collection, GTZAN ([how they were made](../book/reproduce.md)).
 # A *channel* is a part of the input, for instance the sound or the text. We
 # take the channels that carry the label out of the input, one at a time.
-# Nothing is trained here. And nothing is meant as blame: the author published
+# No network is trained here. And nothing is meant as blame: the author published
 # the program, and without it none of this could be known.
 
 # %%
@@ -192,8 +192,8 @@ Markdown(sentences.heat_map_sentence())
 # The paper's highest score belongs to DBSCAN in phase 2. There each genre had
 # three written sentences, given to its tracks in turn, plus a little noise.
 # That makes thirty groups of texts, each inside one genre. A method that finds
-# exactly these groups has *pure* clusters: no cluster holds two genres. Its NMI
-# then follows from the number of clusters alone:
+# exactly these groups has *pure* clusters: no cluster holds two genres. If the
+# groups are equally large, its NMI follows from their number alone:
 #
 # $$\mathrm{NMI} = \frac{2\ln 10}{\ln 10 + \ln 30}$$
 #

@@ -163,8 +163,8 @@ Markdown(sentences.apart_sentence(guesses, right, verses.APART))
 # you must know the language of each text.
 #
 # The table shows how much of the language is left after each way of removing it.
-# The column *variance that lies between languages* is a share of the variance that
-# remains after the removal, so it can also rise:
+# Each removal takes away some of the variance. The
+# column *variance that lies between languages* is a share of what remains, so it can rise:
 
 # %%
 tracks, note = songs.songs_with_words(dataset)

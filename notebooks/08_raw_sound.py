@@ -192,8 +192,8 @@ Markdown(comparison.averages_sentence(scores, runs))
 # The clips in this section are **synthetic**, so we may publish them and you can
 # hear them. A small program composes ten clips in each of ten styles. We cut two
 # pieces of three seconds from each clip. Then two networks of the same design
-# learn from the pieces. The target of one is the log-mel picture; the target of
-# the other is the waveform, and it is trained for fewer epochs. So the table below does not
+# learn from the pieces. The target of one is the log-mel picture; the other has the waveform
+# as its target, and this second network is trained for fewer epochs. So the table below does not
 # compare the targets at equal training. This is their loss:
 
 # %% tags=["remove-input"]

@@ -161,8 +161,8 @@ Markdown(
 #   with those between groups.
 # - *DBCV* does the same with densities.
 # - *Stability over seeds* asks whether the same groups return with other random
-#   numbers. *Stability over resamples* asks it for random parts with 80 % of the
-#   tracks.
+#   numbers. *Stability over resamples* asks whether they
+#   return with random parts of the tracks (80 % of them).
 # - *Prediction strength* asks whether one half of the tracks predicts the groups of
 #   the other half.
 #

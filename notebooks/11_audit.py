@@ -231,8 +231,8 @@ rebuilt.rebuilt_table()
 # %% [markdown]
 # ## Play
 # Plant a leak and watch the score. If the leak reaches no song, its columns stay in the
-# table, but their values are unrelated to the genre. Then
-# guess which of six results is leaky. A high score does not prove a leak, and a low score
+# table, but their values are unrelated to the genre. After that, guess which of
+# six results is leaky. A high score does not prove a leak, and a low score
 # does not prove honesty.
 
 # %%
@@ -283,7 +283,7 @@ print(
 #   knowing the label.
 # - `--derived-from input.csv` audits the codes of a network together with the input
 #   that they were computed from.
-# - `--ignore row-order` still lists this finding, but the finding no longer changes
+# - With `--ignore row-order` the report still lists *row order*, but it no longer changes
 #   the exit code.
 # - `leakaudit --help` lists the other options. The
 #   [README of the package](https://github.com/vae-music-clustering/vae-music-clustering/tree/main/src/leakaudit)
@@ -297,7 +297,7 @@ print(
 # :class: checklist
 # :name: checklist-alone
 # 1. ☐ Every column: who made it, and did they know the label?
-# 2. ☐ No label, and no copy of it, in the input or given to the model beside it.
+# 2. ☐ Neither the label nor a copy of it is in the input or given to the model in another way.
 # 3. ☐ Texts are each song's own; no text was written or drawn for a class.
 # 4. ☐ Scaling, PCA and filling of gaps never saw the classes.
 # 5. ☐ Segments, versions and artists stay together in splits and intervals.

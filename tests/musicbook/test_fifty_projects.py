@@ -64,7 +64,7 @@ def test_the_legend_of_the_game_explains_every_finding_and_the_limit_is_read_off
         "missing by class",
     }
     said = game.limit_sentence(doses)
-    assert "At 60% of the songs, it finds no label in *a*." in said and "*b*" not in said
+    assert "It does not find the leak *a* at 60% of the songs." in said and "*b*" not in said
     found = doses[doses["leak"] == "b"]
     assert "in every share" in game.limit_sentence(found)
 

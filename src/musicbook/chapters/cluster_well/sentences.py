@@ -92,8 +92,8 @@ def of_description(table: pd.DataFrame) -> str:
     if not more:
         return f"A better description does not surely gain more than a better method.{end}"
     return (
-        f"On {_listed(more)}, a better description (musicnn for the 68 features) gains more than a "
-        f"better method (UMAP for the VAE).{end}"
+        f"On {_listed(more)}, a better description (musicnn instead of the 68 features) "
+        f"gains more than a better method (UMAP instead of the VAE).{end}"
     )
 
 

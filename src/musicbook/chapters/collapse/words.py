@@ -307,7 +307,7 @@ def units_by_protocol(runs: Published, table: pd.DataFrame | None) -> str:
         "How many units a CVAE uses depends on the protocol. On full GTZAN with sound and lyrics, "
         f"over {len(runs.seeds)} seeds{of_them}, ours uses {released:.1f} units on "
         f"average under *released*, and {controlled:.1f} under *controlled*, as "
-        "in the table of the page before. The two have other inputs and other layers, and only "
+        "in the table of the page before. The two differ in their inputs and layers, and only "
         "that of *released* has dropout ([Method](../book/method.md)). So compare units only "
         "within one protocol."
     )

@@ -102,7 +102,7 @@ def limit_sentence(doses: pd.DataFrame) -> str:
         finds = [_accuses(answer) for answer in rows["the audit says"]]
         missed = rows.dose[(rows.dose > 0) & ~np.array(finds)]
         if len(missed):
-            parts.append(f"At {missed.max():.0%} of the songs, it finds no label in *{leak}*.")
+            parts.append(f"It does not find the leak *{leak}* at {missed.max():.0%} of the songs.")
     if not parts:
         return "The audit finds the label in every share of the songs that we tried."
     return f"The audit can overlook a leak that reaches only some songs. {' '.join(parts)}"

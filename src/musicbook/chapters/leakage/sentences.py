@@ -102,7 +102,7 @@ def alike_sentence(found: pd.DataFrame) -> str:
         f"nearest track is one of these ten in {clean.among_most_alike:.0%} of cases; by chance it "
         "would be "
         f"{chance.among_most_alike:.0%}. On the leaky map it is {leaky.among_most_alike:.0%}, "
-        "because that map puts each genre together, and tracks of one genre do sound alike. So we "
+        "because that map puts some genres together, and tracks of one genre do sound alike. So we "
         "ask a second question. Take for each track its nearest neighbour of another genre. On the "
         f"clean map, it sounds more like the track than {clean.other_genres:.0%} of the other "
         f"genres' tracks do. On the leaky map the answer is {leaky.other_genres:.0%}, and by "
@@ -126,7 +126,7 @@ def thirty_sentences(pure: pd.DataFrame, paper: float) -> str:
     expected = metrics.equal_pure_clusters(10, 3)
     return (
         f"The formula gives **{expected:.3f}**, and the paper reports "
-        f"**{paper:.3f}**. The table shows the first of our {len(pure)} seeds. Over all of them, "
+        f"**{paper:.3f}**. The table shows a few of our {len(pure)} seeds. Over all of them, "
         f"DBSCAN scores {pure.NMI.mean():.3f}. It finds {attribution.pure_words(pure)}."
     )
 
