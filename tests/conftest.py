@@ -24,18 +24,6 @@ def scratch(tmp_path_factory) -> None:
         os.environ.setdefault(variable, str(folder))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Folders of few long tests come first, and the helpers' many short ones fill the end, so that
-    two processes end together."""
-    order = ("pages", "test_reproduction.py", "musicbook", "leakaudit", "tools", "helpers")
-
-    def place(item: pytest.Item) -> int:
-        below = item.path.relative_to(ROOT).parts[1:2]
-        return order.index(below[0]) if below and below[0] in order else len(order)
-
-    items.sort(key=place)
-
-
 def pytest_runtest_teardown() -> None:
     """A test that worked in a folder of its own takes joblib's idle workers with it: pytest deletes
     the folder, and in a deleted folder torch cannot load its libraries."""

@@ -43,11 +43,9 @@ def quick():
         yield patch
 
 
-def executed(
-    page: str, until: str | None = None, **parameters
-) -> tuple[nbformat.NotebookNode, dict]:
+def executed(page: str, **parameters) -> tuple[nbformat.NotebookNode, dict]:
     """The notebook with what its cells give, run in this process with other parameters, and its
-    names. With `until`, the cells after the one that gives this name are left out."""
+    names."""
     notebook = jupytext.read(ROOT / "notebooks" / f"{page}.py")
     shell = InteractiveShell()
     for cell in notebook.cells:
@@ -62,6 +60,4 @@ def executed(
             cell.outputs = [nbformat.v4.new_output("display_data", data=data)]
         if "parameters" in tags:
             shell.push(parameters)
-        if until in shell.user_ns:
-            break
     return notebook, shell.user_ns

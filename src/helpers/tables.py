@@ -7,7 +7,7 @@ never on the spread of the seeds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -267,12 +267,14 @@ def _held_together(share: pd.Series) -> str:
     return f"{best} {worst}"
 
 
+def joined_names(names: Sequence[str]) -> str:
+    """Names in a sentence: "blues, jazz and rock"; "" where there is none."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
 def _names(genres: Iterable) -> str:
     """Names of genres in a sentence: "*a*, *b* and *c*"."""
-    marked = [f"*{escape.markup(genre)}*" for genre in genres]
-    if len(marked) == 1:
-        return marked[0]
-    return f"{', '.join(marked[:-1])} and {marked[-1]}"
+    return joined_names([f"*{escape.markup(genre)}*" for genre in genres])
 
 
 def _largest_confusion(counts: pd.DataFrame) -> str:

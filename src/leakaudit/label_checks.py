@@ -193,30 +193,24 @@ def check_one_hot(case: Case, each: pd.DataFrame) -> None:
     if not spread or len(others) < 3:
         return
     rest = case.numbers[others].to_numpy()
-    own = columns.group_classes(case.codes, case.groups)
-    if len(own) < blocks.ENOUGH:
-        return
+    best = each.loc[others, ["labels", "one"]].max()
+    needed = (best + columns.ABOVE_THE_REST).clip(lower=columns.OUTSTANDING)
     for name, (members, category) in spread.items():
         X = category[:, None].astype(float)
         row = columns.by_column(X, case.codes, case.groups, seed=case.seed).iloc[0]
-        above = [
-            measure
-            for measure in ("labels", "one")
-            if row[measure] >= columns.OUTSTANDING
-            and row[measure] >= each.loc[others, measure].max() + columns.ABOVE_THE_REST
-        ]
-        if not above or row["p"] > leaks.LIKELY:
+        above = needed.index[row[needed.index] >= needed]
+        if not len(above) or row["p"] > leaks.LIKELY:
             continue
-        mine = columns.within(case.numbers[members].to_numpy(), case.codes, case.groups)
-        around = columns.within(rest, case.codes, case.groups)
-        alive = columns.shared_variation(mine, around, own, case.seed)[-1] <= 0.01
-        if alive or not blocks.vary_together(rest, case.codes, case.groups, case.seed):
+        mine = case.numbers[members].to_numpy()
+        life = blocks.life_of(mine, rest, case.codes, case.groups, case.seed)
+        lively = blocks.vary_together(rest, case.codes, case.groups, case.seed)
+        if life.n_groups < blocks.ENOUGH or life.p <= 0.01 or not lively:
             continue
         measure = above[0]
         says = (
             f"Together these {len(members)} columns of two values are one category, which says "
             f"{row[measure]:.2f} of the label (0: chance, 1: all). The best of the other columns "
-            f"says {each.loc[others, measure].max():.2f}. Within a class the category varies with "
+            f"says {best[measure]:.2f}. Within a class the category varies with "
             "no other column, and the others vary together."
         )
         case.accuse(

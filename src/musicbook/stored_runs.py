@@ -1,11 +1,10 @@
 """The published runs on disk: what `grids` writes, and the pages "Leakage", "Results" and "Explore"
 read.
 
-A folder `data/results/<name>` holds scores.csv.gz (tidy), labels.npz, maps.npz, histories.npz,
-control_maps.npz,
-provenance.json (the table, and what went into each run), and units.csv: of every unit, one seed of
-a run, when, by which code and from which data it was made, so that units of different age may stand
-side by side and be told apart."""
+A folder `data/results/<name>` holds scores.csv.gz (tidy), labels.npz, maps.npz,
+control_maps.npz, histories.npz, provenance.json (the table, and what went into each run), and
+units.csv: of every unit, one seed of a run, when, by which code and from which data it was made, so
+that units of different age may stand side by side and be told apart."""
 
 from __future__ import annotations
 

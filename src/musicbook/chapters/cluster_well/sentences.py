@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from helpers import metrics
+from helpers.tables import joined_names
 from helpers.tracks import Tracks
 from musicbook.chapters.cluster_well import study
 from musicbook.chapters.cluster_well.ranking import CRITERIA
@@ -37,8 +38,8 @@ def recommendation(table: pd.DataFrame, criteria: pd.DataFrame) -> str:
         "Describe each track by musicnn, a network that others trained. Reduce its numbers to "
         "eight by UMAP, and group by K-Means: this agrees with genre clearly better than the "
         f"paper's VAE and K-Means on {better} of {len(rows)} data sets (of "
-        f"{_listed(features_only)} we have only features). Without labels no criterion is a sure "
-        f"guide; the best is {CRITERIA[best_criterion(criteria)][0]}."
+        f"{joined_names(features_only)} we have only features). Without labels no criterion is a "
+        f"sure guide; the best is {CRITERIA[best_criterion(criteria)][0]}."
     )
 
 
@@ -88,11 +89,11 @@ def of_description(table: pd.DataFrame) -> str:
     if not tried:
         return ""
     others = [name for name in SETS.values() if name not in tried]
-    end = f" On {_listed(others)} only one description was tried." if others else ""
+    end = f" On {joined_names(others)} only one description was tried." if others else ""
     if not more:
         return f"A better description does not surely gain more than a better method.{end}"
     return (
-        f"On {_listed(more)}, a better description (musicnn instead of the 68 features) "
+        f"On {joined_names(more)}, a better description (musicnn instead of the 68 features) "
         f"gains more than a better method (UMAP instead of the VAE).{end}"
     )
 
@@ -252,11 +253,6 @@ def difference_table(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows).set_index(["data", "first way against the second"])
 
 
-def _listed(names: list[str]) -> str:
-    """Names in a sentence: "blues, jazz and rock"."""
-    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
-
-
 def well_values() -> dict[str, Value]:
     """Numbers that other pages quote: `well_<arrow>_<data>` and its interval, and for each
     criterion and data set `well_rank_<criterion>_<data>`, with `picked` and `average` for `rank`
@@ -272,9 +268,9 @@ def well_values() -> dict[str, Value]:
     wholly, mostly = study.genres_of_one_artist()
     place = "data/results/gtzan-mini/pipelines_labels.npz"
     words = "genres of gtzan-mini whose tracks are all by one artist"
-    values["genres_of_one_artist"] = Value(_listed(wholly), words, place)
+    values["genres_of_one_artist"] = Value(joined_names(wholly), words, place)
     words = "genres of gtzan-mini with more than half of the tracks by one artist"
-    values["genres_mostly_of_one_artist"] = Value(_listed(mostly), words, place)
+    values["genres_mostly_of_one_artist"] = Value(joined_names(mostly), words, place)
     for row in study.differences().itertuples():
         name = slug("well", row.name, row.data)
         place = f"data/results/{row.data}/pipelines_labels.npz"

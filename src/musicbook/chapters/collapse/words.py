@@ -240,9 +240,9 @@ def page_answer(values: Mapping[str, Value]) -> str:
         f"{quoted['sound_mse_zero']}. But the code holds far less information than the best code "
         f"of a linear network would: {quoted['kl']} *nats* (a unit of information) against "
         f"{quoted['linear_kl']}. It also lowers the error far less. We call that a *partial "
-        "collapse*. (We judged the network on "
-        "lyrics that it had not seen, since its own are not public.) The paper infers a collapse "
-        "from loose clusters (a low silhouette), which cannot show one."
+        "collapse*. (We judged the network on lyrics that it had not seen, since its own are not "
+        "public.) The paper infers a collapse from loose clusters (a low silhouette), which cannot "
+        "show one."
     )
 
 

@@ -79,7 +79,11 @@ def author_values() -> dict[str, Value]:
     facts, source = attribution.author_facts(), "data/author_facts.csv"
     values = {}
     for name, row in facts.iterrows():
-        digits = 3 if abs(row.value) < 1 else 2 if abs(row.value) < 10 else 1
+        digits = 3
+        if abs(row.value) >= 1:
+            digits = 2
+        if abs(row.value) >= 10:
+            digits = 1
         if row.value == int(row.value):
             digits = 0
         text = f"{row.value:.{digits}f}"

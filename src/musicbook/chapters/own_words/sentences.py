@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from helpers import escape
+from helpers.tables import joined_names
 from musicbook.chapters.own_words.clusters import widened
 from musicbook.chapters.own_words.fusions import SIDE_BY_SIDE, WEIGHT
 from musicbook.chapters.own_words.grids import primary_row
@@ -217,7 +218,7 @@ def _first_directions(table: pd.DataFrame) -> list[str]:
     titles = {name: ENCODERS[name].title for name in left.index}
     sentences = []
     if enough.any():
-        listed = " and ".join(titles[name] for name in left.index[enough])
+        listed = joined_names([titles[name] for name in left.index[enough]])
         sentences.append(
             f"With two languages, the first direction holds nearly all of the difference between "
             f"the languages in the vectors of {listed}."

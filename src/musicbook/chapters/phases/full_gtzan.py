@@ -8,7 +8,6 @@ to "Advanced VAEs", "Performance"."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -56,7 +55,6 @@ def stored_active_dimensions(runs: Published, protocol: str, phase: int) -> dict
     return counts
 
 
-@lru_cache
 def stored_difference(protocol: str, phase: int, a: str, b: str) -> tables.Difference | None:
     """How far two methods differ in the published runs of full GTZAN."""
     runs = Published()

@@ -290,15 +290,10 @@ def _read_as(rows: pd.Series) -> str:
     for sign in ("higher", "lower"):
         methods = _methods_in(rows.index[rows == sign])
         if methods:
-            parts.append(f"{sign} for {_listed(methods)}")
+            parts.append(f"{sign} for {tables.joined_names(methods)}")
     if (rows == "level").any():
         parts.append("level for all others in the table")
     return "; ".join(parts)
-
-
-def _listed(names: list[str]) -> str:
-    """Names in a sentence: "a, b and c"."""
-    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
 def _methods_in(names: pd.Index) -> list[str]:
