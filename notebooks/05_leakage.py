@@ -131,12 +131,20 @@ Markdown(sentences.borrowed_sentence(runs))
 
 # %% [markdown]
 # ## The map with the label, and without
+# A network turns each track into a list of numbers, its *code*. The codes are
+# points of the *latent space*, which has one dimension for each of these
+# numbers. The clusters of the Beta-VAE are made in the latent space. A *map* is
+# a flat picture of that space: a method called t-SNE gives each track a place in
+# the plane. It tries to keep neighbours together, but it cannot keep all of
+# them. So two tracks can be near in the latent space and far apart on the map.
+# No NMI of this page is computed on a map.
+#
 # Both maps show the same tracks. On the left is the Beta-VAE of the author's
 # program, with the genre in its input (*leaky*). On the right is the Beta-VAE of
-# *controlled*, where the guard finds no genre in the input (*clean*). Press a
-# point, and you see where that track lies on the other map. Its nearest tracks
-# get a ring. They are the nearest in the network's own space, and the flat map
-# can show some of them far away. On a keyboard, the arrow keys go from track to
+# *controlled*, where the guard finds no genre in the input (*clean*). Each has a
+# latent space of its own, and so a map of its own. Press a point, and you see
+# where that track lies on the other map. The tracks that are nearest to it in
+# the latent space get a ring. On a keyboard, the arrow keys go from track to
 # track.
 
 # %%
@@ -160,12 +168,11 @@ Markdown(
     )
 )
 
-# %% [markdown]
-# On the leaky map the five genres with one sentence are islands: blues,
-# classical, disco, jazz and reggae. On the clean map the colours mix.
-
 # %% tags=["remove-input"]
 two_maps = {"leaky": leaky.points, "clean": clean.points}
+Markdown(sentences.islands_sentence(two_maps, runs.genres))
+
+# %% tags=["remove-input"]
 heard = alike.heard_alike(two_maps, runs.ids, runs.genres)
 Markdown(sentences.alike_sentence(heard))
 
@@ -235,10 +242,10 @@ Markdown(
 
 # %% [markdown]
 # ## How much leak is too much?
-# A leak need not reach every track. Here we add one of four leaks to the sound of
-# the tracks of this build: the one-hot genre, three sentences for each genre, a
-# year that depends on the genre, or noise whose strength depends on it. For a
-# given share of the tracks, the leak follows the true genre. For the rest it
+# A leak need not reach every track. Here we add a leak to the sound of the
+# tracks of this build. We try four leaks, one at a time. They are the one-hot
+# genre, three sentences for each genre, a year that depends on the genre, and
+# noise whose strength depends on it. For a given share of the tracks, the leak follows the true genre. For the rest it
 # follows a random genre. The guard measures an *effect*: how
 # well a simple classifier (a *probe*) reads the genre from the channel. It is
 # 0 if the probe is as good as chance, and 1 if it makes no error. Above the

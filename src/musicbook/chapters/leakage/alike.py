@@ -12,11 +12,21 @@ import pandas as pd
 from sklearn.metrics import pairwise_distances
 from sklearn.preprocessing import normalize
 
+from helpers import clustering
 from musicbook.corpus import pretrained
 
 HEARD = "gtzan-mini-tracks"  # the data set whose tracks the network has heard
 ALIKE = 10  # a track's nearest on the map is counted where it is among so many most alike
 FEWEST = 30  # tracks that the network has heard, below which nothing is said
+ISLAND = 0.95  # share of a genre's tracks whose nearest one on the map must have that genre
+
+
+def islands(points: np.ndarray, genres: np.ndarray) -> list[str]:
+    """The genres that are islands on a map, points (n, 2), genres (n,): the nearest track of at
+    least the share ISLAND of their tracks has the same genre."""
+    nearest = clustering.nearest(points, k=1)[:, 0]
+    same = genres[nearest] == genres
+    return [str(genre) for genre in np.unique(genres) if same[genres == genre].mean() >= ISLAND]
 
 
 def heard_alike(

@@ -148,7 +148,7 @@
       maps.forEach((map) => {
         if (!map.near) return;
         const links = map.near[i].map((j) => make("button", { type: "button", click: () => choose(j) }, ids[j]));
-        const where = maps.length > 1 ? `Nearest in ${map.title}: ` : "Nearest in the space itself: ";
+        const where = maps.length > 1 ? `Nearest in the latent space of ${map.title}: ` : "Nearest in the latent space: ";
         lines.push(make("p", { class: "near" }, where, ...links));
       });
       said.replaceChildren(...lines);

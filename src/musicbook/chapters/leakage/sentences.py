@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
 from helpers import escape, inputs, metrics, protocols, tables
+from helpers.lyrics import CONSTANTS
 from helpers.tracks import Tracks
-from musicbook.chapters.leakage import attribution
+from musicbook.chapters.leakage import alike, attribution
 from musicbook.named_values import Value, quote, slug
 from musicbook.stored_runs import Published
 
@@ -77,16 +80,35 @@ def _above(value: float) -> float:
 
 
 def neighbour_sentence(genres: np.ndarray, leaky: np.ndarray, clean: np.ndarray) -> str:
-    """Of each track's nearest tracks (n, k) in either space, how many share its genre."""
+    """Of each track's nearest tracks (n, k) in either latent space, how many share its genre."""
     shares = {}
     for name, neighbours in (("leaky", leaky), ("clean", clean)):
         shares[name] = (genres[neighbours] == genres[:, None]).mean()
     chance = np.mean([(genres == genre).mean() for genre in genres])
     return (
-        f"We looked at the {leaky.shape[1]} nearest tracks of every track. In the leaky space "
-        f"{shares['leaky']:.0%} of them share its genre, and in the clean space "
-        f"{shares['clean']:.0%}. By chance it would be {chance:.0%}."
+        f"For every track we took the {leaky.shape[1]} nearest tracks in the latent space, not on "
+        f"the map. In the leaky latent space, {shares['leaky']:.0%} of them share the track's "
+        f"genre, and in the clean one {shares['clean']:.0%}. By chance it would be {chance:.0%}."
     )
+
+
+def islands_sentence(maps: Mapping[str, np.ndarray], genres: np.ndarray) -> str:
+    """Which genres are islands on each of the maps {title: points (n, 2)}, by `alike.islands`."""
+    said = [
+        f"We call a genre an *island* on a map if, for at least {alike.ISLAND:.0%} of its tracks, "
+        "the nearest track on the map has the same genre."
+    ]
+    for title, points in maps.items():
+        found = alike.islands(points, genres)
+        if not found:
+            said.append(f"On the {title} map, no genre is an island.")
+            continue
+        names = tables.joined_names([escape.markup(genre) for genre in found])
+        start = "one genre is an island" if len(found) == 1 else "these genres are islands"
+        said.append(f"On the {title} map, {start}: {names}.")
+        if set(found) == set(CONSTANTS):
+            said.append("These are exactly the genres with one sentence.")
+    return " ".join(said)
 
 
 def alike_sentence(found: pd.DataFrame) -> str:
@@ -96,17 +118,18 @@ def alike_sentence(found: pd.DataFrame) -> str:
         return ""
     clean, leaky, chance = found.loc["clean"], found.loc["leaky"], found.loc["by chance"]
     return (
-        "Do tracks that lie close together sound alike? We asked musicnn, a network that was "
-        f"trained on much more music. We have the sound of {found.tracks.iloc[0]:.0f} of these "
-        "tracks. For each of them it names the ten that sound most like it. On the clean map, the "
-        f"nearest track is one of these ten in {clean.among_most_alike:.0%} of cases; by chance it "
-        "would be "
-        f"{chance.among_most_alike:.0%}. On the leaky map it is {leaky.among_most_alike:.0%}, "
-        "because that map puts some genres together, and tracks of one genre do sound alike. So we "
-        "ask a second question. Take for each track its nearest neighbour of another genre. On the "
-        f"clean map, it sounds more like the track than {clean.other_genres:.0%} of the other "
-        f"genres' tracks do. On the leaky map the answer is {leaky.other_genres:.0%}, and by "
-        f"chance it would be {chance.other_genres:.0%}."
+        "Do tracks that lie close together on a map sound alike? Near means near on the map here, "
+        "not in the latent space. We asked musicnn, a network that was trained on much more music. "
+        f"It has heard {found.tracks.iloc[0]:.0f} of these tracks. For each of them it names the "
+        f"{alike.ALIKE} that sound most like it. On the clean map, the nearest of the heard tracks "
+        f"is one of these in {clean.among_most_alike:.0%} of cases. On the leaky map the share is "
+        f"{leaky.among_most_alike:.0%}, and by chance it would be {chance.among_most_alike:.0%}. "
+        "But tracks of one genre often sound alike, and the leaky network was given the genre. So "
+        "we ask a second question, which leaves the track's own genre out. For each track, we took "
+        "the nearest track of another genre on the map. On the clean map, it sounds more like the "
+        f"track than {clean.other_genres:.0%} of the other genres' tracks do. "
+        f"On the leaky map the share is {leaky.other_genres:.0%}, and by chance it would be "
+        f"{chance.other_genres:.0%}."
     )
 
 
@@ -115,9 +138,10 @@ def heat_map_sentence() -> str:
     facts = attribution.author_facts()
     source = facts.source["heatmap_nmi_constant"].split(":")[0]
     return (
-        "The author's own published heat map of the Beta-VAE says the same: NMI "
-        f"{facts.value['heatmap_nmi_constant']:.2f} on the five genres with one sentence each, and "
-        f"{facts.value['heatmap_nmi_real']:.2f} on the five with real lyrics ({source})."
+        "The author published a heat map of the Beta-VAE, and its counts say the same. On the five "
+        "genres with one sentence each, the NMI is "
+        f"{facts.value['heatmap_nmi_constant']:.2f}. On the five with real lyrics, it is "
+        f"{facts.value['heatmap_nmi_real']:.2f}. (The heat map is in {source}.)"
     )
 
 

@@ -46,7 +46,7 @@ def leakage_values(runs: Published) -> dict[str, Value]:
     }
     for title, row in alike.heard_alike(maps, runs.ids, runs.genres).iterrows():
         words = (
-            "tracks whose nearest one is among the ten that sound most alike, "
+            "tracks whose nearest one on the map is among the ten that sound most alike, "
             f"map {title}, data {folder}"
         )
         maps_file = f"data/results/{folder}/maps.npz"
