@@ -22,6 +22,7 @@ NETWORKS = {
     "beta_vae": "Beta-VAE",
     "cvae": "CVAE",
 }
+LEVEL = "level"  # the outcome where neither of two methods is clearly better
 PAIRS = {  # phase -> the comparisons that its page states
     1: [("VAE + K-Means", "PCA + K-Means"), ("VAE + K-Means", "VAE + K-Means (PCA, as many dims)")],
     2: [("K-Means", "DBSCAN"), ("K-Means", "Agglomerative (Ward)")],
@@ -76,7 +77,7 @@ def outcome(difference: tables.Difference | None) -> str:
     """Which of two methods agrees better with genre, in a table cell."""
     if difference is None:
         return "not run"
-    return tables.shown_name(difference.better) if difference.better else "level"
+    return tables.shown_name(difference.better) if difference.better else LEVEL
 
 
 def compare_with_full(

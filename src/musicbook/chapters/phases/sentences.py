@@ -92,6 +92,18 @@ def same_on_full_gtzan(run: Run, a: str, b: str) -> str:
     return f"All of GTZAN gives another answer: there, {method_words(full.better)} agrees better."
 
 
+def level_sentence(beside_full: pd.DataFrame) -> str:
+    """What "level" means in the table of `full_gtzan.compare_with_full`; nothing where no cell has
+    the word."""
+    if not (beside_full == full_gtzan.LEVEL).any(axis=None):
+        return ""
+    return (
+        f"In this table, *{full_gtzan.LEVEL}* means that we see no clear difference: the 95 % "
+        "interval of the difference contains zero. With few tracks that happens more often than "
+        "with many."
+    )
+
+
 def left_out(run: Run) -> str:
     """The trainings that ran away, or that there were none."""
     return " ".join(run.left_out) or "No training ran away."
