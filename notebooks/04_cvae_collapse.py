@@ -130,7 +130,7 @@ pd.DataFrame({part: history[part] for part in parts}).round(2)
 # ## Do the measures give the right answer?
 # The *battery* is the set of measures in the table below. We test it on six models of planted tracks, trained to the end. The first two are a VAE
 # and a CVAE. In the next two, only the encoder or only the decoder is given the genre. The last two are CVAEs with a large β (4 and 200), so
-# large that we expect them to collapse in part or in full. The battery is not told what we expect.
+# large that we expect them to collapse in part or in full. The battery does not know what we expect.
 
 # %%
 known = {}
@@ -247,8 +247,8 @@ print(dead)
 # :::
 #
 # :::{dropdown} Twenty-five of 32 units are inactive. Is that a collapse?
-# Not by itself: a network may need few units. It is a partial collapse if the code is also far poorer than the best linear code of the same
-# data: if it has far fewer nats, and lowers the error far less.
+# Not by itself: a network may need few units. So compare the code with the best linear code of the same data. It is a
+# partial collapse if the code has far fewer nats than that one, and also lowers the error far less.
 # :::
 #
 # ## Summary

@@ -93,9 +93,9 @@ Markdown(checkpoints.checkpoint_sentence())
 
 # %% [markdown]
 # ## Would another choice have saved the VAE?
-# Perhaps the VAE would win with other settings. So we made a list of reasonable choices. For the input: whether the features use the standard
-# deviation over the frames or the variance, how they are scaled, whether lyrics join and how, and how many numbers a text keeps. For the
-# clustering: in which space (for example that of PCA or of a VAE), by which method, and into how many clusters. We ran every combination. One combination is called a *pipeline*.
+# Perhaps the VAE would win with other settings. So we made a list of reasonable choices. Some choices concern the input. Do the
+# features use the standard deviation over the frames, or the variance? How are they scaled? Do lyrics join, how, and with how many numbers? The
+# other choices concern the clustering: the space (for example that of PCA or of a VAE), the method, and the number of clusters. We ran every combination. One combination is called a *pipeline*.
 
 # %% tags=["remove-input"]
 pipelines = multiverse.published_pipelines(runs)

@@ -252,7 +252,7 @@ sentences.main_table(grid, sentences.headline(grid.target))
 
 # %% [markdown]
 # The paper scales every column to the same variance. This way is not in the
-# table, because it fails the scale guard: the weakest components of the words
+# table, because it fails the scale guard. The weakest components of the words
 # become as large as the strongest, and the planted signal is lost. If groups
 # ignore the words in such an input, we cannot conclude that words do not
 # matter.

@@ -55,7 +55,7 @@ if os.environ.get("COLAB_RELEASE_TAG"):
 # the work of **one artist**. A network that recognises a voice or a studio then
 # looks as if it recognised a genre. So use the scores below to compare
 # descriptions of the same tracks. They do not say how well music of different
-# genres can be told apart.
+# genres can be separated.
 
 # %%
 import inspect

@@ -41,8 +41,8 @@ if os.environ.get("COLAB_RELEASE_TAG"):
 # %% [markdown]
 # ## Overview
 # **You will learn** how a label gets into a table without anybody noticing,
-# how to look for it in your own table, and how often it happened in 53
-# projects with one assignment.
+# and how to look for it in your own table. You will also see how often it
+# happened in 53 projects with one assignment.
 #
 # **Before you start:** you need nothing. The page on
 # [what leaked in the paper](05_leakage.ipynb) explains why a leak raises a score.
@@ -158,8 +158,8 @@ print(examine(segments.table, segments.labels))
 # names the song, even as a part of a file name, the audit uses that name.
 #
 # ## How good is it?
-# We planted sixteen leaks, each in a table of its own. Such a table has 1,000 rows, 8
-# classes, and 12 measured columns beside the leak. Six more tables are honest. We
+# We planted sixteen leaks, each in a table of its own. Such a table has 1,000 rows
+# in 8 classes. Beside the leak it has 12 measured columns. Six more tables are honest. We
 # gave the same tables to other public tools.
 
 # %% tags=["remove-input"]

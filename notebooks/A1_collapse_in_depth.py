@@ -101,7 +101,7 @@ Markdown(words.read_sensitivity(moved))
 # %% mystnb={"figure": {"caption": "How much information each latent dimension carries (its KL), from most to least, for the first seed. A model has collapsed if its line lies at zero everywhere. The dotted line is the best linear code for the data and the \u03b2 of the first model; no network is needed to compute it.", "name": "fig-kl-units"}, "image": {"alt": "Line plot of KL per latent dimension for each model against the linear code."}}
 figures.kl_per_unit(chapter)
 
-# %% mystnb={"figure": {"caption": "What probes read from z: balanced accuracy for the condition (the genre) and for brightness, which is compared within a genre, so that it does not depend on the genre. A mark at the dashed line (chance) means that z says nothing about it. The dotted line is the same probe on the data itself.", "name": "fig-probes"}, "image": {"alt": "Dot plots of probe accuracy for the condition and another factor, per model."}}
+# %% mystnb={"figure": {"caption": "What probes read from z, as balanced accuracy. One probe reads the condition, which is the genre. The other reads brightness. It is compared within a genre, so it does not depend on the genre. A mark at the dashed line (chance) means that z says nothing about it. The dotted line is the same probe on the data itself.", "name": "fig-probes"}, "image": {"alt": "Dot plots of probe accuracy for the condition and another factor, per model."}}
 figures.probe_dots(study.tidy_diagnoses(chapter.diagnoses), chapter.label)
 
 # %% [markdown]
@@ -121,8 +121,8 @@ words.summary_table(controlled)
 
 # %% [markdown]
 # ## Remedies
-# We try seven known remedies against collapse: linear and cyclical KL annealing, free bits, β below 1, a learned σ, BN-VAE, and an aggressive
-# encoder ([Method](../book/method.md) explains each of them). In `free bits 0.25`, this many nats of each unit cost nothing. In `BN-VAE 0.6`, a batch
+# We try seven known remedies against collapse. They are linear and cyclical KL annealing, free bits, β below 1, a learned σ, BN-VAE, and an
+# aggressive encoder. [Method](../book/method.md) explains each of them. In `free bits 0.25`, this many nats of each unit cost nothing. In `BN-VAE 0.6`, a batch
 # norm with this scale keeps the KL up. With every remedy we train new models on three data sets, for fewer epochs than above. The first is GTZAN. The second is
 # *planted* tracks: synthetic tracks with a genre and a style that we know. The third is planted tracks with β = 200, where a model without a
 # remedy collapses. A learned σ sets the balance between error and KL that β sets otherwise. In the last column of the row *learned sigma*,
@@ -220,7 +220,7 @@ Markdown(words.ran_away(runs, remedies, scale, sweep, factors))
 # which genre it sees. It was trained on one half of the tracks and judges the other half. We compare with two simple methods that need no network.
 # One answers with the mean of the target genre. The other moves the track by the difference between the means of the two genres.
 
-# %% mystnb={"figure": {"caption": "How often the CVAE changes the genre: for each genre of the track (rows) and each target (columns), the share of decoded tracks that the classifier takes for the target. Dark means that the change works. On the diagonal the track keeps its own genre. First seed of the first model.", "name": "fig-transfer"}, "image": {"alt": "Heat map of source genre against target genre, share taken for the target."}}
+# %% mystnb={"figure": {"caption": "How often the CVAE changes the genre. A row is the genre of a track, and a column is the target. The colour is the share of decoded tracks that the classifier takes for the target. Dark means that the change works. On the diagonal the track keeps its own genre. First seed of the first model.", "name": "fig-transfer"}, "image": {"alt": "Heat map of source genre against target genre, share taken for the target."}}
 swaps = transfer.swap_chapter(chapter)
 figures.transfer_heatmap(swaps.get(next(iter(chapter.fits))))
 

@@ -78,7 +78,7 @@ figures.dots(values)
 #
 # A *value* is a number in the paper's tables, and a *claim* is a statement in its text. We sort the values into these classes:
 #
-# - *Reproduced*: the value lies in the range in which one further run of ours would fall (95 % prediction interval), and our mean is near it
+# - *Reproduced*: the value lies in the range in which one further run of ours would fall (95 % prediction interval). Also, our mean is near it
 #   ([Method](../book/method.md) says how near).
 # - *Near, though outside our spread*: the value is close to our mean, but outside our very narrow range.
 # - *Within a wide spread*: the value lies in our range only because the method varies so much between runs.
@@ -149,8 +149,8 @@ tables.score_table(second, shown, phases.names_of(2))
 #
 # - *Silhouette, common space* measures every clustering in the same space, the standardised sound features. It still favours methods that
 #   cluster these features directly.
-# - *Input + K-Means* has no network. On the same sound it can differ in the last digit from one phase to another, because K-Means is started more
-#   often in the later phases than in the first one.
+# - *Input + K-Means* has no network. On the same sound, its score can differ in the last digit from one phase to another. The reason: K-Means is
+#   started more often in the later phases than in the first one.
 # - *Active units* are the dimensions of z that carry information. Their number depends on the training and on the input, so three kinds of CVAE in
 #   this book have three numbers of them. The CVAE of phase 3 below sees sound and lyrics. Those of
 #   [Collapse in depth](A1_collapse_in_depth.ipynb) see the sound alone. The third kind is the author's own network, which some of the claims

@@ -172,9 +172,9 @@ class Published:
                 f"({versions})"
             )
         sentences = [
-            f"These are runs on **{self.record['dataset']}**: {self.record['n']} tracks, "
-            f"{len(self.seeds)} seeds, and {self.units.run.nunique()} combinations of protocol, "
-            f"phase and input. {'; '.join(parts)}. The table of features "
+            f"These are runs on **{self.record['dataset']}**, which has {self.record['n']} tracks. "
+            f"There are {self.units.run.nunique()} combinations of protocol, phase and input, with "
+            f"up to {len(self.seeds)} seeds each. {'; '.join(parts)}. The table of features "
             f"has the sha256 `{self.record['features_sha256'][:12]}…`."
         ]
         older = sorted({name for names in makes.runs.iloc[1:] for name in names})

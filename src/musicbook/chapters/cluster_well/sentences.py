@@ -35,8 +35,8 @@ def recommendation(table: pd.DataFrame, criteria: pd.DataFrame) -> str:
     better = int((rows["verdict"] == "higher").sum())
     features_only = [SETS[data] for data in rows["data"] if study.described_by(data) != "musicnn"]
     return (
-        "Describe each track by musicnn, a network that others trained. Reduce its numbers to "
-        "eight by UMAP, and group by K-Means: this agrees with genre clearly better than the "
+        "Describe each track by musicnn, a network that others trained, reduce its numbers to "
+        "eight by UMAP, and group by K-Means. This agrees with genre clearly better than the "
         f"paper's VAE and K-Means on {better} of {len(rows)} data sets (of "
         f"{joined_names(features_only)} we have only features). Without labels no criterion is a "
         f"sure guide; the best is {CRITERIA[best_criterion(criteria)][0]}."

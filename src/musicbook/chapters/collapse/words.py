@@ -288,9 +288,9 @@ def unseen_lyrics(table: pd.DataFrame | None, model: str, other: str) -> str:
     return (
         "But the author's lyrics are not public, so we judge the author's network on lyrics that "
         "it has not seen. We trained the same network again to see how much that matters. On the "
-        f"lyrics that ours was trained on, its code makes the error {gains[model]:.0%} lower, and "
-        f"the verdict is **{own}**. On other lyrics with the same tags, it makes the error only "
-        f"{gains[other]:.0%} lower, and the verdict is **{unseen}**.{end}"
+        f"lyrics that ours was trained on, its code makes the error {gains[model]:.0%} lower. "
+        f"The verdict is **{own}**. On other lyrics with the same tags, it makes the error "
+        f"{gains[other]:.0%} lower. There, the verdict is **{unseen}**.{end}"
     )
 
 
@@ -304,12 +304,11 @@ def units_by_protocol(runs: Published, table: pd.DataFrame | None) -> str:
     released, controlled = counts
     of_them = "" if table is None else f" (the table has {table.seed.nunique()} of them)"
     return (
-        "How many units a CVAE uses depends on the protocol. On full GTZAN with sound and lyrics, "
-        f"over {len(runs.seeds)} seeds{of_them}, ours uses {released:.1f} units on "
-        f"average under *released*, and {controlled:.1f} under *controlled*, as "
-        "in the table of the page before. The two differ in their inputs and layers, and only "
-        "that of *released* has dropout ([Method](../book/method.md)). So compare units only "
-        "within one protocol."
+        "How many units a CVAE uses depends on the protocol. We counted them on full GTZAN, with "
+        f"sound and lyrics, and took the mean over {len(runs.seeds)} seeds{of_them}. Our CVAE uses "
+        f"{released:.1f} units under *released*, and {controlled:.1f} under *controlled*. The two "
+        "differ in their inputs and layers, and only that of *released* has dropout "
+        "([Method](../book/method.md)). So compare units only within one protocol."
     )
 
 
@@ -418,9 +417,9 @@ def read_few(table: pd.DataFrame | None) -> str:
         else f"The verdicts, by size: {'; '.join(f'{n}: {word}' for n, word in verdicts.items())}."
     )
     return (
-        "On the sound of GTZAN, more tracks mean "
-        f"{'more' if units[1] > units[0] else 'no more'} active units: {units[0]:.1f} with "
-        f"{few} tracks, {units[1]:.1f} with {most}. The KL, which says how much "
+        f"With {few} tracks of GTZAN, by their sound alone, a CVAE has {units[0]:.1f} active "
+        f"units. With {most} tracks it has {units[1]:.1f}. So more tracks mean "
+        f"{'more' if units[1] > units[0] else 'no more'} active units. The KL, which says how much "
         f"information z carries, changes from {nats[0]:.1f} to {nats[1]:.1f} nats. "
         f"{end}"
     )

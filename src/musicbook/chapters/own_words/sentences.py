@@ -409,10 +409,10 @@ def part_sentence(table: pd.DataFrame) -> str:
     others = widened(table[(table.guard == "passes") & (table.target != "language")])
     harm = others[others.clear < 0]
     return (
-        f"{first}. Of its {len(some)} intervals for own words minus sound alone, {kinds.count(1)} "
-        f"lie above zero and {kinds.count(-1)} below. In the whole grid words harm more often, "
-        f"most of all where they weigh more: {(harm.weight > WEIGHT).sum()} of the {len(harm)} "
-        f"losses have a weight above {WEIGHT:g}."
+        f"{first}. It has {len(some)} intervals for own words minus sound alone. Of these, "
+        f"{kinds.count(1)} lie above zero (words help), and {kinds.count(-1)} below (words harm). "
+        f"In the whole grid, words harm in {len(harm)} rows. In {(harm.weight > WEIGHT).sum()} of "
+        "these, the words weigh more than in the next table."
     )
 
 

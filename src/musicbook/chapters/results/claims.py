@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from helpers.tables import joined_names
 from helpers.tracks import data_dir
 from musicbook.chapters.results.claim_rules import (
     FAILS,
@@ -56,9 +57,10 @@ def read_verdicts(table: pd.DataFrame) -> str:
     counts = table["Verdict"].value_counts()
     rest = [f"{n} {PLURAL[verdict]}" for verdict, n in counts.items() if verdict in PLURAL]
     first = claims_answer(table)
-    if len(rest) > 1:
-        rest = [f"{', '.join(rest[:-1])} and {rest[-1]}"]
-    return f"{first} Of the others, {rest[0]}." if rest else first
+    if not rest:
+        return first
+    others = f" {joined_names(rest[1:])}." if rest[1:] else ""
+    return f"{first} Of the others, {rest[0]}.{others}"
 
 
 def claims_answer(table: pd.DataFrame) -> str:

@@ -166,8 +166,9 @@ def _what_the_code_gives(data: Published) -> str:
     start = "With the author's code" if best == "released" else f"Under the protocol *{best}*"
     return (
         f"The paper's tables hold {len(part)} numbers. {start}, {n[WORDS[0]]} of these match "
-        f"ours closely, and {roughly} match roughly. (Runs differ: of the numbers of one of our "
-        f"own runs, {chance[WORDS[0]]:.0f} match the others closely.)"
+        f"ours closely, and {roughly} match roughly. (Our own runs differ, too: if one of them "
+        f"takes the place of the paper, {chance[WORDS[0]]:.0f} of its numbers match the others "
+        "closely, on average.)"
     )
 
 
@@ -188,7 +189,8 @@ def _what_is_left(data: Published) -> str:
         others = f"the other {len(part)}"
     return (
         f"Our protocol *{strict[0]}* refuses an input in which a guard finds the genre.{left_out} "
-        f"Of {others}, only {len(held)} match closely, {first} of them from sound alone."
+        f"Of {others}, only {len(held)} match closely. Of these, {first} are from phase 1, which "
+        "has sound alone."
     )
 
 
@@ -275,8 +277,9 @@ def read_lyrics(table: pd.DataFrame) -> str:
         if shuffled.empty or sound.empty:
             continue
         sentences.append(
-            f"Under *{protocol}*, compared with shuffled lyrics, the score with lyrics is "
-            f"{_read_as(shuffled)}. Compared with the sound alone, it is {_read_as(sound)}."
+            f"Under *{protocol}*, we compare lyrics with shuffled lyrics first. With lyrics, the "
+            f"score is {_read_as(shuffled)}. Compared with the sound alone, it is "
+            f"{_read_as(sound)}."
         )
     return " ".join(sentences) if len(sentences) > 1 else ""
 
