@@ -52,7 +52,6 @@ def settings() -> dict[str, dict[str, float | str]]:
     betas = sorted(recipe.beta for recipe, _ in collapse_planted.CASES.values())
     size = {"68": len(features.FEATURES)}
     nats = {"1.44": round(1 / math.log(2), 2)}
-    tracks = {"100": sources.load("gtzan-mini-tracks").n}
     returns = {"0.6": stable_groups.RETURNS}
     exits = {str(code): code for code in EXIT_CODES.values() if code}
     made_up = specimens.CLEAN["sound alone"](0)
@@ -72,9 +71,8 @@ def settings() -> dict[str, dict[str, float | str]]:
             "23": round(1000 * features.HOP / features.SR),
         },
         "01_audio_baseline": nats | {"0.05": models.ACTIVE_KL},
-        "02_hybrid_features": tracks
-        | {"384": lyrics.DIMS, "0.6": sound_weight, "0.4": words_weight},
-        "03_advanced_vaes": tracks | {"60": CASE, "0.5": CASE, "0.6": CASE},
+        "02_hybrid_features": {"384": lyrics.DIMS, "0.6": sound_weight, "0.4": words_weight},
+        "03_advanced_vaes": {"60": CASE, "0.5": CASE, "0.6": CASE},
         "04_cvae_collapse": {
             "0.05": models.ACTIVE_KL,
             "4": betas[-2],
