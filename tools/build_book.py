@@ -32,13 +32,6 @@ ROOT = Path(__file__).resolve().parents[1]
 EXTENSION = ("book_extension.py", "page_tables.py")
 
 
-def put(path: Path, content: bytes) -> None:
-    """Write only what changed, so that Sphinx reads only what changed."""
-    if not path.exists() or path.read_bytes() != content:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-
-
 def chapters(root: Path) -> list[Path]:
     """The notebooks of _toc.yml, in reading order, each checked to be in step with its .py."""
     toc = yaml.safe_load((root / "_toc.yml").read_text())
@@ -52,13 +45,12 @@ def chapters(root: Path) -> list[Path]:
 
 
 def layout(root: Path, stage: Path, runs: list[Run]) -> str:
-    """Bring the staging copy up to date; returns the hash of all that is in it."""
+    """Write the staging copy anew; returns the hash of all that is in it."""
     wanted = _sources(root) | _written(root, runs) | _clips(root, runs)
-    for path in stage.rglob("*"):
-        if path.is_file() and path.relative_to(stage) not in wanted:
-            path.unlink()
+    shutil.rmtree(stage, ignore_errors=True)
     for path, content in wanted.items():
-        put(stage / path, content)
+        (stage / path).parent.mkdir(parents=True, exist_ok=True)
+        (stage / path).write_bytes(content)
     total = hashlib.sha256(sys.version.encode())
     for module in (__file__, pages.__file__):
         total.update(Path(module).read_bytes())
@@ -127,19 +119,10 @@ def _clips(root: Path, runs: list[Run]) -> dict[Path, bytes]:
 def typeset(root: Path, stage: Path) -> None:
     """jupyter-book from `stage` to _build/html, which is replaced only when all went well."""
     out = root / "_build" / "sphinx"
-    parts = [
-        root / name
-        for name in ("_config.yml", "_toc.yml", *(f"tools/{name}" for name in EXTENSION))
-    ]
-    parts += sorted(p for p in (stage / "book" / "_static").rglob("*") if p.is_file())
-    frame = hashlib.sha256(b"".join(path.read_bytes() for path in parts)).hexdigest()
-    stamp = out / "frame"
-    # Sphinx would leave pages that are no longer made, static files as they were where no page has
-    # changed, and half a page where it was killed: the stamp is away while it works
-    if not (stamp.exists() and stamp.read_text() == frame):
-        shutil.rmtree(out, ignore_errors=True)
-        out.mkdir(parents=True)
-    stamp.unlink(missing_ok=True)
+    # Always the whole book: of a part, Sphinx makes a search that knows words of all pages but
+    # weighs those of the part, and sphinx-sitemap a list of the part alone
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
     made = pages.commit_time(root)
     environment = os.environ | ({"SOURCE_DATE_EPOCH": made} if made else {})
     command = [Path(sys.executable).with_name("jupyter-book"), "build", stage, "--path-output", out]
@@ -153,12 +136,10 @@ def typeset(root: Path, stage: Path) -> None:
     )
     built = out / "_build" / "html"
     if done.returncode or not (built / "index.html").exists():
-        shutil.rmtree(out, ignore_errors=True)  # or the next build would not repeat the warnings
         raise SystemExit(
             f"{done.stdout[-6000:]}\njupyter-book failed; the pages in _build/html "
             "are those of before"
         )
-    stamp.write_text(frame)
     new, html = root / "_build" / "html.new", root / "_build" / "html"
     shutil.rmtree(new, ignore_errors=True)
     shutil.copytree(built, new, ignore=shutil.ignore_patterns(".buildinfo"))

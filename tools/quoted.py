@@ -15,6 +15,7 @@ from pathlib import Path
 from helpers import inputs, lyrics, metrics, models, protocols, tables
 from helpers.tracks import data_dir
 from musicbook import stored_runs
+from musicbook.chapters.audit.bench_tables import audit_values
 from musicbook.chapters.cluster_well.sentences import well_values
 from musicbook.chapters.collapse.values import collapse_values
 from musicbook.chapters.leakage.values import author_values, leakage_values
@@ -169,6 +170,7 @@ SOURCES: list[Callable[[], dict[str, Value]]] = [
     collapse_values,
     own_words_values,
     well_values,
+    audit_values,
     size_values,
     setting_values,
     measured_values,

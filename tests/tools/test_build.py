@@ -20,6 +20,7 @@ def place(tmp_path):
     config = (
         "title: A book\nhtml: {baseurl: 'https://x.example/'}\n"
         "execute: {execute_notebooks: 'off'}\n"
+        "sphinx: {extra_extensions: [sphinx_sitemap]}\n"
     )
     toc = "format: jb-book\nroot: book/index\nchapters:\n" + "".join(
         f"- file: book/p{i}\n" for i in range(PAGES)
@@ -28,9 +29,6 @@ def place(tmp_path):
         (folder / "book").mkdir(parents=True)
         (folder / "_config.yml").write_text(config)
         (folder / "_toc.yml").write_text(toc)
-    (tmp_path / "tools").mkdir()
-    for name in build_book.EXTENSION:
-        (tmp_path / "tools" / name).write_text("")
     (stage / "book" / "index.md").write_text("# A book\n")
     for i in range(PAGES):
         (stage / "book" / f"p{i}.md").write_text(f"# Page {i}\n\n" + "word " * 3000)
@@ -56,6 +54,20 @@ def test_a_kill_while_typesetting_leaves_no_half_page(place):
     subprocess.run([sys.executable, "-c", code(place)], check=True)
     pages = list((place / "_build" / "html" / "book").glob("p*.html"))
     assert len(pages) == PAGES and all("</html>" in page.read_text() for page in pages)
+
+
+def test_a_second_build_lists_and_finds_every_page(place):
+    """One page has changed since the first: the list of pages and the search hold all of them."""
+    for word in ("first", "second"):
+        (place / "_build" / "stage" / "book" / "p7.md").write_text(f"# Page 7\n\n{word}")
+        subprocess.run([sys.executable, "-c", code(place)], check=True)
+    html = place / "_build" / "html"
+    listed = (html / "sitemap.xml").read_text()
+    searched = (html / "searchindex.js").read_text()
+    for i in range(PAGES):
+        assert f"/book/p{i}.html<" in listed
+        assert f'"book/p{i}"' in searched
+    assert "second" in searched and "first" not in searched
 
 
 def test_a_full_disk_leaves_the_old_pages(place):
