@@ -38,8 +38,7 @@ book: $(STAMP) ## run the notebooks and build _build/html (DATASET=… PROTOCOL=
 		$(PY) tools/build_book.py --jobs $(JOBS) $(BOOK_OPTIONS)
 
 test: $(STAMP) ## unit tests, pairs, and every notebook under nbmake
-	$(PY) -m pytest -n $(JOBS) --dist loadfile
-	LOKY_MAX_CPU_COUNT=1 TQDM_DISABLE=1 $(PY) -m pytest --nbmake -n $(JOBS) notebooks/
+	LOKY_MAX_CPU_COUNT=1 TQDM_DISABLE=1 $(PY) -m pytest --nbmake -n $(JOBS) --dist loadfile tests notebooks
 
 data: $(STAMP) ## make data/gtzan.csv from the full GTZAN (GTZAN=your folder or archive), data/msd_*.parquet (MSD=folder)
 	@$(PY) -m musicbook data $(if $(GTZAN),--gtzan="$$GTZAN") $(if $(GENIUS),--genius="$$GENIUS") $(if $(MSD),--msd="$$MSD") || \

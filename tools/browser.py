@@ -87,7 +87,7 @@ def resize(driver, width: int, height: int = 900, dark: bool = False, paper: boo
 
 
 def settle(driver) -> None:
-    """Wait until MathJax, plotly and lazy images have finished."""
+    """Wait until MathJax, plotly, fonts and lazy images have finished, and two frames are drawn."""
     driver.execute_async_script("""
         const done = arguments[0];
         document.querySelectorAll('img[loading=lazy]').forEach(i => i.loading = 'eager');
@@ -95,7 +95,8 @@ def settle(driver) -> None:
             .map(i => new Promise(r => i.onload = i.onerror = r));
         const startup = window.MathJax && MathJax.startup;
         const math = startup && startup.promise || Promise.resolve();
-        Promise.all([math, ...images]).then(() => setTimeout(done, 150));
+        const next = () => new Promise(requestAnimationFrame);
+        Promise.all([math, document.fonts.ready, ...images]).then(next).then(next).then(done);
     """)
 
 
