@@ -14,6 +14,7 @@ from sklearn.cluster import DBSCAN, KMeans
 from sklearn.metrics import normalized_mutual_info_score as nmi
 from sklearn.metrics import silhouette_score
 
+from helpers import store
 from leakaudit import Report, examine
 from leakaudit.leaks import standard
 from leakaudit.spoilers import score_predictions
@@ -188,9 +189,14 @@ def answer_in_short(report: Report) -> str:
 
 def rebuilt_table(seed: int = 0) -> pd.DataFrame:
     """Every mistake: what is reported, what is left without it, what the audit says."""
-    rows = []
-    for make in MISTAKES:
-        one = make(seed)
-        rows.append((one.name, one.reported, one.without, answer_in_short(one.report)))
-    columns = ["mistake", "what is reported", "what is true", "the audit says"]
-    return pd.DataFrame(rows, columns=columns).set_index("mistake")
+    return pd.DataFrame(store.remember(_rebuilt, seed)).set_index("mistake")
+
+
+def _rebuilt(seed: int) -> dict[str, list[str]]:
+    mistakes = [make(seed) for make in MISTAKES]
+    return {
+        "mistake": [one.name for one in mistakes],
+        "what is reported": [one.reported for one in mistakes],
+        "what is true": [one.without for one in mistakes],
+        "the audit says": [answer_in_short(one.report) for one in mistakes],
+    }
