@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pandas as pd
 
 from helpers.tracks import data_dir
@@ -121,7 +122,7 @@ def matrix_sentence() -> str:
 
 
 def audit_values() -> dict[str, Value]:
-    """`audit_leaks_found`, of the planted leaks in the comparison of tools, for the opening page."""
+    """`audit_leaks_found`: how many planted leaks the audit finds, for the opening page."""
     planted = matrix().drop(index=honest_tables())
     found = (planted[OURS] == FOUND).sum()
     words = "planted leaks that the audit finds, with the guilty columns and no others"
@@ -169,6 +170,7 @@ def draws_sentence() -> str:
 def cost_table() -> pd.DataFrame:
     """CPU seconds and memory of large tables, each in a process of its own."""
     rows = pd.DataFrame(stored_bench()["cost"]["sizes"])
+    rows["table_mb"] = (rows["rows"] * rows["columns"] * np.float64().nbytes / 2**20).round(1)
     names = {
         "rows": "rows",
         "columns": "columns",
