@@ -47,8 +47,9 @@ if os.environ.get("COLAB_RELEASE_TAG"):
 #
 # The clips on this page are **synthetic**. A small program composed and
 # played them, so that anyone may publish them. The ten styles imitate the ten
-# genres of GTZAN, the collection of the paper. Each has its own tempo, drum
-# pattern, chords and colour of sound. No result of this book rests on them.
+# genres of GTZAN, the collection of the paper. Each has its own drum pattern,
+# chords, colour of sound and range of tempos. No result of this book rests on
+# them.
 
 # %%
 import inspect
@@ -126,8 +127,9 @@ print("among the 68 numbers: ", values["blues"][:8:2].round(1), "...")
 
 # %% [markdown]
 # ## Two clips, panel by panel
-# In the last panel, a long bar stands for a number that is unusual among real
-# tracks. Our clips are simpler than recorded music, so some bars are long.
+# In the last panel of each of the next two figures, a long bar stands for a
+# number that is unusual among real tracks. Our clips are simpler than recorded
+# music, so some bars are long.
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "The synthetic classical clip has level lines, which start together and ring on. It has few pitches at a time, and no drums. In the last panel the full bars belong to the means over the frames, and the pale bars to the standard deviations over the frames.", "name": "fig-sound-classical"}, "image": {"alt": "Four panels for the synthetic classical clip: waveform, mel spectrogram, chromagram, and bars of its 68 standardised features in seven groups."}}
 anatomy.anatomy_figure(
@@ -138,7 +140,9 @@ anatomy.anatomy_figure(
 anatomy.anatomy_figure(clips["metal"], values["metal"], tracks.features)
 
 # %% [markdown]
-# The table gives the 68 numbers of all ten clips, each in its own unit:
+# The table gives the 68 numbers of all ten clips, each in its own unit. The
+# tempo in its last row is only an estimate: clips of different tempo can get
+# the same number.
 
 # %%
 anatomy.number_table(values)

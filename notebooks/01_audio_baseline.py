@@ -88,12 +88,12 @@ plots.metric_bars(run.scores, columns, compared, paper)
 # follows the text too, but a guard looks at everything that was added to the sound. It refuses the input if the genre can be read from that. Each training is repeated with other random numbers; one such run is called a *seed*.
 #
 # ## The rows
-# The data are real tracks of GTZAN, as numbers that our own extractor computed. Each track is cut into three pieces of ten seconds.
-# The network trains on the pieces. Everything is then clustered and scored by whole tracks: the code of a track is the mean over its pieces.
-# Pieces of one song would otherwise be each other's nearest neighbours.
+# Unless you set other data, these are the tracks of *gtzan-mini*, a small part of GTZAN, as numbers that our own extractor computed. Each track
+# is cut into three pieces of ten seconds. The network trains on the pieces. Everything is then clustered and scored by whole tracks: the code of
+# a track is the mean over its pieces. If we clustered the pieces, the pieces of one song would be each other's nearest neighbours.
 #
-# In the data *gtzan-mini* **several genres have one artist only** ([Limitations](../book/limits.md)). A cluster may then find the artist and not
-# the genre. So do not trust a score of this page alone: the section *Does full GTZAN say the same?* holds it against all of GTZAN.
+# In *gtzan-mini* **several genres have one artist only** ([Limitations](../book/limits.md)). A cluster may then find the artist and not
+# the genre. So do not trust a score of this page alone: the section *Does full GTZAN say the same?* compares it with all of GTZAN.
 
 # %% tags=["remove-input"]
 Markdown(sentences.data_sentence(tracks, protocol, seeds))
@@ -177,8 +177,8 @@ def elbo(x, x_hat, mu, logvar):
 # %% [markdown]
 # ## The training
 # One step takes a batch of rows, computes the loss and its gradient, and moves the weights a little. An epoch is one pass over all rows in
-# random order. The *learning rate* says how far one step moves the weights. In a full training it falls to zero. Here we stop after a few
-# epochs.
+# random order. The *learning rate* says how far one step moves the weights. Under `written` and `controlled` it falls to zero in a full
+# training, and under `released` it stays as it is. Here we stop after a few epochs.
 
 
 # %%
@@ -219,7 +219,7 @@ with training.seeded(0):
 
 # %% [markdown]
 # `helpers.training` holds the same steps for every network of the book, and repeats them over seeds. The cells at the top of the
-# page called it. Their first training should have the same losses as ours.
+# page called it. If our training by hand is right, it has the same losses as the first of those trainings.
 
 # %% tags=["remove-input"]
 fit = run.fits[min(run.fits)]["basic_vae"]
@@ -259,9 +259,9 @@ Markdown(
 # %% [markdown]
 # ## Why the two silhouettes cannot be compared
 # A silhouette is measured in a space, and the two methods have different spaces. The VAE leaves many of its dimensions inactive (less than
-# 0.05 nats). In fewer dimensions, groups look tighter. To be fair, we also cut PCA to as many components as the VAE uses.
+# 0.05 nats). In fewer dimensions, groups often look tighter. To be fair, we also cut PCA to as many components as the VAE uses.
 
-# %% mystnb={"figure": {"caption": "Silhouette and NMI of PCA and K-Means, by the number of components (first seed). See that the silhouette is highest in the spaces of fewest dimensions, and the NMI is not. Both marks show the silhouette of the VAE: one at the number of all its dimensions, the other at the number of those that it uses.", "name": "fig-easy-dims"}, "image": {"alt": "Line plot of silhouette and NMI of PCA and K-Means against the number of components, with the VAE marked."}}
+# %% mystnb={"figure": {"caption": "Silhouette and NMI of PCA and K-Means, by the number of components (first seed). See that the silhouette is highest in the spaces of fewest dimensions, and the NMI is not. The silhouette of the VAE is drawn twice: at the number of all its dimensions, and at the number of those that it uses.", "name": "fig-easy-dims"}, "image": {"alt": "Line plot of silhouette and NMI of PCA and K-Means against the number of components, with the VAE marked."}}
 by_dims = dimensions.of_pca(tracks, X, k)
 plots.silhouette_by_dims(by_dims, dimensions.of_vae(fit, codes, clusters))
 
@@ -269,12 +269,12 @@ plots.silhouette_by_dims(by_dims, dimensions.of_vae(fit, codes, clusters))
 Markdown(sentences.dimensions_sentence(run))
 
 # %% [markdown]
-# The column *Silhouette, common space* of the table above measures every clustering in one space, the standardised features. This space is
-# the same for all methods. But it favours a method that clusters these features directly.
+# The column *Silhouette, common space* of the table above measures every clustering in one space, that of the standardised sound features. This
+# space is the same for all methods. But it favours a method that clusters these features directly.
 #
 # ## What the clusters look like
 
-# %% mystnb={"figure": {"caption": "A flat map (t-SNE) of the VAE's codes (first seed); each point is a track. In the upper map the colours are genres (if the data have genres), in the lower map clusters. Look for genres that form one island. The map is for looking only: no score is computed on it.", "name": "fig-easy-map"}, "image": {"alt": "Two scatter plots of the latent space, coloured by genre and by cluster."}}
+# %% mystnb={"figure": {"caption": "A flat map (t-SNE) of the VAE's codes (first seed); each point is a track. The title of a map says what its colours mean: genres or clusters. Look for genres that form one island. The map is for looking only: no score is computed on it.", "name": "fig-easy-map"}, "image": {"alt": "Two scatter plots of the latent space, coloured by genre and by cluster."}}
 points = plots.project(codes)
 plots.latent_map(points, clusters, run.tracks.genres)
 
@@ -283,8 +283,8 @@ plots.latent_map(points, clusters, run.tracks.genres)
 # apart.
 #
 # ## Does full GTZAN say the same?
-# In our stored runs, the same networks are trained on all of GTZAN, nearly a thousand whole tracks, with ten seeds each. The last column says whether both
-# collections give the same answer.
+# In our stored runs, the same networks are trained on all of GTZAN, nearly a thousand whole tracks, with ten seeds each. A row
+# like *A or B* asks which of two methods has the higher NMI. The last column says whether both collections give the same answer.
 
 # %%
 beside_full = full_gtzan.compare_with_full(run)

@@ -20,7 +20,7 @@
 #
 # *Do lyrics help, and does DBSCAN find the genres?*
 #
-# The paper reports its best score here: DBSCAN on sound and lyrics (Table 2 of [Karim 2026](../book/references.md)). *DBSCAN* is a method that
+# The paper reports its best score in its second phase: DBSCAN on sound and lyrics (Table 2 of [Karim 2026](../book/references.md)). *DBSCAN* is a method that
 # forms clusters where many points lie close together. *NMI* is agreement with genre, at most 1.
 
 # %% tags=["colab", "remove-cell", "skip-execution"]
@@ -73,7 +73,7 @@ scores, by_variant = controls
 # %% tags=["remove-input", "answer"]
 Markdown(sentences.hybrid_answer(run, by_variant))
 
-# %% tags=["picture"] mystnb={"figure": {"caption": "K-Means on four inputs, without a network. If lyrics helped, *full* (sound and lyrics) would have a longer NMI bar than *audio alone*. With *lyrics shuffled*, every track has the lyrics of another one. K-Means runs several times, more often than the network of this page: bars are means over these runs (seeds), and the thin lines show one standard deviation.", "name": "fig-medium-lyrics"}, "image": {"alt": "Bar charts of NMI and silhouette for sound with lyrics, with shuffled lyrics, lyrics alone and sound alone."}}
+# %% tags=["picture"] mystnb={"figure": {"caption": "K-Means on four inputs, without a network. If lyrics helped, *full* (sound and lyrics) would have a longer NMI bar than *audio alone*. With *lyrics shuffled*, every track has the lyrics of another one. K-Means is run with at least three seeds, even if the network further down has only one. Bars are means over these runs, and the thin lines show one standard deviation.", "name": "fig-medium-lyrics"}, "image": {"alt": "Bar charts of NMI and silhouette for sound with lyrics, with shuffled lyrics, lyrics alone and sound alone."}}
 named = scores.assign(method=scores.variant)
 plots.metric_bars(named, ["nmi", "silhouette"], variants)
 
@@ -128,9 +128,11 @@ sentences.planted_table(planted)
 
 # %% [markdown]
 # ## The network
-# The paper calls its second network *enhanced*. The encoder, the decoder and the loss are those of [Audio baseline](01_audio_baseline.ipynb).
-# Each layer has two additions. *Batch normalisation* brings each number to mean 0 and variance 1 over the batch. A *residual* connection adds
-# the input of the layer to its output, so that the layer has to learn only what changes. (`released` has no residual connection.)
+# The paper calls its second network *enhanced*. Under `written` and `controlled`, the encoder, the decoder and the loss are those of
+# [Audio baseline](01_audio_baseline.ipynb), but each layer has two additions. *Batch normalisation* brings each number to mean 0 and variance 1
+# over the batch. A *residual* connection adds the input of the layer to its output, so that the layer has to learn only what changes. Under
+# `released`, the network has no residual connection, and it differs from the first network in size and training, too
+# ([Method](../book/method.md)).
 #
 # To keep the wait short, this page trains the network once. The page [Every value](A2_every_value.ipynb) shows how much the seeds differ on full GTZAN.
 
@@ -180,8 +182,9 @@ Markdown(sentences.compare_methods(run, "K-Means", "Agglomerative (Ward)"))
 
 # %% [markdown]
 # ## DBSCAN depends on its radius
-# In the next figure, the dashed line is the radius that the protocol's rule chose, without looking at genres. Where the curve of clusters is steep, a slightly
-# different rule would have given another result.
+# Each protocol has a rule for the radius. The rule looks at how far the tracks are from their neighbours, and not at genres
+# ([Method](../book/method.md)). In the next figure, the dashed line is the radius that the rule chose. Where the number of clusters changes
+# fast, a slightly different rule would have given another result.
 
 # %% mystnb={"figure": {"caption": "DBSCAN with smaller and larger radius (eps) on the codes of the first seed. See how the number of clusters and the share of noise change with the radius. The last panel has the silhouette, without noise.", "name": "fig-medium-eps"}, "image": {"alt": "Line plots of number of clusters, noise share and silhouette against eps, with the chosen eps marked."}}
 first = min(run.spaces)
@@ -205,7 +208,8 @@ Markdown(sentences.paper_dbscan())
 # ## Do the lyrics help?
 # Here K-Means works on the input itself, so that no network stands between the lyrics and the score. *Full* is sound and lyrics. *Lyrics
 # shuffled* gives every track the lyrics of another one. If that scores just as high, the lyrics said nothing about their track.
-# K-Means is quick, so it runs at least three times, with other random numbers (seeds) and other lyrics; ± is the spread of these runs.
+# K-Means is quick, so it runs at least three times, each time with new random numbers (a new *seed*). Borrowed lyrics are drawn anew each time. ±
+# is the spread of these runs.
 
 # %%
 columns = ["nmi", "nmi_chance", "ami", "ari", "silhouette", "dims"]
@@ -216,8 +220,8 @@ Markdown(sentences.lyrics_sentence(run.tracks, by_variant))
 
 # %% [markdown]
 # ## Does full GTZAN say the same?
-# *Here* are the tracks of this page, and *Full GTZAN* are our stored runs on the paper's whole collection. The last column says whether both
-# give the same answer.
+# *Here* are the tracks of this page, and *Full GTZAN* are our stored runs on the paper's whole collection. A row
+# like *A or B* asks which of two methods has the higher NMI. The last column says whether both collections give the same answer.
 
 # %%
 beside_full = full_gtzan.compare_with_full(run)
@@ -276,7 +280,7 @@ print(f"shuffled: {low:.3f}, far above 0")
 #
 # ## Summary
 # - DBSCAN's score depends on its radius and on how noise is counted. Report the number of clusters and the share of noise beside it.
-# - If the label decides which text a track gets, the model can read the label from the text. Look for that before training.
+# - If the label decides which text a track gets, the model may be able to read the label from the text. Look for that before training.
 # - Before you say that lyrics do not help, show that a real signal would survive your scaling.
 # - Lyrics that are chosen by a tag are not the track's own. Compare them with shuffled ones.
 #

@@ -80,13 +80,14 @@ plots.metric_bars(run.scores, ["nmi", "silhouette"], methods, paper)
 # ## Overview
 # **You will learn** where β enters a VAE, what happens when it grows, and why a high score need not mean disentangled factors.
 #
-# **Before you start:** read [Hybrid features](02_hybrid_features.ipynb), which builds the input, and the layer of the Beta-VAE and the CVAE.
+# **Before you start:** read [Hybrid features](02_hybrid_features.ipynb), which builds the input. It also builds the layer that the Beta-VAE and
+# the CVAE are made of.
 #
 # Five methods work on one input of sound and lyrics. Four of them make a code first and then cluster it by K-Means: a Beta-VAE, a conditional
 # VAE (CVAE), PCA, and a plain autoencoder. The fifth, spectral clustering, works on the input itself. Under `released` the input contains the
-# genre itself, as in the paper's program. In the data *gtzan-mini* **several genres have one artist only**. A cluster may then
-# find the artist and not the genre. So do not trust a score of this page alone: the section *Does full GTZAN say the same?* holds it
-# against all of GTZAN.
+# genre itself, as in the paper's program. Unless you set other data, the tracks are those of *gtzan-mini*, cut into thirds. In
+# *gtzan-mini* **several genres have one artist only**. A cluster may then find the artist and not the genre. So do not trust a score of this
+# page alone: the section *Does full GTZAN say the same?* compares it with all of GTZAN.
 #
 # To keep the wait short, each network is trained once, from one seed. The page [Every value](A2_every_value.ipynb) shows how much the seeds differ on full
 # GTZAN. To see it here, set `seeds = 3` above.
@@ -172,9 +173,10 @@ shown = [*tables.paper_metrics(3), *more, "nmi_chance", "dims"]
 tables.score_table(run.scores, shown, methods)
 
 # %% [markdown]
-# *Purity* is the share of tracks whose genre is the most frequent one of their cluster. *Accuracy* is stricter: no two clusters may stand for the
-# same genre. *By chance* is what the same clusters score when the genres are shuffled among the tracks. *Common space* measures every
-# silhouette in the same space, the standardised features. For *Davies-Bouldin* a lower value is better.
+# *Purity* is the share of tracks whose genre is the most frequent one of their cluster. *Accuracy* gives each cluster one genre, in the best
+# possible way, and counts the tracks that are then right. It is stricter than purity: no two clusters may stand for the same genre. *By chance*
+# is what the same clusters score when the genres are shuffled among the tracks. *Common space* measures every silhouette in the same space,
+# that of the standardised sound features. For *Davies-Bouldin* a lower value is better.
 
 # %% tags=["remove-input"]
 Markdown(sentences.compare_methods(run, "Beta-VAE", "AE + K-Means"))
@@ -188,12 +190,12 @@ Markdown(sentences.compare_methods(run, "Beta-VAE", "AE + K-Means"))
 #
 # ## The codes of the Beta-VAE
 
-# %% mystnb={"figure": {"caption": "Figure 4 of the paper, made again: a flat map (t-SNE) of the Beta-VAE's codes (first seed). Each point is a track. In the upper map the colours are genres (if the data have genres), in the lower map clusters. If the clusters were the genres, both panels would show the same islands.", "name": "fig-hard-map"}, "image": {"alt": "Two scatter plots of the Beta-VAE's codes, coloured by genre and by cluster."}}
+# %% mystnb={"figure": {"caption": "Figure 4 of the paper, made again: a flat map (t-SNE) of the Beta-VAE's codes (first seed). Each point is a track. The title of a map says what its colours mean: genres or clusters. If the clusters were the genres, both maps would show the same islands.", "name": "fig-hard-map"}, "image": {"alt": "Two scatter plots of the Beta-VAE's codes, coloured by genre and by cluster."}}
 clusters = run.labels[first]["Beta-VAE"]
 points = plots.project(run.spaces[first]["Beta-VAE"])
 plots.latent_map(points, clusters, run.tracks.genres)
 
-# %% mystnb={"figure": {"caption": "Figure 5 of the paper, made again: how many tracks of each genre lie in each cluster of the Beta-VAE (first seed). A genre that has a cluster to itself has one dark cell on the diagonal. If the data have no genres, the figure shows the sizes of the clusters.", "name": "fig-hard-confusion"}, "image": {"alt": "Heat map of genres against clusters with counts."}}
+# %% mystnb={"figure": {"caption": "Figure 5 of the paper, made again: how many tracks of each genre lie in each cluster of the Beta-VAE (first seed). A genre that has a cluster to itself has one dark cell on the diagonal.", "name": "fig-hard-confusion"}, "image": {"alt": "Heat map of genres against clusters with counts."}}
 genres = run.tracks.genres
 kinds = genres if genres is not None else ["all"] * run.tracks.n
 plots.confusion_heatmap(metrics.confusion(kinds, clusters))
@@ -203,8 +205,8 @@ Markdown(tables.read_confusion(genres, clusters))
 
 # %% [markdown]
 # ## Does full GTZAN say the same?
-# *Here* are the tracks of this page, and *Full GTZAN* are our stored runs on the paper's whole collection. The last column says whether both
-# give the same answer.
+# *Here* are the tracks of this page, and *Full GTZAN* are our stored runs on the paper's whole collection. A row
+# like *A or B* asks which of two methods has the higher NMI. The last column says whether both collections give the same answer.
 
 # %%
 beside_full = full_gtzan.compare_with_full(run)

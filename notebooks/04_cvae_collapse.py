@@ -63,7 +63,7 @@ protocols.check(dataset, protocol, seeds)
 named = author_values() | values.collapse_values()
 Markdown(words.page_answer(named))
 
-# %% tags=["picture"] mystnb={"figure": {"caption": "Squared errors of our networks, trained by the author's recipe on full GTZAN. Up to four marks show the error of a network: with its own code *z*, with another track's z, with zeros in the place of z, and with another genre. One more is the error of a *table of means*, which answers with the mean of the genre. The VAE is not given the genre, so its table has the mean of all tracks. If a network ignores z, the first three marks lie at one place, as for \u03b2 = 40. Marks are means over seeds, and lines show the range.", "name": "fig-error"}, "image": {"alt": "Dot plot of the error per model: the CVAE loses when z is exchanged or taken away, the one with beta 40 does not."}}
+# %% tags=["picture"] mystnb={"figure": {"caption": "Squared errors of our networks, trained by the author's recipe on full GTZAN. Up to four marks show the error of a network: with its own code *z*, with another track's z, with zeros in the place of z, and with another genre. A further mark is the error of a *table of means*. This is no network: its answer to every track is the mean of the track's genre. The VAE is not given the genre beside its input, so its table has the mean of all tracks. If a network ignores z, the first three marks lie at one place, as for \u03b2 = 40. Marks are means over seeds, and lines show the range.", "name": "fig-error"}, "image": {"alt": "Dot plot of the error per model: the CVAE loses when z is exchanged or taken away, the one with beta 40 does not."}}
 runs = grids.published_grid("gtzan", "battery")
 released = words.of_protocol(runs, "released")
 figures.shuffles(released)
@@ -86,14 +86,15 @@ figures.shuffles(released)
 #    $c$ alone.
 # 3. Single units can collapse: they are noise, and others carry something. [Lucas et al. 2019](../book/references.md) define collapse unit by
 #    unit. [Dang et al. 2024](../book/references.md) show when it happens in linear models that are given a condition. But a network may need few
-#    units. So this page calls a code a *partial collapse* only if it also holds far less than a linear code could; the rule is given below.
+#    units. So few active units alone are no *partial collapse* here. The rule of this page has two other conditions, which are given below.
 # 4. A code that leaves the genre out has not collapsed. The decoder has the genre already, so storing it again costs nats and gains nothing.
 #    [Kingma et al. 2014](../book/references.md) use this to separate class and style.
 # 5. So a score against genre cannot tell a working CVAE from a collapsed one: neither has to hold the genre. The difference is whether anything
 #    *else* is in the code.
 #
 # ## A VAE that is given the genre
-# The encoder reads the track and the genre side by side, and so does the decoder. That is the whole difference from a VAE:
+# The encoder reads the track and the genre side by side. The decoder reads the code and the genre side by side. That is the whole difference
+# from a VAE:
 
 
 # %%
@@ -143,6 +144,9 @@ expected = [verdict for _, verdict in planted.CASES.values()]
 table = study.tidy_diagnoses(known)
 words.summary_table(table).assign(Expected=expected)
 
+# %% tags=["remove-input"]
+Markdown(words.guessing_levels(table))
+
 # %% [markdown]
 # The measures:
 #
@@ -155,10 +159,10 @@ words.summary_table(table).assign(Expected=expected)
 #
 # The verdicts:
 #
-# - **Collapsed**: there is no active unit, the error stays the same with another z, and every probe only guesses.
+# - **Collapsed**: there is no active unit, the error stays the same with another z, and every probe does no better than guessing.
 # - **Partial collapse**: z matters, but little. We compare z with the best linear code: the one that a VAE with linear layers and the same number
-#   of units would find. It is a partial collapse if two things hold. First, z has less than half of the nats of that code. Second, z lowers the
-#   error, from that of the table of means, by less than half of what the linear code would lower it.
+#   of units would find. It is a partial collapse if two things hold. First, z has less than half of the nats of that code. Second, compare
+#   both errors with that of the table of means: z takes off less than half as much as the linear code would.
 # - **By design**: encoder and decoder use the genre, and z matters, but z says little about the genre. A probe finds the genre in z less than
 #   half as well as in the data.
 # - **Keeps c**: encoder and decoder use the genre, and z matters, but z also holds the genre. A probe finds it at least half as well as in the
@@ -171,8 +175,8 @@ words.summary_table(table).assign(Expected=expected)
 #
 # ## The tracks at hand
 # Now we apply the battery to models of real tracks. The models that this page trains see the sound alone (if you set `released`, the whole
-# input). So they use fewer units than the CVAE of the page before, which also sees the lyrics. We take three models: the protocol's CVAE, a VAE of the same layers, and a CVAE with β = 40. (*KL annealing*
-# means that β starts at zero and grows during training.) Real tracks have no known style, so we use *brightness*: is this track in the
+# input). So they use fewer units than the CVAE of the page before, which also sees the lyrics. We take three models: the protocol's CVAE, a VAE of the same layers, and a CVAE with β = 40. Some protocols
+# train their CVAE with *KL annealing*: β starts at zero and grows during training. Real tracks have no known style, so we use *brightness*: is this track in the
 # darkest, middle or brightest third of its own genre? By construction that is independent of the genre. Each model is
 # trained once here. The figure at the top has several seeds.
 
@@ -189,8 +193,8 @@ found = study.tidy_diagnoses(chapter.diagnoses)
 figures.verdict_panels(found, chapter.label)
 
 # %% [markdown]
-# In the data *gtzan-mini* several genres have one artist only, so these numbers only show what the measures look like. They also show why a score
-# against genre can mislead:
+# In *gtzan-mini*, whose tracks this page cuts into thirds unless you set other data, several genres have one artist only. So take these numbers
+# as an example of the measures, and not as a finding. They also show why a score against genre can mislead:
 
 # %% tags=["remove-input"]
 Markdown(words.standardised_scores(chapter))

@@ -51,8 +51,10 @@ if os.environ.get("COLAB_RELEASE_TAG"):
 # score should know, is part of what gets clustered. We rebuilt the paper's
 # experiment from its public program. This page reads our stored runs on the
 # paper's own collection, GTZAN ([how they were made](../book/reproduce.md)).
-# A *channel* is a part of the input, for instance the sound or the text. We
-# take the channels that carry the label out of the input, one at a time.
+# Only the section *How much leak is too much?* uses the data that `dataset`
+# names below.
+# A *channel* is a part of the input, for instance the sound or the text. Some
+# channels carry the label. We remove them from the input, one at a time.
 # No network is trained here. And nothing is meant as blame: the author published
 # the program, and without it none of this could be known.
 
@@ -103,22 +105,23 @@ result_figures.waterfall(
 )
 
 # %% tags=["remove-input"]
-Markdown(sentences.ladder_sentence(steps))
+Markdown(sentences.ladder_sentence(steps, runs))
 
 # %% [markdown]
 # ## Two channels, and the credit of each
 # Two parts of the input carry the genre. One is plain: ten columns of zeros
-# and ones, one for each genre (the *one-hot* genre, here called label
-# columns). The other is the text. In five genres every track has the same
-# written sentence, so the sentence tells the genre as surely as a label does.
+# and ones, one for each genre (*label columns*; in the tables: *one-hot*). The
+# other is the text. In five genres every track has the same written sentence, so
+# the sentence tells the genre as surely as a label does.
 #
 # How much does each of the two add? That depends on the order: a channel adds
-# less if the other one is there already. So we add it first, and then last. The
-# mean of the two gains is its *Shapley value*
-# ([Shapley 1953](../book/references.md)), here called its share. The two shares
-# and the score with neither add up to the score with both; the last digit can
-# differ, because each number is rounded. To take the sentences away, we put
-# real lyrics in their place. All four inputs of the table also hold the sound.
+# less if the other one is there already. So we measure the gain of each channel
+# twice: added before the other, and added after it. The mean of its two gains
+# is its *Shapley value* ([Shapley 1953](../book/references.md)), here called its
+# share. The two shares and the score with neither add up to the score with both;
+# the last digit can differ, because each number is rounded. To take the
+# sentences away, we put real lyrics in their place. All four inputs of the table
+# also hold the sound.
 
 # %%
 attribution.shares(runs).round(3)
@@ -141,11 +144,11 @@ Markdown(sentences.borrowed_sentence(runs))
 #
 # Both maps show the same tracks. On the left is the Beta-VAE of the author's
 # program, with the genre in its input (*leaky*). On the right is the Beta-VAE of
-# *controlled*, where the guard finds no genre in the input (*clean*). Each has a
-# latent space of its own, and so a map of its own. Press a point, and you see
-# where that track lies on the other map. The tracks that are nearest to it in
-# the latent space get a ring. On a keyboard, the arrow keys go from track to
-# track.
+# *controlled*. Its input is sound and borrowed lyrics, and the guard finds no
+# genre in these lyrics (*clean*). Each network has a latent space of its own, and
+# so a map of its own. Press a point, and you see where that track lies on the
+# other map. The tracks that are nearest to it in the latent space get a ring. On
+# a keyboard, the arrow keys go from track to track.
 
 # %%
 leaky = explorers.stored_map(runs, "released", 3, "Beta-VAE")
@@ -244,12 +247,12 @@ Markdown(
 # ## How much leak is too much?
 # A leak need not reach every track. Here we add a leak to the sound of the
 # tracks of this build. We try four leaks, one at a time. They are the one-hot
-# genre, three sentences for each genre, a year that depends on the genre, and
-# noise whose strength depends on it. For a given share of the tracks, the leak follows the true genre. For the rest it
-# follows a random genre. The guard measures an *effect*: how
-# well a simple classifier (a *probe*) reads the genre from the channel. It is
-# 0 if the probe is as good as chance, and 1 if it makes no error. Above the
-# dotted line the guard calls the input LEAKY.
+# genre, three sentences for each genre, a year for each genre, and noise with a
+# strength for each genre. For a given share of the tracks, the leak follows the
+# true genre. For the rest it follows a random genre. The guard measures an
+# *effect*: how well a simple classifier (a *probe*) reads the genre from the
+# channel. It is 0 if the probe is as good as chance, and 1 if it makes no error.
+# Above the dotted line the guard calls the input LEAKY.
 
 # %%
 tracks = sources.load(dataset)
@@ -291,8 +294,8 @@ assert abs(by_formula - 2 * np.log(8) / (np.log(8) + np.log(16))) < 1e-9
 # ## Summary
 # - Agreement with labels measures a method only if its input holds no labels.
 #   Look at columns, texts, noise levels and the order of rows.
-# - Take one channel out of the input and score again: that says more than
-#   another network does. If two channels both tell the genre,
+# - Take one channel out of the input and score again: you learn more from that
+#   than from trying another network. If two channels both tell the genre,
 #   take out both.
 # - Compute what perfect leakage would score, and compare your score with it.
 #

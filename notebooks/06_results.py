@@ -117,9 +117,9 @@ print("Of all:", (every.Verdict == "holds").sum(), "of", len(every))
 
 # %% [markdown]
 # ## Summary
-# - With the genre in the input, our runs match most of the paper's numbers. Without it, they match few.
+# - In phase 2 and phase 3, our runs match most of the paper's numbers closely or roughly if the genre is in the input. Without it, they match few.
 # - Judge one published run by the range of your own runs, and not by a single one.
 # - A claim can hold by one measure and fail by another, so name the measure.
 #
-# All values, all claims, and what seeds and inputs do: the page [Every value](A2_every_value.ipynb). What to use instead:
-# [How to cluster music well](09_cluster_well.ipynb). Next: [Songs with their own words](07_own_words.ipynb).
+# The page [Every value](A2_every_value.ipynb) lists all values and all claims, and shows what seeds and inputs change.
+# [How to cluster music well](09_cluster_well.ipynb) says what to use instead. Next: [Songs with their own words](07_own_words.ipynb).

@@ -8,7 +8,6 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.material import kill_once, limit_file_size
-from tools import build_book
 
 PAGES = 30
 

@@ -122,7 +122,7 @@ def matrix_sentence() -> str:
 
 
 def audit_values() -> dict[str, Value]:
-    """`audit_leaks_found`: how many planted leaks the audit finds, for the opening page."""
+    """`audit_leaks_found`, of the planted leaks in the comparison of tools. Opening page."""
     planted = matrix().drop(index=honest_tables())
     found = (planted[OURS] == FOUND).sum()
     words = "planted leaks that the audit finds, with the guilty columns and no others"

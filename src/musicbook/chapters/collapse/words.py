@@ -91,6 +91,20 @@ def summary_table(table: pd.DataFrame | None, label: str = "genre") -> pd.DataFr
     return columns.assign(Verdict=once.groupby("model").verdict.agg(counted))
 
 
+def guessing_levels(table: pd.DataFrame, label: str = "genre") -> str:
+    """How often guessing is right for each probe of z in `summary_table`."""
+    probes = table[(table.measure == "probe") & (table.space == "sampled z")]
+    chances = probes.groupby("target", sort=False).chance.mean()
+    parts = []
+    for target, chance in chances.items():
+        name = label if target == "c" else target
+        parts.append(f"{chance:.0%} of cases for the {name}")
+    return (
+        "The columns *from z* say how often a probe of z is right. Guessing alone is right in "
+        f"{' and in '.join(parts)}."
+    )
+
+
 THRESHOLDS: dict[str, tuple[float, ...]] = {  # field of Thresholds -> what it is moved to
     "active": (0.01, 0.02, 0.1, 0.2),
     "notices": (0.01, 0.02, 0.1),
@@ -227,8 +241,8 @@ def standardised_scores(chapter: ChapterRun) -> str:
         f"the {model_words(own)} ({healthy:.3f}), and better than chance ({chance:.3f}). The "
         "reason: in an unused unit the mean is nearly zero, but it holds a faint trace of the "
         "input. In the code itself the trace drowns in the noise, so a probe only guesses. Without "
-        "the noise, and scaled up, it counts as much as a real signal. The other pages cluster "
-        "the means as they are under *controlled* and *written*."
+        "the noise, and scaled up, it counts as much as a real signal. Under *controlled* and "
+        "*written*, the other pages cluster the means without this scaling."
     )
 
 
@@ -311,8 +325,8 @@ def units_by_protocol(runs: Published, table: pd.DataFrame | None) -> str:
         "How many units a CVAE uses depends on the protocol. We counted them on full GTZAN, with "
         f"sound and lyrics, and took the mean over {len(runs.seeds)} seeds{of_them}. Our CVAE uses "
         f"{released:.1f} units under *released*, and {controlled:.1f} under *controlled*. The two "
-        "differ in their inputs and layers, and only that of *released* has dropout "
-        "([Method](../book/method.md)). So compare units only within one protocol."
+        "differ in their inputs, layers and training ([Method](../book/method.md)). So compare "
+        "units only within one protocol."
     )
 
 

@@ -123,9 +123,9 @@ def _noise_level(rng: np.random.Generator, genre: np.ndarray) -> np.ndarray:
 
 PLANTS: dict[str, Plant] = {  # each makes a block from the genre (n_tracks,) that it is given
     "one-hot genre": _one_hot,
-    "three sentences a genre": specimens.sentences_of,
-    "year of the genre": _year,
-    "noise as loud as the genre": _noise_level,
+    "three sentences for each genre": specimens.sentences_of,
+    "a year for each genre": _year,
+    "noise with a strength for each genre": _noise_level,
 }
 
 

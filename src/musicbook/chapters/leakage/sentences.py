@@ -52,26 +52,43 @@ def borrowed_sentence(runs: Published) -> str:
     )
 
 
-def ladder_sentence(steps: pd.DataFrame) -> str:
+def ladder_sentence(steps: pd.DataFrame, runs: Published) -> str:
     """What to see in the figure of the Beta-VAE's ladder: the bars with the sentences in the input,
-    and the highest of the others."""
+    the highest of the others, and that the last bars are another Beta-VAE."""
     with_sentences = steps["mean"][:2]
     others = steps["mean"][2:]
-    named = steps.set_index("step")["mean"]
-    another = ""
-    if {AUTHORS, OURS} <= set(named.index):
-        another = (
-            " The last two bars are another Beta-VAE, which *controlled* builds and trains in its "
-            "own way. So even on sound alone it scores differently from the author's "
-            f"({named[OURS]:.2f} and {named[AUTHORS]:.2f})."
-        )
     return (
-        "These bars are the Beta-VAE, not K-Means. The first two have the written sentences in "
-        "their input, and end at "
+        "The bars of the figure at the top of this page show the Beta-VAE, not K-Means. The first "
+        "two have the written sentences in their input, and end at "
         f"{with_sentences[0]:.2f} and {with_sentences[1]:.2f}. No other bar passes "
         f"{_above(others.max()):.2f}, with or without the *label columns*, which hold the genre "
-        f"itself.{another}"
+        f"itself.{_other_beta_vae(steps, runs)}"
     )
+
+
+def _other_beta_vae(steps: pd.DataFrame, runs: Published) -> str:
+    """That `controlled` has a Beta-VAE of its own, and whether the two differ on sound alone."""
+    named = steps.set_index("step")["mean"]
+    if not {AUTHORS, OURS} <= set(named.index):
+        return ""
+    difference = tables.difference(runs.genres, runs.groups, _on_sound_alone(runs), OURS, AUTHORS)
+    scores = f"({named[OURS]:.2f} and {named[AUTHORS]:.2f})"
+    verdict = f"we see no clear difference between it and the author's {scores}"
+    if difference is not None and difference.better is not None:
+        higher = "higher" if difference.better == OURS else "lower"
+        verdict = f"it scores {higher} than the author's {scores}"
+    return (
+        " The last two bars show another Beta-VAE, which *controlled* builds and trains in its own "
+        f"way. On sound alone, {verdict}."
+    )
+
+
+def _on_sound_alone(runs: Published) -> dict[str, np.ndarray]:
+    """The clusters (n_seeds, n) of both kinds of Beta-VAE on sound alone."""
+    return {
+        OURS: runs.labels("controlled", 3, attribution.NETWORK, "audio alone"),
+        AUTHORS: runs.labels("released", 3, attribution.NETWORK, "audio alone"),
+    }
 
 
 def _above(value: float) -> float:
@@ -126,10 +143,10 @@ def alike_sentence(found: pd.DataFrame) -> str:
         f"{leaky.among_most_alike:.0%}, and by chance it would be {chance.among_most_alike:.0%}. "
         "But tracks of one genre often sound alike, and the leaky network was given the genre. So "
         "we ask a second question, which leaves the track's own genre out. For each track, we took "
-        "the nearest track of another genre on the map. On the clean map, it sounds more like the "
-        f"track than {clean.other_genres:.0%} of the other genres' tracks do. "
-        f"On the leaky map the share is {leaky.other_genres:.0%}, and by chance it would be "
-        f"{chance.other_genres:.0%}."
+        "the nearest track of another genre on the map. Then we ranked all tracks of other genres "
+        "by how much they sound like the track. On the clean map, the nearest one is ranked above "
+        f"{clean.other_genres:.0%} of them. On the leaky map the share is "
+        f"{leaky.other_genres:.0%}, and by chance it would be {chance.other_genres:.0%}."
     )
 
 
@@ -190,10 +207,10 @@ def starts_sentence(runs: Published, values: dict[str, Value]) -> str:
         return ""
     starts = protocols.get("released").kmeans_n_init
     return (
-        f"In phase 1 K-Means scores {quote(values, first)} on the columns of sound, and in phase 3 "
-        f"{quote(values, third)}. The input is the same. The scores differ because K-Means has "
-        f"{starts[1]} random starts in phase 1 and {starts[3]} in phase 3, and keeps the tightest "
-        "result."
+        "This book has two scores of K-Means on the columns of sound: "
+        f"{quote(values, first)} in phase 1, and {quote(values, third)} in phase 3. The input is "
+        f"the same. The scores differ because K-Means has {starts[1]} random starts in phase 1 and "
+        f"{starts[3]} in phase 3, and keeps the tightest result."
     )
 
 
@@ -223,7 +240,13 @@ def dose_sentence(curve: pd.DataFrame) -> str:
     for dose in sorted(set(first)):
         kinds = first.index[first == dose]
         leak = f"this leak: {kinds[0]}" if len(kinds) == 1 else f"these leaks: {', '.join(kinds)}"
-        called.append(f"At {dose:.0%} of the tracks, the guard begins to notice {leak}.")
+        if not called:
+            called.append(
+                f"Of the shares that we tried, {dose:.0%} is the first at which the guard notices "
+                f"{leak}."
+            )
+        else:
+            called.append(f"At {dose:.0%}, it first notices {leak}.")
     never = [kind for kind in curve.kind.unique() if kind not in first.index]
     if never:
         called.append(f"It never notices {', '.join(never)}.")

@@ -162,8 +162,9 @@ def same_training(by_hand: Sequence[float], fit: Fit) -> str:
     gap = float(np.max(np.abs(np.asarray(by_hand) / theirs - 1)))
     verdict = "the same" if gap < 1e-3 else "**not** the same"
     return (
-        f"After {len(by_hand)} epochs the loss is {by_hand[-1]:.2f} in the cells above and "
-        f"{theirs[-1]:.2f} in `helpers.training`: {verdict} training."
+        f"After {len(by_hand)} epochs, the loss of our training by hand is {by_hand[-1]:.2f}. The "
+        f"loss of the first training by `helpers.training` is then {theirs[-1]:.2f}. So the two "
+        f"are {verdict}."
     )
 
 
@@ -190,35 +191,42 @@ def modalities(tracks: Tracks, made: ModelInput, protocol: str) -> str:
     survive = "text" in made.blocks and inputs.weights_survive(tracks, protocol, 2)
     return (
         f"**{escape.markup(tracks.name)}**{ending}: {tables.read_columns(made)}. "
-        f"{weights_sentence(made, survive)} {tables.read_guard(made)}"
+        f"{weights_sentence(made, survive, protocols.get(protocol).weights[2])} "
+        f"{tables.read_guard(made)}"
     )
 
 
-def weights_sentence(made: ModelInput, survive: bool) -> str:
-    """How much of the text a fused input keeps, and whether its weights (`survive`, from
-    `inputs.weights_survive`) change what is clustered."""
+def weights_sentence(made: ModelInput, survive: bool, weights: Sequence[float]) -> str:
+    """How much of the text a fused input keeps, and whether its `weights` of sound and text change
+    what is clustered (`survive`, from `inputs.weights_survive`)."""
     if "text" not in made.blocks:
         return "There are no lyrics for these tracks, so the input is sound alone."
     variance = made.X.var(axis=0)
     share = variance[made.blocks["text"]].sum() / variance.sum()
     kept = ""
-    if made.text_variance is not None:
+    if made.text_variance is not None and made.text_variance < 1:
         kept = (
             "PCA first cuts the text to fewer numbers, which keep "
             f"{made.text_variance:.0%} of its variance. "
         )
+    sound, text = weights
     effect = (
-        "Under this protocol the weights of sound and text matter: other weights would give "
-        "another input."
+        "Under this protocol the weights of sound and text change the input. Under *released* a "
+        "later scaling cancels them."
     )
     if not survive:
         effect = (
             "Under this protocol the weights of sound and text change nothing, because a later "
             "scaling cancels them."
         )
+    squares = ""
+    if survive and abs(share - text**2 / (sound**2 + text**2)) < 0.001:
+        squares = (
+            " This follows from the weights, since the variance of a block grows with the square "
+            f"of its weight: {text:g}² / ({sound:g}² + {text:g}²) = {share:.0%}."
+        )
     return (
-        f"{kept}The text makes up {share:.0%} of the variance of the whole input. (Variance goes "
-        f"with the square of a weight.) {effect}"
+        f"{kept}The text makes up {share:.0%} of the variance of the whole input.{squares} {effect}"
     )
 
 
@@ -240,8 +248,8 @@ def dbscan_sentence(run: Run) -> str:
     if not np.isfinite(k):
         return "DBSCAN was not run on these data."
     if k <= 1:
-        rest = f"all but {noise:.0%} of" if noise > 0 else "all"
-        return f"DBSCAN fails here: it puts {rest} the tracks into a single cluster."
+        rest = f"all but {noise:.0%} of them" if noise > 0 else "all of them"
+        return f"DBSCAN fails on these tracks: it puts {rest} into a single cluster."
     return f"DBSCAN gives {k:.1f} clusters and leaves {noise:.0%} of the tracks out as noise."
 
 
@@ -311,9 +319,9 @@ def advanced_answer(run: Run) -> str:
         return first
     best, worst = max(known, key=lambda m: known[m]), min(known, key=lambda m: known[m])
     return (
-        f"{first} Of all methods of this page, {method_words(best)} has the highest "
-        f"{metrics.label_of(metric)} ({known[best]:.2f}), and {method_words(worst)} has the "
-        f"lowest ({known[worst]:.2f})."
+        f"{first} On the tracks of this page, the method with the highest "
+        f"{metrics.label_of(metric)} is {method_words(best)} ({known[best]:.2f}), and the one with "
+        f"the lowest is {method_words(worst)} ({known[worst]:.2f})."
     )
 
 

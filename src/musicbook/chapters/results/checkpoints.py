@@ -44,9 +44,10 @@ def checkpoint_sentence() -> str:
     ours = quote(author_values(), "author_basic_nmi")
     gaps = [abs(facts.value[f"basic_{metric}"] - row[metric]) for metric in ("silhouette", "ari")]
     return (
-        "The author published the trained network behind the VAE's row of Table 1. We gave it "
-        f"{facts.input['basic_nmi']}, a table that other people computed, and clustered its codes "
-        f"as the author's program does. Its NMI is {ours}, and the paper prints {row['nmi']:.3f}. "
-        "Its silhouette and its ARI differ from the paper's by less than "
-        f"{np.floor(max(gaps) * 1000 + 1) / 1000:.3f}. So the row comes from this network."
+        "The author published a trained VAE. We gave this network features of GTZAN that others "
+        f"had computed and published ({facts.input['basic_nmi']}), and clustered its codes as the "
+        f"author's program does. The NMI is {ours}. In Table 1, the paper prints {row['nmi']:.3f} "
+        "for its VAE. Our silhouette and our ARI differ from the paper's by less than "
+        f"{np.floor(max(gaps) * 1000 + 1) / 1000:.3f}. So the VAE's row of Table 1 comes from this "
+        "network."
     )

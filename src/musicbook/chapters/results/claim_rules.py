@@ -68,11 +68,6 @@ def listed(values: Mapping[str, float], digits: int = 3) -> str:
     return ", ".join(f"{name} {value:.{digits}f}" for name, value in values.items())
 
 
-def in_order(values: Mapping[str, float]) -> str:
-    """Whole numbers in the order of the protocols: "1, 1, 3"."""
-    return ", ".join(f"{value:.0f}" for value in values.values())
-
-
 def listed_differences(found: Mapping[str, tuple[float, float, float]]) -> str:
     """Differences by protocol, each with its 95 % interval."""
     return "; ".join(
@@ -347,9 +342,8 @@ def beta_separates(data: Published) -> Finding:
     flags = {f"{p}, own space": rank == 1 for p, rank in own.items()}
     flags |= {f"{p}, common space": rank == 1 for p, rank in common.items()}
     return verdict_by_protocol(flags), (
-        "its rank among five methods by silhouette (1 is best), in the order of the protocols "
-        f"{', '.join(own)}. Each method in its own space: {in_order(own)}. All in one common "
-        f"space: {in_order(common)}"
+        "its rank among five methods by silhouette (1 is best). If each method is measured in its "
+        f"own space: {listed(own, 0)}. If all are measured in one common space: {listed(common, 0)}"
     )
 
 

@@ -274,8 +274,8 @@ def read_pairs(table: pd.DataFrame) -> str:
         sentences.append(
             "UMAP, a method for flat maps and other small spaces, is not in the paper. In "
             f"{umap.pairs:.0f} more pairs, UMAP stands in the place of the VAE: it agrees better "
-            f"with genre than PCA in {umap.share:.0%} of these. The median difference is "
-            f"{umap['median']:+.2f} AMI."
+            f"with genre than PCA in {umap.share:.0%} of these. The AMI with UMAP minus the AMI "
+            f"with PCA has a median of {umap['median']:+.2f}."
         )
     sentences.append(
         "The pipelines are our choices and no random sample, so read these shares as a description "

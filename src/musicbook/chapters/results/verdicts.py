@@ -165,7 +165,7 @@ def _what_the_code_gives(data: Published) -> str:
     roughly = n[WORDS[1]] + n[WORDS[2]]
     start = "With the author's code" if best == "released" else f"Under the protocol *{best}*"
     return (
-        f"The paper's tables hold {len(part)} numbers. {start}, {n[WORDS[0]]} of these match "
+        f"The paper's tables have {len(part)} numbers. {start}, {n[WORDS[0]]} of these match "
         f"ours closely, and {roughly} match roughly. (Our own runs differ, too: if one of them "
         f"takes the place of the paper, {chance[WORDS[0]]:.0f} of its numbers match the others "
         "closely, on average.)"

@@ -361,6 +361,19 @@ def test_a_model_is_one_thing_in_a_sentence():
     assert words.model_words("VAE") == "*VAE*"
 
 
+def test_the_guessing_level_of_each_probe_is_printed():
+    """Of the probes of z only, and under the name that the table gives to the condition."""
+    rows = [
+        ("probe", "c", "sampled z", 0.1),
+        ("probe", "style", "sampled z", 0.2),
+        ("probe", "style", "data", 0.3),
+        ("KL", "", "", np.nan),
+    ]
+    table = pd.DataFrame(rows, columns=["measure", "target", "space", "chance"])
+    said = words.guessing_levels(table, label="mood")
+    assert said.endswith("right in 10% of cases for the mood and in 20% of cases for the style.")
+
+
 def test_units_of_two_protocols_are_those_of_the_published_runs():
     """The page before shows the same count for *controlled*."""
     table = words.of_protocol(grids.published_grid("gtzan", "battery"), "released")

@@ -1,9 +1,13 @@
 """What the page "Leakage" says, on tables whose answer is known and on the published runs."""
 
+import numpy as np
 import pandas as pd
+import pytest
 
+from helpers import tables
+from helpers.lyrics import CONSTANTS
 from musicbook import stored_runs
-from musicbook.chapters.leakage import attribution, sentences
+from musicbook.chapters.leakage import alike, attribution, sentences
 from musicbook.chapters.leakage.values import leakage_values
 from musicbook.named_values import score_values
 
@@ -19,8 +23,8 @@ def curve(**first):
 
 def test_leaks_of_one_dose_are_named_together():
     said = sentences.dose_sentence(curve(a=0.5, b=0.7, c=0.5))
-    assert "At 50% of the tracks, the guard begins to notice these leaks: a, c." in said
-    assert "At 70% of the tracks, the guard begins to notice this leak: b." in said
+    assert "50% is the first at which the guard notices these leaks: a, c." in said
+    assert "At 70%, it first notices this leak: b." in said
     assert "never" not in said
 
 
@@ -31,12 +35,32 @@ def test_a_leak_that_is_never_found_is_named():
 
 def test_the_two_kinds_of_beta_vae_are_told_apart():
     """Both scores on sound alone, where the data have both."""
-    steps = attribution.ladder(stored_runs.Published(), "Beta-VAE")
+    runs = stored_runs.Published()
+    steps = attribution.ladder(runs, "Beta-VAE")
     ours, authors = (
         steps.set_index("step")["mean"][name] for name in (sentences.OURS, sentences.AUTHORS)
     )
-    assert f"({ours:.2f} and {authors:.2f})" in sentences.ladder_sentence(steps)
-    assert "another Beta-VAE" not in sentences.ladder_sentence(steps[:-2])
+    assert f"({ours:.2f} and {authors:.2f})" in sentences.ladder_sentence(steps, runs)
+    assert "another Beta-VAE" not in sentences.ladder_sentence(steps[:-2], runs)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (-0.01, 0.05, "On sound alone, we see no clear difference between it and the author's ("),
+        (0.01, 0.05, "On sound alone, it scores higher than the author's ("),
+        (-0.05, -0.01, "On sound alone, it scores lower than the author's ("),
+    ],
+)
+def test_the_two_kinds_of_beta_vae_differ_only_if_the_interval_says_so(
+    monkeypatch, low, high, expected
+):
+    runs = stored_runs.Published()
+    steps = attribution.ladder(runs, "Beta-VAE")
+    names = sentences.OURS, sentences.AUTHORS
+    between = tables.Difference(*names, "nmi", (low + high) / 2, low, high, 10)
+    monkeypatch.setattr(tables, "difference", lambda *given: between)
+    assert expected in sentences.ladder_sentence(steps, runs)
 
 
 def test_the_answer_is_short_and_the_shares_stand_below_the_figure():
@@ -57,3 +81,57 @@ def test_the_starts_are_said_of_one_input():
     said = sentences.starts_sentence(runs, values)
     for name in ("gtzan_released_1", "gtzan_released_3_audio_alone"):
         assert values[f"{name}_input_k_means_nmi"].text in said
+
+
+# ---- islands -------------------------------------------------------------------------------------
+
+
+def map_with_islands(genres: list[str], apart: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Points (n, 2) and genres (n,): 40 tracks a genre; each genre of `apart` has a place of its
+    own, and all others are mixed in one place."""
+    rng = np.random.default_rng(0)
+    points, labels = [], []
+    for place, genre in enumerate(genres, start=1):
+        centre = 100.0 * place if genre in apart else 0.0
+        points.append(centre + rng.normal(size=(40, 2)))
+        labels += [genre] * 40
+    return np.vstack(points), np.array(labels)
+
+
+def test_separated_genres_are_islands_and_mixed_ones_are_not():
+    points, genres = map_with_islands(["jazz", "metal", "pop", "rock"], apart=["jazz", "metal"])
+    assert alike.islands(points, genres) == ["jazz", "metal"]
+    said = sentences.islands_sentence({"leaky": points}, genres)
+    assert "On the leaky map, these genres are islands: jazz and metal." in said
+    assert "exactly" not in said
+
+
+def test_an_island_need_not_hold_all_of_its_tracks():
+    """Two of 40 tracks may lie among another genre, three may not."""
+    points, genres = map_with_islands(["jazz", "metal"], apart=["jazz", "metal"])
+    others = points[genres == "metal"]
+    moved = points.copy()
+    moved[:2] = others[:2] + 1e-6
+    assert "jazz" in alike.islands(moved, genres)
+    moved[:3] = others[:3] + 1e-6
+    assert "jazz" not in alike.islands(moved, genres)
+
+
+def test_the_islands_are_exactly_the_genres_with_one_sentence_only_if_so():
+    exactly = "These are exactly the genres with one sentence."
+    names = [*CONSTANTS, "pop", "rock"]
+    maps = {}
+    for title, apart in (("leaky", [*CONSTANTS]), ("clean", []), ("third", [*CONSTANTS][1:])):
+        maps[title], genres = map_with_islands(names, apart)
+    said = sentences.islands_sentence(maps, genres)
+    assert said.count(exactly) == 1
+    assert exactly in said.split("On the clean map")[0]
+    assert "On the clean map, no genre is an island." in said
+    one_more, genres = map_with_islands(names, [*CONSTANTS, "pop"])
+    assert exactly not in sentences.islands_sentence({"leaky": one_more}, genres)
+
+
+def test_one_island_is_named_in_the_singular():
+    points, genres = map_with_islands(["jazz", "pop", "rock"], apart=["jazz"])
+    said = sentences.islands_sentence({"leaky": points}, genres)
+    assert "On the leaky map, one genre is an island: jazz." in said

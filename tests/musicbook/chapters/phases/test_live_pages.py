@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import jupytext
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -163,6 +164,60 @@ def test_the_answer_of_a_small_part_is_held_against_all_of_gtzan(monkeypatch, he
     assert sentences.same_on_full_gtzan(part, *methods) == expected
     other = SimpleNamespace(tracks=SimpleNamespace(name="my music"))
     assert sentences.same_on_full_gtzan(other, *methods) == ""
+
+
+def test_level_is_explained_only_where_the_table_has_the_word():
+    cells = {"Here": ["9.0", "PCA + K-Means"], "Full GTZAN": ["7.9", full_gtzan.LEVEL]}
+    with_word = pd.DataFrame(cells, index=["active dimensions, basic VAE", "VAE or PCA"])
+    said = sentences.level_sentence(with_word)
+    assert said.startswith("In this table, *level* means that we see no clear difference")
+    without = with_word.replace(full_gtzan.LEVEL, "PCA + K-Means")
+    assert sentences.level_sentence(without) == ""
+    assert sentences.level_sentence(pd.DataFrame()) == ""
+
+
+def test_the_enhanced_network_is_the_basic_one_with_two_additions_except_under_released():
+    """What page 2 says of its network."""
+    for name, protocol in protocols.PROTOCOLS.items():
+        basic, enhanced = (protocol.recipes[key] for key in ("basic_vae", "enhanced_vae"))
+        assert (enhanced == basic.but(batch_norm=True, residual=True)) == (name != "released")
+    released = protocols.get("released").recipes
+    assert not released["enhanced_vae"].residual
+    for setting in ("hidden", "latent", "lr", "epochs"):
+        one, other = (getattr(released[key], setting) for key in ("basic_vae", "enhanced_vae"))
+        assert one != other
+
+
+def test_the_rate_of_page_1_falls_except_under_released():
+    """What page 1 says of the learning rate in a full training."""
+    for name, protocol in protocols.PROTOCOLS.items():
+        recipe = protocol.recipes["basic_vae"]
+        last = training.lr_at(recipe, recipe.epochs)
+        assert last == (recipe.lr if name == "released" else pytest.approx(0, abs=1e-12))
+
+
+def fused(share: float, kept: float | None = 0.95) -> SimpleNamespace:
+    """An input of two columns, of which the text has a share of the variance."""
+    column = np.array([-1.0, 1.0])
+    X = np.stack([column * (1 - share) ** 0.5, column * share**0.5], axis=1)
+    return SimpleNamespace(X=X, blocks={"audio": [0], "text": [1]}, text_variance=kept)
+
+
+def test_the_share_of_the_text_is_derived_from_the_weights_only_where_it_follows_from_them():
+    weights = (0.6, 0.4)
+    follows = fused(0.16 / 0.52)
+    said = sentences.weights_sentence(follows, True, weights)
+    assert "The text makes up 31% of the variance" in said
+    assert "0.4² / (0.6² + 0.4²) = 31%" in said and "weights of sound and text change the" in said
+    assert "²" not in sentences.weights_sentence(fused(0.17), True, weights)
+    cancelled = sentences.weights_sentence(follows, False, weights)
+    assert "²" not in cancelled and "weights of sound and text change nothing" in cancelled
+
+
+def test_a_text_that_was_not_cut_is_not_said_to_be():
+    """Under `released` all numbers of the text go in."""
+    assert "PCA first cuts" in sentences.weights_sentence(fused(0.3), True, (0.6, 0.4))
+    assert "PCA" not in sentences.weights_sentence(fused(0.3, kept=1.0), False, (0.6, 0.4))
 
 
 # ---- full GTZAN ----------------------------------------------------------------------------------
