@@ -151,8 +151,8 @@ Markdown(words.guessing_levels(table))
 # The measures:
 #
 # - *Active units* have more than 0.05 nats.
-# - *With another z* is the error when tracks exchange their codes.
-# - *Of a table of means*: the error of the best guess without a code, which is the mean of the genre. For a decoder that is not given the
+# - *Error with another track's z* is the error when tracks exchange their codes.
+# - *Error of a table of means*: the error of the best guess without a code, which is the mean of the genre. For a decoder that is not given the
 #   genre, it is the mean of all tracks.
 # - *Genre from z* and *style from z* say how often a classifier (a *probe*) reads them from the code. It is tested on
 #   tracks that it was not trained on.

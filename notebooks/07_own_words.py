@@ -219,7 +219,7 @@ weights = {
     title: clusters.by_weight(part, seeds) for title, part in read.items()
 }
 
-# %% mystnb={"figure": {"caption": "Agreement of K-Means groups with each label, while the weight of the words grows. If own words helped, the full line of a genre label would first rise from left to right. Full lines are own words, with 95 % intervals; dashed lines are other songs' words.", "name": "fig-words-weights"}, "image": {"alt": "Lines of agreement with language, genre and tag against the weight of the words, one panel an encoder."}}
+# %% mystnb={"figure": {"caption": "Agreement of K-Means groups with each label, while the weight of the words grows. If own words helped, the full line of a genre label would first rise from left to right. Full lines are own words, with 95 % intervals. Dashed lines are mixtures with other songs' words; these words were not clustered alone, so the dashed lines stop before weight 1.", "name": "fig-words-weights"}, "image": {"alt": "Lines of agreement with language, genre and tag against the weight of the words, one panel an encoder."}}
 figures.weight_panels(weights)
 
 # %% tags=["remove-input"]
@@ -258,8 +258,13 @@ sentences.main_table(grid, sentences.headline(grid.target))
 # matter.
 #
 # ## Better ways to mix?
-# There are other ways to mix sound and words:
+# So far, sound and words stand side by side. This is *concatenation*. There are other ways
+# to mix them:
 #
+# - *PCA of each block* reduces the sound to a few components, and the words to as
+#   many. Then both stand side by side, with equal weight.
+# - *Language removed*, after the name of a way, means that each language's mean is
+#   subtracted from the words first.
 # - *CCA*, canonical correlation analysis, looks for directions of the sound
 #   that go together with directions of the words
 #   ([Hotelling 1936](../book/references.md)).

@@ -48,8 +48,8 @@ if os.environ.get("COLAB_RELEASE_TAG"):
 #
 # The comparisons rest on stored clusters of real tracks, with as many clusters
 # as there are genres. *NMI*, normalised mutual information, says how well
-# clusters agree with genres. 1 is perfect; clusters made at random get a little
-# more than 0. Two ways are always compared on the same tracks. The interval shows how far the difference
+# clusters agree with genres. 1 is perfect. Clusters made at random score above 0, and
+# higher if there are few tracks; the column *By chance* has this score. Two ways are always compared on the same tracks. The interval shows how far the difference
 # moves if we draw other artists, each with all their tracks. A track of an
 # unknown artist counts as an artist of its own.
 #
@@ -140,8 +140,8 @@ study.by_size()
 
 # %% tags=["remove-input"]
 Markdown(
-    "The book's own tool repeats the grouping to see which groups return. For more than "
-    f"{stable_groups.UMAP_LIMIT:,} tracks, repeating UMAP takes too long. Then the tool uses "
+    "The book's command `map` repeats the grouping to see which groups return. For more than "
+    f"{stable_groups.UMAP_LIMIT:,} tracks, repeating UMAP takes too long. Then `map` uses "
     "K-Means on the numbers themselves."
 )
 
@@ -168,7 +168,7 @@ Markdown(
 #
 # Stability over resamples and prediction strength repeat the whole pipeline. For a
 # VAE that takes too long, so these two criteria leave out the pipelines with a VAE. The
-# others count them.
+# other criteria also rank the pipelines with a VAE.
 
 # %% mystnb={"figure": {"caption": "How well each criterion ranks the pipelines as the genres rank them (rank correlation with AMI). A good criterion lies far right on all data sets; left of zero, it prefers the worse pipelines. Only pipelines with as many clusters as genres are counted. Lines are 95 % intervals.", "name": "fig-criteria"}, "image": {"alt": "Dots with intervals for each criterion and data set."}}
 figures.criterion_plot(ranks)
@@ -176,11 +176,10 @@ figures.criterion_plot(ranks)
 # %% tags=["remove-input"]
 Markdown(f"{sentences.criteria_verdict(ranks)} {sentences.single_pick(ranks)}")
 
+# %% tags=["remove-input"]
+Markdown(sentences.two_silhouettes(ranks))
+
 # %% [markdown]
-# The silhouette compares distances within a space. It cannot compare two
-# spaces, because a space with few dimensions gives higher values whatever the
-# music is.
-#
 # ## How many groups?
 # We let K-Means make 2 to 30 groups, once on the *numbers themselves* and once after
 # UMAP. The table shows which number of groups each criterion chooses. Its last two
@@ -195,9 +194,9 @@ Markdown(sentences.chosen_numbers(numbers))
 
 # %% [markdown]
 # A criterion may look for tight groups, but genres are not tight. So the book's
-# own tool asks another question. It repeats the whole method on random parts of the
-# tracks. It finds each group again in every repetition, and measures the mean overlap of
-# the two.
+# command `map` asks another question. It repeats the whole method on random parts of the
+# tracks. For each group, it takes the most similar group of every repetition, and measures
+# the mean overlap with these.
 
 # %% tags=["remove-input"]
 Markdown(
@@ -206,9 +205,11 @@ Markdown(
 
 # %% [markdown]
 # ## Groups that return
-# Here we test which groups return, on the tracks of this page. We repeat the method ten
-# times. For each group, we look in every repetition for the group that is most like it.
-# A group *returns* if its mean overlap with these is above 0.6.
+# Here we test which groups return, on the tracks of this page. They are described by
+# musicnn where its numbers come with the book, else by the features. We group them by UMAP
+# and K-Means, and repeat this ten times, on random parts of the tracks. For each group, we
+# look in every repetition for the group that is most like it. A group *returns* if its mean
+# overlap with these is above 0.6.
 
 # %%
 whole = "gtzan-mini-tracks" if dataset == "gtzan-mini" else dataset
@@ -230,7 +231,9 @@ Markdown(sentences.returning(many, tracks))
 #
 # For the first two, the table gives the remaining error: 0 is none, and 1 is as
 # bad as the mean of each column. For the last, it gives the share of right
-# answers of the classifier, where 0.5 is guessing. Lower is better in all three.
+# answers of the classifier, where 0.5 is guessing. Lower is better in all three. The row
+# *column means* uses no model: every guess is the mean of its column, and a made-up song
+# is noise. Each of its numbers is drawn on its own, with the spread of its column.
 
 # %%
 songs = sources.load("paired").features.to_numpy()

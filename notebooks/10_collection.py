@@ -55,7 +55,8 @@ if os.environ.get("COLAB_RELEASE_TAG"):
 #
 # The command `map` uses the method that the page
 # [How to cluster music well](09_cluster_well.ipynb) recommends. When it has
-# finished, open `my-music/index.html`. Nothing leaves your machine.
+# finished, open `my-music/index.html`. If you run the command on your own machine, nothing
+# leaves it.
 # [Run it yourself](../book/reproduce.md) lists all options.
 #
 # In Colab, put your music into a folder of your Drive. Run the install line above,
@@ -138,7 +139,9 @@ found.groups.tried.round(2).astype({"groups": int, "return surely": int})
 # %% [markdown]
 # ## Is this better than a VAE?
 # The paper groups by a VAE (variational autoencoder) and K-Means, and makes as many
-# groups as there are labels. We do the same, and then ask which of these groups return.
+# groups as there are labels. We do the same with the features of these tracks, and then ask
+# which of these groups return. (Without labels, we ask for as many groups as the recommended
+# way makes.)
 # The VAE's groups of the demo are stored, because each repetition trains a network. If you
 # run this page on your own music, it computes them, with fewer repetitions. *AMI* says how well the
 # groups that return agree with the labels, if there are any: 0 is chance, 1 is perfect.
@@ -156,7 +159,8 @@ Markdown(survey.steadiness(found.groups, by_vae))
 # The name of a group consists of words that describe its sound. They come from
 # tags that *musicnn* hears, a network that others trained, and from the 68 features.
 # To check the words, we choose them from one half of each group only. Then each
-# track of the other half goes to the group whose words fit it best:
+# track of the other half goes to the group whose words fit it best. By chance, every group
+# would be as likely:
 
 # %%
 right, chance = words.recognised(found.groups.labels, found.vocabulary)
@@ -167,7 +171,8 @@ pd.DataFrame(shares, index=["by the words", "by chance"]).round(2)
 # ## From one song to another
 # A VAE can do one thing that a map cannot: it can make up a track that does not
 # exist, at any point between two real tracks. It makes only the features of such a
-# track, not its sound. Here we walk in a straight line from one track to another. We
+# track, not its sound. The VAE turns each track into a *code*, which is a few numbers.
+# Here we walk in a straight line from the code of one track to the code of another. We
 # begin at the most typical track of the first group, and end at the most typical
 # track of the last group. For each step, the table describes the track that the
 # network makes up there, and names the real track that is nearest to it.

@@ -43,6 +43,7 @@ import pandas as pd
 from IPython.display import Markdown
 
 from helpers import plots, protocols
+from musicbook import stored_runs
 from musicbook.chapters.collapse import battery, figures, grids
 from musicbook.chapters.collapse import study, transfer, words
 from musicbook.corpus import sources
@@ -73,7 +74,7 @@ figures.lines(few, "n", figures.FEW)
 # A reminder of the terms:
 #
 # - The *code* z has several *units*. A unit is *active* if it carries information. The *KL* is the amount of information in nats.
-# - A *table of means* answers with the mean of each genre. The *best linear code* is what a VAE with linear layers would find.
+# - A *table of means* answers with the mean of the genre or, if the decoder is not given the genre, with the mean of all tracks. The *best linear code* is what a VAE with linear layers would find.
 # - The *battery* is a set of measurements that ends in a verdict. *Informative*: the code carries the track, and the model does not use the genre.
 #   *By design*: the model works, and its code leaves out the genre, because the model is given it. *Keeps c* (c is the condition,
 #   here the genre): the model works, but its code still holds the genre. *Encoder only* and *decoder only*: only this half of the model uses
@@ -101,14 +102,15 @@ Markdown(words.read_sensitivity(moved))
 # %% mystnb={"figure": {"caption": "How much information each latent dimension carries (its KL), from most to least, for the first seed. A model has collapsed if its line lies at zero everywhere. The dotted line is the best linear code for the data and the \u03b2 of the first model; no network is needed to compute it.", "name": "fig-kl-units"}, "image": {"alt": "Line plot of KL per latent dimension for each model against the linear code."}}
 figures.kl_per_unit(chapter)
 
-# %% mystnb={"figure": {"caption": "What probes read from z, as balanced accuracy. One probe reads the condition, which is the genre. The other reads brightness. It is compared within a genre, so it does not depend on the genre. A mark at the dashed line (chance) means that z says nothing about it. The dotted line is the same probe on the data itself.", "name": "fig-probes"}, "image": {"alt": "Dot plots of probe accuracy for the condition and another factor, per model."}}
+# %% mystnb={"figure": {"caption": "What probes read from z, as balanced accuracy. One probe reads the condition, which is the genre. The other reads brightness. It is compared within a genre, so it does not depend on the genre. One kind of mark is for sampled z, the other for the means of the active units, without noise. A mark at the dashed line (chance), or left of it, means that z says nothing about it. The dotted line is the same probe on the data itself.", "name": "fig-probes"}, "image": {"alt": "Dot plots of probe accuracy for the condition and another factor, per model."}}
 figures.probe_dots(study.tidy_diagnoses(chapter.diagnoses), chapter.label)
 
 # %% [markdown]
 # ## KL annealing against none
 # *KL annealing* means that the KL term gets its full weight only after some epochs. The paper says that its CVAE was trained in this way; its
 # released code does not do it. We compare both on full GTZAN, with sound alone. The first table shows what annealing changes, with 95 % intervals
-# over seeds. The second table shows every model. In some of them only the encoder, or only the decoder, is given the genre.
+# over seeds. The second table shows every model. In some of them only the encoder, or only the decoder, is given the genre. Errors are
+# squared errors, as means over tracks and columns.
 
 # %%
 runs = grids.published_grid("gtzan", "battery")
@@ -182,9 +184,10 @@ Markdown(words.read_working(many, few))
 sweep = grids.published_grid("gtzan", "beta")
 figures.lines(sweep, "beta", figures.BETA, mark="space")
 
+# %% tags=["remove-input"]
+Markdown(words.read_sweep(sweep, stored_runs.Published("gtzan")))
+
 # %% [markdown]
-# So a higher silhouette does not mean better clusters. In fewer dimensions clusters look better separated, whatever they hold.
-#
 # ## Does β disentangle?
 # To *disentangle* means that each unit of the code describes one property of the music. The paper says that β = 4 disentangles musical factors. To
 # test this we need factors that we know, and that *can* be found. So we plant five independent factors in synthetic data. A random

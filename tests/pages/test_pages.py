@@ -379,3 +379,24 @@ def test_the_path_of_each_reader_leads_to_pages_that_hold_what_he_needs(reader):
     assert named == set(PATHS[reader])
     for page, mark in PATHS[reader].items():
         assert mark in PROSE[page], page
+
+
+QUESTIONS = {  # what a visitor asks -> the page that answers at length
+    "Was the network told the genre, and how much did that give?": "05_leakage",
+    "Do lyrics help?": "07_own_words",
+    "Has the paper's conditional VAE (CVAE) collapsed?": "04_cvae_collapse",
+    "What should I use for my own music?": "10_collection",
+    "Is my own table safe?": "11_audit",
+}
+
+
+def test_the_opening_page_answers_each_question_with_a_named_value_and_a_page():
+    """A number in an answer is quoted, so that the guards have judged it."""
+    parts = PROSE["book/index"].split("\n## Five questions\n")[1].split("\n## ")[0]
+    answers = dict(part.split("\n", 1) for part in parts.split("\n### ")[1:])
+    assert list(answers) == list(QUESTIONS)
+    for question, page in QUESTIONS.items():
+        assert re.search(r"\{\{ \w+ \}\}", answers[question]), question
+        assert f"(../notebooks/{page}.ipynb)" in answers[question], question
+        without = re.sub(r"\{\{.*?\}\}|\(\.\./.*?\)|95 % interval", "", answers[question])
+        assert not re.search(r"\d", without), question

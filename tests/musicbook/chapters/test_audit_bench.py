@@ -44,6 +44,13 @@ def test_the_cost_is_bounded():
     assert all(one["sampled"] for (rows, _), one in sizes.items() if rows > 2000)
 
 
+def test_the_size_of_a_table_grows_with_its_cells():
+    """It was printed without a decimal: 3 MB for 1000 x 500, but 381 for a hundred times more."""
+    shown = bench_tables.cost_table().reset_index().set_index(["rows", "columns"])
+    size = shown["the table itself, MB"]
+    assert abs(size[100_000, 500] / size[1000, 500] - 100) < 1
+
+
 def test_every_miss_stands_in_a_table_of_the_page():
     table, tools = bench_tables.matrix(), bench_tables.tools_table()
     planted_rows = table.drop(bench_tables.honest_tables())

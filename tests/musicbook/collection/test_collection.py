@@ -63,7 +63,8 @@ def test_a_stranger_finds_the_groups_by_their_words_alone():
     tracks = sources.load("gtzan-mini-tracks")
     vocabulary = words.Vocabulary(tracks.features, pretrained.committed("MSD_tags").loc[tracks.ids])
     right, chance = words.recognised(tracks.genre_codes, vocabulary)
-    assert right > 0.6 and chance < 0.2
+    assert right > 0.6
+    assert chance == 1 / len(tracks.genre_names)  # twenty random orders gave 0.11 for 7 groups
     shuffled = np.random.default_rng(0).permutation(tracks.genre_codes)
     right, chance = words.recognised(shuffled, vocabulary)
     assert abs(right - chance) < 0.15

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pandas as pd
 
 from helpers.tracks import data_dir
@@ -169,6 +170,7 @@ def draws_sentence() -> str:
 def cost_table() -> pd.DataFrame:
     """CPU seconds and memory of large tables, each in a process of its own."""
     rows = pd.DataFrame(stored_bench()["cost"]["sizes"])
+    rows["table_mb"] = (rows["rows"] * rows["columns"] * np.float64().nbytes / 2**20).round(1)
     names = {
         "rows": "rows",
         "columns": "columns",

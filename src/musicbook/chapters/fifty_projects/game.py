@@ -17,10 +17,12 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import normalized_mutual_info_score
 
 from helpers import store
+from helpers.tables import joined_names
 from leakaudit import examine
 from leakaudit.kinds import KINDS, LABEL
 from leakaudit.leaks import standard
 from musicbook.chapters.audit import specimens
+from musicbook.chapters.fifty_projects.findings import kinds_in
 from musicbook.chapters.fifty_projects.rebuilt import answer_in_short
 
 SCRIPT = Path(__file__).with_name("game.js").read_text()
@@ -84,35 +86,21 @@ def _six_results(seed: int) -> dict[str, list]:
     return pd.DataFrame(rows, columns=columns).to_dict("list")
 
 
-MEANINGS = {  # of the findings in the answers
-    "copy of the label": "columns that hold the label",
-    "templates by class": "texts that were written for a class",
-    "missing by class": "values that are missing more often in some classes",
-    "stands out": "columns that say more of the label than the others, and vary with none of them",
-    "few distinct rows": "many songs share a few texts or vectors, whatever their class",
-}
-
-
-def legend(doses: pd.DataFrame, results: pd.DataFrame) -> str:
-    """What the findings mean that occur in the answers of `planted_doses` and `six_results`."""
-    answers = [*doses["the audit says"], *results["the audit says"]]
-    kinds = dict.fromkeys(kind for answer in answers for kind in kinds_in(answer))
-    return "\n".join(f"- *{kind}*: {MEANINGS[kind]}." for kind in kinds)
-
-
-def kinds_in(answer: str) -> list[str]:
-    """The kinds of finding that an answer of the audit names."""
-    return [kind for kind in answer.split("; ") if kind in KINDS]
-
-
 def limit_sentence(doses: pd.DataFrame) -> str:
-    """From which of the DOSES on the audit finds the label, for each kind of planted leak."""
+    """At which of the DOSES the audit does not find the label, for each kind of planted leak, and
+    what it notes there instead."""
     parts = []
     for leak, rows in doses.groupby("leak", sort=False):
-        finds = [_accuses(answer) for answer in rows["the audit says"]]
-        missed = rows.dose[(rows.dose > 0) & ~np.array(finds)]
-        if len(missed):
-            parts.append(f"It does not find the leak *{leak}* at {missed.max():.0%} of the songs.")
+        finds = np.array([_accuses(answer) for answer in rows["the audit says"]])
+        missed = rows[(rows.dose > 0) & ~finds]
+        if missed.empty:
+            continue
+        shares = joined_names([f"{dose:.0%}" for dose in missed.dose])
+        parts.append(f"It does not find the leak *{leak}* at {shares} of the songs.")
+        notes = [kind for answer in missed["the audit says"] for kind in kinds_in(answer)]
+        if notes:
+            named = joined_names([f"*{kind}*" for kind in dict.fromkeys(notes)])
+            parts.append(f"There it notes {named} at most, which is no leak by itself.")
     if not parts:
         return "The audit finds the label in every share of the songs that we tried."
     return f"The audit can overlook a leak that reaches only some songs. {' '.join(parts)}"
@@ -146,7 +134,7 @@ def game(doses: pd.DataFrame, results: pd.DataFrame) -> HTML:
         '<table class="doses"><caption>Plant a leak</caption><thead><tr><th>leak</th>'
         "<th>songs that it reaches</th><th>NMI of K-Means</th><th>the audit says</th></tr></thead>"
         f"<tbody>{dose_rows}</tbody></table>"
-        '<table class="results"><caption>Which result is leaky?</caption><thead><tr>'
+        '<table class="results"><caption>Which results are leaky?</caption><thead><tr>'
         "<th>what went in</th><th>NMI of K-Means</th><th>answer</th></tr></thead>"
         f"<tbody>{result_rows}</tbody></table></div><script>{SCRIPT}</script>"
     )

@@ -15,7 +15,7 @@ MECHANISMS = {
     "condition": "the model is given the label",
     "text_from_label": "texts written for a label",
     "onehot": "label columns",
-    "source": "labels are the mixed sources",
+    "source": "labels are the data sets that were mixed",
     "selection": "runs chosen by their score",
     "features_from_label": "features made from the label",
 }
@@ -37,7 +37,8 @@ def projects() -> pd.DataFrame:
 
 
 def mechanism_counts(table: pd.DataFrame) -> pd.Series:
-    """In how many projects the label got in by each mechanism; a project may have several."""
+    """In how many projects the label got into the input or the model, or chose between runs, by
+    each mechanism; a project may have several."""
     each = table.loc[table["label_in_input"] == "yes", "mechanism"].str.split(";").explode()
     return each.value_counts().reindex(MECHANISMS, fill_value=0).rename(MECHANISMS)
 
@@ -60,7 +61,7 @@ def winner_counts(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def survey_figure(table: pd.DataFrame) -> Figure:
-    """How the label got in, what else makes scores hard to trust, and who wins, with the label in
+    """How the label was used, what else makes scores hard to trust, and who wins, with the label in
     the input and without."""
     figure = Figure(figsize=(6.4, 4.6), layout="constrained")
     above, below = figure.subplots(2, 1, height_ratios=[13, 4])
@@ -74,7 +75,7 @@ def survey_figure(table: pd.DataFrame) -> Figure:
     above.set_yticks(range(len(counts)), counts.index, fontsize=9)
     above.invert_yaxis()
     above.set(xlim=(0, len(table) + 4), xlabel=f"projects of {len(table)}")
-    above.set_title("How the label got in (orange), and habits (blue)", loc="left", fontsize=10)
+    above.set_title("How the label was used (orange), and habits (blue)", loc="left", fontsize=10)
     winners = winner_counts(table)
     left = np.zeros(len(winners))
     shades = {"VAE": "#029e73", "level": "#bbbbbb", "PCA or raw features": "#cc78bc"}
@@ -98,11 +99,11 @@ def survey_sentence(table: pd.DataFrame) -> str:
     habits = slip_counts(table)
     assert habits["no interval"] == habits["no chance level"] == len(table)
     return (
-        f"Check your table before you trust a score. We read {len(table)} public projects "
-        f"with the paper's course assignment. In **{leaky} of them** the label was in the input or "
-        "in the model, and the clusters were scored against that same label. A VAE won against PCA "
-        "or the raw "
-        f"features in {total['VAE']} of the {int(total.sum())} projects that compared them. In "
-        f"{winners.loc['yes', 'VAE']} of these {total['VAE']} wins the label was in the input. No "
-        "project reports an interval or the score of chance."
+        f"Check your table before you trust a score. We read {len(table)} public projects that "
+        f"solve the paper's course assignment. In **{leaky} of them** the label was in the input "
+        "or the model, and the clusters were scored against that label. A VAE won against PCA or "
+        f"the raw features in {total['VAE']} of {int(total.sum())} comparisons. The label was in "
+        f"the input in {winners.loc['yes', 'VAE']} of these {total['VAE']} wins, and in "
+        f"{int(winners.loc['yes'].sum())} of all {int(total.sum())}. No project reports an "
+        "interval or the score of chance."
     )

@@ -201,7 +201,8 @@ def alone_table(
 
 def by_weight(tracks: Tracks, seeds: int, n_jobs: int | None = None) -> pd.DataFrame:
     """NMI of the concatenation from sound alone (weight 0) to words alone (weight 1) with each
-    label over all languages: weight, target, mean, low, high with own words, and swapped."""
+    label over all languages: weight, target, mean, low, high with own words, and swapped, with
+    other songs' words. Other songs' words are not clustered alone, so `swapped` ends in NaN."""
     columns = ["weight", "target", "mean", "low", "high", "swapped"]
     labels = over_all_languages(targets(tracks))
     if not labels:
@@ -213,13 +214,15 @@ def by_weight(tracks: Tracks, seeds: int, n_jobs: int | None = None) -> pd.DataF
             calls.append((clustered, pair, labels, SIDE_BY_SIDE, weight, words, every))
     calls.append((clustered_alone, pair.words, labels, every))
     sound, *mixed, words_alone = store.remember_many(calls, n_jobs, "groups")
-    own, swapped = [sound, *mixed[::2], words_alone], [sound, *mixed[1::2], words_alone]
+    own, swapped = [sound, *mixed[::2], words_alone], [sound, *mixed[1::2], None]
     rows = []
     for weight, found, others in zip((0.0, *INNER, 1.0), own, swapped, strict=True):
-        sides, other_sides = sides_of(tracks, labels, found), sides_of(tracks, labels, others)
+        sides = sides_of(tracks, labels, found)
+        other_sides = sides_of(tracks, labels, others) if others else {}
         for target, side in sides.items():
             mean, low, high = metrics.interval([side])
-            rows.append((weight, target, mean, low, high, float(other_sides[target][0].mean())))
+            other = float(other_sides[target][0].mean()) if other_sides else float("nan")
+            rows.append((weight, target, mean, low, high, other))
     table = pd.DataFrame(rows, columns=columns)
     return table.sort_values(["target", "weight"], ignore_index=True)
 

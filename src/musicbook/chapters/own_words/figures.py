@@ -119,7 +119,7 @@ def _bars(axis, table: pd.DataFrame, targets: list[str]) -> None:
 
 def weight_panels(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """Agreement of K-Means with each label by the words' weight, own words (full) and others'
-    (dashed), one panel an encoder; {title: `clusters.by_weight`}."""
+    (dashed, up to the last mixture), one panel an encoder; {title: `clusters.by_weight`}."""
     tables = {title: table for title, table in tables.items() if len(table)}
     if not tables:
         return missing(NO_LABELS)

@@ -96,13 +96,12 @@ def book_answer(values: Mapping[str, Value]) -> str:
     return (
         "MiniLM, a network for English texts, puts verses of one **language** together: its groups "
         "agree with the languages at NMI "
-        f"{quote(values, 'own_words_verses_minilm_language')} (1 is perfect). USE, a network for "
-        "sixteen languages, puts verses together that are **about** the same subject: its groups "
-        f"agree with the subjects at {quote(values, 'own_words_verses_use_subject')}. Then we took "
-        "songs, and added each song's own words, as USE reads them, to its sound. "
-        f"This {helps} how well groups match "
-        f"genre: the NMI changes by {quote(values, 'own_words_primary_gain')} (95 % interval "
-        f"{gain})."
+        f"{quote(values, 'own_words_verses_minilm_language')} (1 is perfect). USE, a network "
+        "for sixteen languages, puts verses on one **subject** together: its groups agree with the "
+        f"subjects at {quote(values, 'own_words_verses_use_subject')}. Then we added each song's "
+        "own words, as USE reads them, to its sound. "
+        f"This {helps} how well groups match the Genius tag (such as rap): the NMI changes by "
+        f"{quote(values, 'own_words_primary_gain')} (95 % interval {gain})."
     )
 
 
@@ -238,8 +237,8 @@ def _songs_read(table: pd.DataFrame) -> list[str]:
         return []
     sentences = [
         f"Only words count here, so all {counts.max()} songs are in the table. One of them has "
-        "silent sound. Where this page computes with sound, it leaves this song out; the stored "
-        "tables contain it."
+        "silent sound. The parts of this page that compute with sound leave this song out. The "
+        "stored tables further below still contain it."
     ]
     for encoder, n in counts[counts < counts.max()].items():
         sentences.append(
@@ -260,8 +259,9 @@ def primary_sentence(row: pd.Series) -> str:
         0: "This is no detectable effect",
     }
     return (
-        "With so many comparisons, some would look like an effect by chance. So **we named one "
-        f"before we computed this grid**. It scores groups against the {target_words(row.target)}. "
+        "With so many comparisons, some would look like an effect by chance. So **we chose one "
+        "comparison before we computed the grid**, and only this one counts. It scores groups "
+        f"against the {target_words(row.target)}. "
         f"{ENCODERS[row.encoder].title} reads the words. PCA reduces its vectors to "
         f"{_kept_in_full(row.kept)}. The words weigh {row.weight:g}. The sound is described by "
         f"{HEARD[row.sound]}.\n\n"
@@ -283,16 +283,21 @@ def count_sentence(table: pd.DataFrame) -> str:
     n, up, down = len(table), int((table.clear > 0).sum()), int((table.clear < 0).sum())
     sure_up, sure_down = int((table.sure > 0).sum()), int((table.sure < 0).sum())
     one_language = int((table.target.str.contains(" only") & (table.sure > 0)).sum())
+    spoken = ""
+    if one_language:
+        spoken = (
+            f"Of these gains, {one_language} are on songs of a single language. There, differences "
+            "between languages cannot have caused the gain. "
+        )
     return (
-        "We leave out the label *language*. Then "
-        f"{n} rows of the grid pass the scale guard. Each compares the groups by sound and words "
-        f"with the groups by sound alone. If words had no effect, about {round(0.05 * n)} "
-        f"intervals would still exclude zero. In fact {up} lie "
-        f"above zero (words help) and {down} below (words harm). "
+        "Of all rows of the grid, we leave out those that fail the scale guard and those of the "
+        f"label *language*. {n} rows remain. Each gives one interval, for groups by sound and "
+        "words minus groups by sound alone. By chance alone, about "
+        f"{round(0.05 * n)} of these intervals would exclude zero. In fact {up + down} do. Of "
+        f"these, {up} lie above zero (words help), and {down} below (words harm). "
         "Bonferroni's correction asks for much stronger evidence where there are many comparisons. "
-        f"With this correction, {sure_up} gains and {sure_down} losses are left. Of these gains, "
-        f"{one_language} are on songs of a single language. There, differences between languages "
-        f"cannot have caused the gain. {_in_short(sure_up, sure_down)}"
+        f"With this correction, {sure_up} gains and {sure_down} losses are left. {spoken}"
+        f"{_in_short(sure_up, sure_down)}"
     )
 
 
@@ -363,12 +368,14 @@ def ways_sentence(table: pd.DataFrame) -> str:
         return NO_LABELS
     some = table[(table.target == target) & (table.guard == "passes")]
     kinds = [_direction(row, "gain") for row in some.itertuples()]
-    named = "Only the comparison above" if "encoder" in table else "None of them"
+    named = "None of them"
+    if "encoder" in table:
+        named = "Only the comparison in the section on the grid"
     return (
         f"There are {len(some)} ways to add the words. Compared with sound alone, "
         f"{kinds.count(1)} of them agree measurably better with the {shown(target)}, and "
         f"{kinds.count(-1)} measurably worse. "
-        f"{named} was named beforehand, so such a difference must be tested again on other songs. "
+        f"{named} was chosen beforehand, so such a difference must be tested again on other songs. "
         f"{best_sentence(table, target)} It was chosen as the best of several, so it looks better "
         "than it is."
     )
@@ -407,12 +414,13 @@ def part_sentence(table: pd.DataFrame) -> str:
     some = table[(table.way == SIDE_BY_SIDE) & (table.weight == WEIGHT) & (table.target == target)]
     kinds = [_direction(row, "gain") for row in some.itertuples()]
     others = widened(table[(table.guard == "passes") & (table.target != "language")])
-    harm = others[others.clear < 0]
+    harm, heavy = others[others.clear < 0], others.weight > WEIGHT
     return (
         f"{first}. It has {len(some)} intervals for own words minus sound alone. Of these, "
         f"{kinds.count(1)} lie above zero (words help), and {kinds.count(-1)} below (words harm). "
-        f"In the whole grid, words harm in {len(harm)} rows. In {(harm.weight > WEIGHT).sum()} of "
-        "these, the words weigh more than in the next table."
+        f"Of the {len(others)} rows counted above, words harm in {len(harm)}. In "
+        f"{(harm.weight > WEIGHT).sum()} of these, the words weigh more than in the next table. "
+        f"By comparison, {heavy.sum()} of all {len(others)} rows have such a weight."
     )
 
 

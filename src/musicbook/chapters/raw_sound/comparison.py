@@ -222,11 +222,12 @@ def averages_sentence(scores: pd.DataFrame, runs: WaveformRuns) -> str:
     )
     return (
         "Why do these scores differ a little from those at the top of the page? Here every track "
-        "is described by the average over its pieces of three seconds. At the top the 68 features "
-        f"are those of the whole track, so their NMI is {scores.nmi[FEATURES, Z_SCORED]:.2f} there "
-        f"and {features:.2f} here. For the network to log-mel, the top of the page takes only the "
-        f"first trained network (NMI {scores.nmi[waveforms.MEL, AS_IT_IS]:.2f}). Here the score is "
-        f"the mean over all of them ({network:.2f})."
+        "is described by the average over its pieces of three seconds. At the top, the 68 features "
+        f"are those of the whole track. Their NMI is {scores.nmi[FEATURES, Z_SCORED]:.3f} for the "
+        f"whole track, and {features:.3f} for the averages. For the network to log-mel, the top of "
+        "the page takes only the first trained network (NMI "
+        f"{scores.nmi[waveforms.MEL, AS_IT_IS]:.3f}). Here the score is the mean over all of them "
+        f"({network:.3f})."
     )
 
 

@@ -14,6 +14,7 @@ from musicbook.chapters.raw_sound.waveforms import (
     LONGER,
     MEL,
     MODELS,
+    SEEDS,
     UNTRAINED,
     WAVEFORM,
 )
@@ -85,13 +86,25 @@ def _share(value: float) -> str:
     return "" if np.isnan(value) else f"{value:.0%}"
 
 
+EPOCHS = {row: recipe.epochs for row, (_, recipe) in MODELS.items()}
 QUESTIONS = {  # question -> row, other
-    "Does training help the network?": (MEL, UNTRAINED),
-    "Do twenty more epochs help?": (LONGER, MEL),
-    "Is the trained network better than averages of the log-mel picture?": (MEL, LOG_MEL),
+    "Does training help the network to log-mel?": (MEL, UNTRAINED),
+    f"Is it better after {EPOCHS[LONGER]} epochs than after {EPOCHS[MEL]}?": (LONGER, MEL),
+    "Is it better than averages of the log-mel picture?": (MEL, LOG_MEL),
     "Is it better than the 68 features?": (MEL, FEATURES),
 }
 ANSWERS = {"higher": "yes", "lower": "no, worse", "level": "no detectable difference"}
+
+
+def training_sentence() -> str:
+    """For how many epochs each network of the grid was trained, and how often."""
+    usual = EPOCHS[MEL]
+    assert all(epochs == usual for row, epochs in EPOCHS.items() if row != LONGER)
+    return (
+        f"A training took {usual} epochs, and {EPOCHS[LONGER]} in the row *{LONGER}*. These "
+        f"numbers were fixed in advance. Each score is the mean over {SEEDS} trained networks, and "
+        "it is stored."
+    )
 
 
 def waveform_answers(runs: WaveformRuns) -> pd.DataFrame:

@@ -272,6 +272,34 @@ def test_claims_on_beta():
     assert (rate - foretold)[1.0:].abs().max() < 2  # "come near"
 
 
+def test_what_is_said_of_the_silhouette_along_beta_is_in_the_figure():
+    """The page said "so a higher silhouette does not mean better clusters" under a figure in which
+    both rise together."""
+    sweep, runs = grids.published_grid("gtzan", "beta"), Published("gtzan")
+    silhouette, nmi = means("beta", "beta", "silhouette"), means("beta", "beta", "NMI", "c")
+    low, high = silhouette.idxmin(), silhouette.idxmax()
+    assert low < high and nmi[low] < nmi[high]
+    said = words.read_sweep(sweep, runs)
+    assert "the two go together" in said and "need not mean better clusters" in said
+    falling = sweep.assign(value=sweep.value.mask(sweep.measure == "NMI", -sweep.value))
+    assert "the two do not go together" in words.read_sweep(falling, runs)
+    dead = means("beta", "beta", "active units").idxmin()
+    assert f"At β = {dead:g} no unit is active, but K-Means still" in said
+    alive = sweep[sweep.beta != dead]
+    assert "no unit is active" not in words.read_sweep(alive, runs)
+
+
+def test_the_table_of_means_knows_the_genre_only_where_the_decoder_does():
+    """Its error in the table of the page: 1 of standardised columns, the mean of all tracks, and
+    less with the mean of each genre."""
+    runs = words.of_protocol(grids.published_grid("gtzan", "battery"), "controlled")
+    shown = words.summary_table(runs)["Error of a table of means"]
+    for model in ("VAE", "CVAE, c to the encoder only"):
+        assert shown[model].startswith("1.00")
+    for model in ("CVAE, KL annealing", "CVAE, c to the decoder only"):
+        assert shown[model].startswith("0.7")
+
+
 def test_claims_on_factors():
     """What the page says of disentanglement: the control works, no network does, beta is open."""
     table = grids.published_grid("gtzan", "factors")
@@ -280,6 +308,12 @@ def test_claims_on_factors():
     networks = scores[[key for key in scores.index if key[1] > 0]]
     assert scores["ICA", 0.0] > 0.9 > 2 * networks.max() and scores["PCA", 0.0] < 0.4
     said = words.read_factors(table)
+    by_mixing = words.pick(table[table.beta > 0], "disentanglement")
+    drawn = by_mixing.groupby([*keys, "data"]).value.mean().max()
+    assert (
+        drawn > networks.max()
+        and f"In one mixing alone, a network reaches up to {drawn:.2f}" in said
+    )
     assert "The factors can be found" in said and "No network comes near" in said
     effects = words.beta_effects(table)
     assert len(effects) == 12 and (effects.sign == "level").all()

@@ -38,6 +38,16 @@ def test_the_ends_of_the_weights_are_sound_and_words_alone():
     assert table["language", 1.0] > 0.8 > table["language", 0.0]
 
 
+def test_the_line_of_other_songs_words_stops_at_the_last_mixture():
+    """It used to end on the score of own words alone, as if those of others knew the genre."""
+    table = clusters.by_weight(made_songs(), 1, 1)
+    ends = table.weight == 1.0
+    assert table.swapped[ends].isna().all() and table.swapped[~ends].notna().all()
+    lines = figures.weight_panels({"USE": table}).axes[0].get_lines()
+    dashed = [line.get_ydata() for line in lines if line.get_linestyle() == "--"]
+    assert dashed and all(np.isnan(values[-1]) for values in dashed)
+
+
 def test_words_that_are_the_genre_help_and_those_of_others_do_not():
     """A gain over sound alone and over shuffled words, both clear of zero: what the chapter looks
     for is found where it was put."""

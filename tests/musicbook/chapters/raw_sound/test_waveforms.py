@@ -233,6 +233,15 @@ def test_the_published_order_is_that_of_the_protocol():
     assert "learned nothing general" in published.waveform_sentence(real)
 
 
+def test_the_epochs_that_the_page_names_are_those_of_the_grid():
+    said = published.training_sentence()
+    for row, (_, recipe) in waveforms.MODELS.items():
+        wanted = f"{recipe.epochs} in the row *{row}*"
+        assert wanted in said or f"took {recipe.epochs} epochs" in said, row
+    assert f"over {waveforms.SEEDS} trained networks" in said
+    assert any("40 epochs than after 20" in question for question in published.QUESTIONS)
+
+
 def test_two_scores_of_one_description_are_told_apart():
     """The page gives the 68 features and the network two scores each, and says what differs."""
     rows = {
@@ -241,7 +250,7 @@ def test_two_scores_of_one_description_are_told_apart():
     }
     scores = pd.DataFrame({"nmi": rows})
     sentence = comparison.averages_sentence(scores, published.WaveformRuns())
-    assert "so their NMI is 0.11 there" in sentence and "(NMI 0.22)" in sentence
+    assert "Their NMI is 0.111 for the whole track" in sentence and "(NMI 0.222)" in sentence
     only_features = scores.loc[[(comparison.FEATURES, comparison.Z_SCORED)]]
     assert comparison.averages_sentence(only_features, published.WaveformRuns()) == ""
 
