@@ -70,8 +70,8 @@ figures.dots(values)
 # *This is an appendix to [Results](06_results.ipynb), for looking things up. Read that page before. No network is trained here.*
 #
 # A *protocol* is a set of settings. *Released* follows the paper's code. *Written* follows the paper's text. *Controlled* follows the text too, but
-# its input must pass the leak guard, which looks for the genre in it. Lyrics are borrowed by genre. The guard accepts them, because they say little
-# about the genre. But *released* also uses sentences that were written for each genre. These tell the genre, and in phase 3 the input even holds it.
+# its input must pass the leak guard, which looks for the genre in it. A track borrows the lyrics of another song. Where there are enough songs with the
+# tag of its genre, it borrows from one of these. The guard accepts the borrowed lyrics, because they say little about the genre. But *released* also uses sentences that were written for each genre. These tell the genre, and in phase 3 the input even holds it.
 # So the guard marks these inputs of *released* as LEAKY. The CVAE is given the genre, so its rows are not an unsupervised result.
 #
 # On this page, *the code* means the paper's program. The numbers into which a network turns a track are called *z*, or *the code z*.
@@ -80,26 +80,29 @@ figures.dots(values)
 #
 # - *Reproduced*: the value lies in the range in which one further run of ours would fall (95 % prediction interval). Also, our mean is near it
 #   ([Method](../book/method.md) says how near).
-# - *Near, though outside our spread*: the value is close to our mean, but outside our very narrow range.
+# - *Near, though outside our spread*: the value is close to our mean, but outside that range.
 # - *Within a wide spread*: the value lies in our range only because the method varies so much between runs.
 # - *Not reproduced*: the value is outside our range, and our mean is not near it.
 # - *Not defined*: the score cannot be computed, because our run found fewer than two clusters.
 #
-# At the top of the page, a value that *matches closely* is one that is reproduced. A value that *matches roughly* is in one of the next two
-# classes.
+# At the top of the page, a value that *matches closely* is one that is reproduced. A value that *matches roughly* is *near, though outside our
+# spread* or *within a wide spread*.
 
 # %% tags=["remove-input"]
 Markdown(runs.read_age() + " " + attribution.read_coverage(runs))
+
+# %% [markdown]
+# The next table counts the values in each class. Nobody can expect that all values are reproduced, because runs differ. The number in brackets is
+# what we can expect: we put each of our own runs in the place of the paper, judge its values by the other runs, and count them in the same classes.
+# The number is the mean of these counts. The last column counts only the values whose input and model did not have the genre. So
+# *written* and *controlled* leave out the values of the CVAE, and *released* leaves out its LEAKY phases.
 
 # %%
 verdicts.verdict_counts(runs)
 
 # %% [markdown]
-# Nobody can expect that all values are reproduced, because runs differ. The number in brackets shows what we can expect. To get it, we put each of
-# our own runs in the place of the paper, and judge it by the other runs. The number in brackets is the mean number of values in this class. The
-# column *reproduced* counts every value of the tables. The last column counts only the values whose input and model did not have the genre. So
-# *written* and *controlled* leave out the values of the CVAE, and *released* leaves out its LEAKY phases. At the top of the page,
-# the counts for the author's code come from the row *released*, the last counts from the last column of the row *controlled*.
+# The counts at the top of the page stand in this table. Those for the author's code are in the row *released*. Those for our protocol *controlled*
+# are in the last column of its row.
 #
 # ## Every claim of the paper
 # The claims are in the order of the paper's text. The last column says what can be said for the paper.
@@ -115,7 +118,8 @@ Markdown(claims.read_verdicts(every))
 # ## The tables, value by value
 # Each row is one score of one method under one protocol. A new run of ours on the same tracks would
 # fall in the range *one further run*. This range allows for other seeds only. The interval of the mean allows for other tracks, too, so it can
-# be the wider one. This is the paper's Table 1, sound alone:
+# be the wider one. It is computed only for scores that compare with the genres; for the others there is a dash. A score that is not defined is a
+# dash, too. This is the paper's Table 1, sound alone:
 
 # %%
 verdicts.value_table(runs, 1)
@@ -151,8 +155,8 @@ tables.score_table(second, shown, phases.names_of(2))
 #   cluster these features directly.
 # - *Input + K-Means* has no network. On the same sound, its score can differ in the last digit from one phase to another. The reason: K-Means is
 #   started more often in the later phases than in the first one.
-# - *Active units* are the dimensions of z that carry information. Their number depends on the training and on the input, so three kinds of CVAE in
-#   this book have three numbers of them. The CVAE of phase 3 below sees sound and lyrics. Those of
+# - *Active units* are the dimensions of z that carry information. Their number depends on the training and on the input, so the three kinds of
+#   CVAE in this book have different numbers of active units. The CVAE of phase 3 below sees sound and lyrics. Those of
 #   [Collapse in depth](A1_collapse_in_depth.ipynb) see the sound alone. The third kind is the author's own network, which some of the claims
 #   above are about.
 # - *Sampled z* is one random draw of z.
@@ -214,7 +218,8 @@ Markdown(verdicts.read_inputs(by_input))
 # A *pipeline* is one complete set of choices, from the input to the clusters. Each question below concerns one choice. To answer it, we compare pairs of
 # pipelines that differ in this choice only. The table shows the number of pairs and the share that answers yes. It also shows the median, smallest and largest
 # difference in AMI, an agreement with genre that is corrected for chance. We chose the pipelines; they are not a random sample, so there are no
-# intervals.
+# intervals. Lyrics join the sound in two ways. As *columns*, every column of the input is scaled to the same variance. As *blocks*, the columns of
+# the sound together, and those of the lyrics together, are scaled to the same variance.
 
 # %%
 pipelines = multiverse.published_pipelines(runs)

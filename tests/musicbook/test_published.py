@@ -302,6 +302,27 @@ def test_every_claim_of_the_list_has_a_verdict_and_a_place(runs, every_claim):
     assert len(ten) == 10 and set(ten.index) <= set(every_claim.index)
 
 
+def test_the_verdict_on_collapse_names_the_partial_collapse(runs, every_claim):
+    """As the other pages do: it said "uses its code" alone."""
+    because = every_claim.loc["The CVAE's low silhouette shows posterior collapse.", "Because"]
+    assert "so we call this a partial collapse" in because
+
+
+def test_units_are_runs_of_the_phases_and_nothing_else(runs):
+    """The page that runs the book said that units.csv dates the tables on collapse, too."""
+    for run in set(runs.units.run):
+        protocol, phase, _ = run.split("-", 2)
+        assert protocol in runs.protocols and phase in "123"
+    text = (Path(__file__).parents[2] / "book" / "reproduce.md").read_text()
+    assert "`units.csv` says when each run of the phases was made" in text
+
+
+def test_a_value_near_our_mean_and_outside_our_range_meets_a_narrow_range(runs):
+    """What page A2 says of this class."""
+    rows = verdicts.values(runs).query("verdict == @verdicts.WORDS[1]")
+    assert len(rows) and ((rows.paper < rows.low) | (rows.paper > rows.high)).all()
+
+
 def test_the_claims_quote_few_words_of_the_paper_and_those_right():
     listed = claims.listed_claims()
     assert listed.quote.str.split().str.len().max() <= 10 and (listed.quote != "").all()
@@ -343,7 +364,7 @@ def test_overlap_of_genres_by_hand(runs):
     said = claim_rules.rock_country(runs)[1]
     sound = claim_rules.overlap(runs.genres, runs.labels(runs.protocols[0], 1, "PCA + K-Means"))
     rank = (sound > sound["country", "rock"]).sum() + 1
-    assert f"PCA + K-Means on sound {rank}" in said and "among the 45" in said
+    assert f"PCA + K-Means on sound {rank}" in said and "we rank the 45 pairs" in said
 
 
 def test_the_gain_of_lyrics_is_the_one_of_the_claim(runs, every_claim):

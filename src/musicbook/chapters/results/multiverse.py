@@ -253,7 +253,7 @@ def read_lyrics_pairs(table: pd.DataFrame) -> str:
         return ""
     shuffled, sound = (table.loc[question].share for question in questions)
     return (
-        f"Lyrics, joined as blocks, beat shuffled lyrics in {shuffled:.0%} of the pairs, but they "
+        f"Lyrics that join as blocks beat shuffled lyrics in {shuffled:.0%} of the pairs. They "
         f"beat the sound alone in {sound:.0%}."
     )
 
