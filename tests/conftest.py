@@ -15,6 +15,10 @@ os.environ.setdefault(
 )  # before torch: threads cost more than they save on networks this small
 os.environ.setdefault("TQDM_DISABLE", "1")
 
+from helpers import store  # noqa: E402
+
+STORE = store.cache_dir()  # before a test names another
+
 
 @pytest.fixture(scope="session", autouse=True)
 def scratch(tmp_path_factory) -> None:
@@ -52,11 +56,7 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
-def shared_store(tmp_path_factory) -> Path:
-    """One store for all tests that do not test the store, whichever process runs them: equal fits
-    are trained once."""
-    if "PYTEST_XDIST_WORKER" not in os.environ:
-        return tmp_path_factory.mktemp("store")
-    store = tmp_path_factory.getbasetemp().parent / "store"
-    store.mkdir(exist_ok=True)
-    return store
+def shared_store() -> Path:
+    """The checkout's own store, for all tests that do not test the store: what `make book`, a page
+    or another test has trained is not trained again."""
+    return STORE

@@ -175,9 +175,7 @@ def _peers(found: dict) -> str:
         "training of a process, so compare the later one: all engines took turns, and the quickest "
         "of their later trainings counts. Where ten networks are trained at once, the time is "
         "divided by ten.\n\n"
-        + table(
-            ["engine", "first", "later", "later, times ours", "last loss", "version"], engines
-        )
+        + table(["engine", "first", "later", "later, times ours", "last loss", "version"], engines)
     )
     if "sound" in found:
         libraries = []

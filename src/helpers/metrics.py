@@ -405,11 +405,14 @@ def resampled(
     for start in range(0, n_resamples, at_once):
         n_now = min(at_once, n_resamples - start)
         draws = [rng.integers(n_groups, size=n_groups) for _ in range(n_now)]
-        times = np.stack([np.bincount(draw, minlength=n_groups) for draw in draws])
+        # A column is a resample. Real numbers in rows, as the product needs them: scipy would turn
+        # anything else into them anew for every labelling.
+        counts_of = [np.bincount(draw, minlength=n_groups) for draw in draws]
+        times = np.stack(counts_of, axis=1, dtype=float)
         with np.errstate(invalid="ignore", divide="ignore"):  # a resample of noise has no score
             columns = []
             for cells, shape in by_group:
-                tables = (cells.T @ times.T).T.reshape(n_now, *shape)
+                tables = (cells.T @ times).T.reshape(n_now, *shape)
                 columns.append(score(tables))
         drawn.append(np.stack(columns, axis=1))
     return np.array(whole), np.concatenate(drawn)

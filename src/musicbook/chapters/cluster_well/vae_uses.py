@@ -14,7 +14,7 @@ from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 
-from helpers import inputs, training
+from helpers import inputs, store, training
 from helpers.protocols import Recipe
 
 MISSING = 0.3  # share of the numbers that is hidden
@@ -31,7 +31,12 @@ def measured_uses(
 
     "missing" and "noise" are the share of the variance that is not recovered (0: all is, 1: no
     better than the mean); "made up" is how often a random forest tells a made-up track from a real
-    one (0.5: it cannot)."""
+    one (0.5: it cannot). Computed once, then read from the store."""
+    columns = store.remember(_measured_uses, features, recipe, seed)
+    return pd.DataFrame(columns).set_index("method").rename_axis(None)
+
+
+def _measured_uses(features: np.ndarray, recipe: Recipe | None, seed: int) -> dict[str, list]:
     X = inputs.zscore(features)
     rng = np.random.default_rng([seed, 9])
     order = rng.permutation(len(X))
@@ -46,9 +51,12 @@ def measured_uses(
             latent = net.encode(torch.as_tensor(rows, dtype=torch.float32))[0]
             return net.decode(latent).numpy().astype(float)
 
+    def by_pca(rows: np.ndarray) -> np.ndarray:
+        return pca.inverse_transform(pca.transform(rows))
+
     methods: dict[str, Reconstruct] = {
         "column means": np.zeros_like,
-        "PCA, 8": lambda rows: pca.inverse_transform(pca.transform(rows)),
+        "PCA, 8": by_pca,
         "VAE": by_vae,
     }
     hidden = rng.random(test.shape) < MISSING
@@ -59,15 +67,13 @@ def measured_uses(
     invented["column means"] = rng.normal(size=test.shape) * train.std(axis=0)
     scores = rng.normal(size=(cut, 8)) * np.sqrt(pca.explained_variance_)
     invented["PCA, 8"] = pca.inverse_transform(scores)
-    rows = {}
+    uses: dict[str, list] = {"method": list(methods), "missing": [], "noise": [], "made up": []}
     for name, reconstruct in methods.items():
         filled = fill(test, hidden, reconstruct)
-        rows[name] = {
-            "missing": _left(test[hidden], filled[hidden]),
-            "noise": _left(test, reconstruct(noisy)),
-            "made up": told_apart(test, invented[name]),
-        }
-    return pd.DataFrame(rows).T
+        uses["missing"].append(_left(test[hidden], filled[hidden]))
+        uses["noise"].append(_left(test, reconstruct(noisy)))
+        uses["made up"].append(told_apart(test, invented[name]))
+    return uses
 
 
 def fill(X: np.ndarray, hidden: np.ndarray, reconstruct: Reconstruct) -> np.ndarray:

@@ -236,7 +236,7 @@ def dose_sentence(curve: pd.DataFrame) -> str:
     quiet = f"Where a leak reaches no track, the effect is at most {quiet:.2f}."
     if first.empty:
         return f"The guard calls none of these leaks LEAKY. {quiet}"
-    called = []
+    called: list[str] = []
     for dose in sorted(set(first)):
         kinds = first.index[first == dose]
         leak = f"this leak: {kinds[0]}" if len(kinds) == 1 else f"these leaks: {', '.join(kinds)}"
