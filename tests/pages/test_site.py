@@ -306,8 +306,8 @@ def test_players_play(driver, base, page, way):
 @pytest.mark.parametrize("way", ["http", "file"])
 def test_search_finds(driver, base, way):
     visit(driver, (base if way == "http" else HTML.as_uri() + "/") + "search.html?q=silhouette")
-    driver.implicitly_wait(10)
-    assert driver.find_elements("css selector", "#search-results li")
+    listed = "#search-results li"
+    WebDriverWait(driver, 20).until(lambda d: d.find_elements("css selector", listed))
 
 
 def test_the_front_door_leads_in():
