@@ -47,7 +47,7 @@ def simulated(draws: int, n: int, seed: int) -> dict[str, dict[str, float]]:
         rng = np.random.default_rng(seed)
         truth = np.mean(
             [
-                metrics.external(g, one)["nmi"]
+                metrics.nmi(metrics.counts(g, one))
                 for g, a, b in (draw(rng, n, *setting) for _ in range(200))
                 for one in a + b
             ]
