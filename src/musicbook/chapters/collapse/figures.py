@@ -13,13 +13,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from helpers.models import ACTIVE_KL
-from helpers.plots import GENRE_PALETTE, MARKERS, NOISE, WIDTH, _close, _grid
+from helpers.plots import COLOURS, MARKERS, NOISE, WIDTH, _close, _grid
 from musicbook.chapters.collapse.measures import linear_code
 from musicbook.chapters.collapse.study import ChapterRun
 from musicbook.chapters.collapse.transfer import SwapResult
 from musicbook.chapters.collapse.words import NOT_RUN, pick
 
-COLOURS = list(GENRE_PALETTE.values())
 RANGE = ("pi", 100)  # what an error bar shows: the range over seeds
 
 # panels of `lines`: title -> (measure, target[, space])

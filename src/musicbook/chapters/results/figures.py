@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from helpers import tables
 from helpers.metrics import METRICS, label_of
-from helpers.plots import OURS, PAPER, WIDTH, _close
+from helpers.plots import COLOURS, OURS, PAPER, WIDTH, _close
 from leakaudit.leaks import LEAKY
 from musicbook.chapters.results.multiverse import CHOICES
 
@@ -72,7 +72,7 @@ def verdict_bars(table: pd.DataFrame) -> Figure:
         "not defined": "do not match",
         "other data": "other data",
     }
-    colours = {"match closely": "#029e73", "match roughly": "#ece133", "do not match": "#949494"}
+    colours = {"match closely": "#029e73", "match roughly": "#cc78bc", "do not match": "#949494"}
     table = table.assign(words=table.verdict.map(names))
     counts = table.groupby(["protocol", "words", "clean"], sort=False).n.sum()
     protocols = list(dict.fromkeys(table.protocol))
@@ -241,7 +241,7 @@ def universe(table: pd.DataFrame, metric: str = "ami") -> Figure:
         return figure
     values = [(choice, value) for choice in CHOICES for value in dict.fromkeys(table[choice])]
     parts = [table.loc[table[choice] == value, metric] for choice, value in values]
-    colours = sns.color_palette("colorblind", len(CHOICES)).as_hex()
+    colours = COLOURS[: len(CHOICES)]
     figure, axis = plt.subplots(figsize=(WIDTH, 0.8 + 0.25 * len(values)))
     boxes = axis.boxplot(
         parts,
