@@ -92,7 +92,7 @@ def one_cost(n: int, d: int) -> dict:
         "cpu_s": round(time.process_time() - began, 1),
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // megabyte,
         "before_mb": before,
-        "table_mb": values.nbytes // 2**20,
+        "table_mb": round(values.nbytes / 2**20, 1),
         "verdict": report.verdict,
         "sampled": [note for note in report.notes if "drawn" in note],
     }

@@ -163,7 +163,7 @@ def training_engines(epochs: int) -> dict[str, dict]:
     """CPU seconds of the first and of a later training, per 100 epochs, and the last loss.
 
     The later trainings go in ROUNDS rounds, in which every engine has its turn, and the quickest
-    counts: what else the machine does then slows one round, and not one engine."""
+    counts: other programs then slow one round, and not one engine."""
     X = bench_training.table(992)  # a multiple of the batch, so that all engines take equal steps
     recipe = RECIPE.but(epochs=epochs)
     compiled = torch.compile(models.loss)

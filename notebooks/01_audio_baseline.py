@@ -88,9 +88,9 @@ plots.metric_bars(run.scores, columns, compared, paper)
 # follows the text too, but a guard looks at everything that was added to the sound. It refuses the input if the genre can be read from that. Each training is repeated with other random numbers; one such run is called a *seed*.
 #
 # ## The rows
-# Unless you set other data, these are the tracks of *gtzan-mini*, a small part of GTZAN, as numbers that our own extractor computed. Each track
-# is cut into three pieces of ten seconds. The network trains on the pieces. Everything is then clustered and scored by whole tracks: the code of
-# a track is the mean over its pieces. If we clustered the pieces, the pieces of one song would be each other's nearest neighbours.
+# Unless you set other data, these are the tracks of *gtzan-mini*, a small part of GTZAN, each cut into three pieces of ten seconds. Our own
+# extractor computed the numbers. The network trains on the rows. If these are pieces, everything is then clustered and scored by whole tracks:
+# the code of a track is the mean over its pieces. If we clustered the pieces, the pieces of one song would be each other's nearest neighbours.
 #
 # In *gtzan-mini* **several genres have one artist only** ([Limitations](../book/limits.md)). A cluster may then find the artist and not
 # the genre. So do not trust a score of this page alone: the section *Does full GTZAN say the same?* compares it with all of GTZAN.

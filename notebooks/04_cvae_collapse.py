@@ -193,8 +193,8 @@ found = study.tidy_diagnoses(chapter.diagnoses)
 figures.verdict_panels(found, chapter.label)
 
 # %% [markdown]
-# In *gtzan-mini*, whose tracks this page cuts into thirds unless you set other data, several genres have one artist only. So take these numbers
-# as an example of the measures, and not as a finding. They also show why a score against genre can mislead:
+# Unless you set other data, the tracks are those of *gtzan-mini*, cut into thirds. In *gtzan-mini*, several genres have one artist only. So take
+# these numbers as an example of the measures, and not as a finding. They also show why a score against genre can mislead:
 
 # %% tags=["remove-input"]
 Markdown(words.standardised_scores(chapter))

@@ -49,10 +49,11 @@ if os.environ.get("COLAB_RELEASE_TAG"):
 #
 # *Leakage* means that the answer is in the question: the genre, which only the
 # score should know, is part of what gets clustered. We rebuilt the paper's
-# experiment from its public program. This page reads our stored runs on the
-# paper's own collection, GTZAN ([how they were made](../book/reproduce.md)).
-# Only the section *How much leak is too much?* uses the data that `dataset`
-# names below.
+# experiment from its public program. This page reads stored runs: those of your
+# own table, if you made some for `dataset`, else ours on the paper's collection,
+# GTZAN ([how they are made](../book/reproduce.md)). The section *How much leak is
+# too much?* always uses the tracks that `dataset` names below.
+#
 # A *channel* is a part of the input, for instance the sound or the text. Some
 # channels carry the label. We remove them from the input, one at a time.
 # No network is trained here. And nothing is meant as blame: the author published

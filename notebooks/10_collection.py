@@ -159,8 +159,8 @@ Markdown(survey.steadiness(found.groups, by_vae))
 # The name of a group consists of words that describe its sound. They come from
 # tags that *musicnn* hears, a network that others trained, and from the 68 features.
 # To check the words, we choose them from one half of each group only. Then each
-# track of the other half goes to the group whose words fit it best. By chance, every group
-# would be as likely:
+# track of the other half goes to the group whose words fit it best. By chance, all groups
+# are equally likely:
 
 # %%
 right, chance = words.recognised(found.groups.labels, found.vocabulary)

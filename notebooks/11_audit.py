@@ -284,16 +284,16 @@ print(
 # %% [markdown]
 # ## Your table
 # The table has one row for each song or segment. The file may be a .csv with any
-# delimiter, a .parquet, .npy or .npz. Install the audit with the first line of the section
-# *Overview*. Then type this command in a terminal:
+# delimiter, a .parquet, .npy or .npz. Install the audit with the line `pip install` of
+# the section *Overview*. Then type this command in a terminal:
 #
 #     leakaudit songs.csv --labels genre --groups artist --html audit.html
 #
-# `--labels` names the column that holds the label, and `--groups` one whose rows belong
-# together. Leave `--groups` out if there is none.
+# `--labels` names the column that holds the label. `--groups` names a column that says
+# which rows belong together, such as the artist. Leave it out if there is no such column.
 #
 # A script can read the result from the exit code. Exit code 0 does not mean that a table is
-# safe: as the section above shows, the audit can overlook a leak that reaches only some songs.
+# safe: as the section *Play* shows, the audit can overlook a leak that reaches only some songs.
 #
 # - 0: the audit looked for leaks and found none;
 # - 4: the label is in the input;

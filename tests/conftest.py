@@ -17,7 +17,7 @@ os.environ.setdefault("TQDM_DISABLE", "1")
 
 from helpers import store  # noqa: E402
 
-STORE = store.cache_dir()  # before a test names another
+STORE = store.cache_dir().resolve()  # before a test names another
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -362,6 +362,8 @@ def _live(runs: dict) -> str:
             for one in part["differences"]:
                 question = f"{tables.shown_name(one['a'])} or {tables.shown_name(one['b'])}"
                 lines.setdefault(question, {})[way] = tables.shown_name(one["better"])
+            if not part["differences"]:
+                continue
             seeds = part["differences"][0]["n_seeds"]
             lines.setdefault(f"seeds of phase {phase}", {})[way] = str(seeds)
             if "cpu_s" in part:

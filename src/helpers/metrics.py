@@ -404,10 +404,12 @@ def resampled(
     drawn = []
     for start in range(0, n_resamples, at_once):
         n_now = min(at_once, n_resamples - start)
-        draws = [rng.integers(n_groups, size=n_groups) for _ in range(n_now)]
-        # A column is a resample. Real numbers in rows, as the product needs them: scipy would turn
-        # anything else into them anew for every labelling.
-        counts_of = [np.bincount(draw, minlength=n_groups) for draw in draws]
+        # One column a resample, floats in C order: scipy would convert anything else again for
+        # every labelling
+        counts_of = [
+            np.bincount(rng.integers(n_groups, size=n_groups), minlength=n_groups)
+            for _ in range(n_now)
+        ]
         times = np.stack(counts_of, axis=1, dtype=float)
         with np.errstate(invalid="ignore", divide="ignore"):  # a resample of noise has no score
             columns = []

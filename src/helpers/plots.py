@@ -40,8 +40,8 @@ GTZAN = (
     "reggae",
     "rock",
 )
-# Ten colours of Wong 2011. Its yellow is darker here: it is hard to see on white, and on a dark
-# page, which inverts figures, too.
+# The ten colours of seaborn's palette "colorblind", after Wong 2011. The yellow is darker here: it
+# is hard to see on white, and on a dark page, which inverts figures, too.
 COLOURS = [
     "#a39800" if colour == "#ece133" else colour
     for colour in sns.color_palette("colorblind", 10).as_hex()
@@ -89,7 +89,7 @@ def genre_palette(genres: Iterable[str]) -> dict[str, str]:
     names."""
     if set(genres) <= set(GENRE_PALETTE):
         return {genre: GENRE_PALETTE[genre] for genre in sorted(set(genres))}
-    colours = list(GENRE_PALETTE.values())
+    colours = COLOURS
     return {genre: colours[i % 10] for i, genre in enumerate(sorted(set(genres)))}
 
 
@@ -343,7 +343,7 @@ def training_curves(fits: dict[str, Fit]) -> Figure:
     figure, axes = _grid(2, height=3.0)
     panels, colours = (
         {"reconstruction": "Reconstruction (squared error)", "kl": "KL (nats)"},
-        [*GENRE_PALETTE.values()],
+        COLOURS,
     )
     for (key, title), axis in zip(panels.items(), axes, strict=True):
         curves = {name: fit.history[key] for name, fit in fits.items()}

@@ -133,11 +133,12 @@ def test_objects_are_not_read_back(caplog):
     assert store.read_entry("a") is None and "damaged" in caplog.text
 
 
-def test_remembered_is_computed_once(tmp_path):
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_remembered_is_computed_once(tmp_path, n_jobs):
     path = str(tmp_path / "count")
     calls = [(counted, path, i) for i in (1, 2, 1)]
     for _ in range(2):
-        results = store.remember_many(calls, n_jobs=1)
+        results = store.remember_many(calls, n_jobs=n_jobs)
         assert [int(result["x"]) for result in results] == [2, 4, 2]
     assert int(store.remember(counted, path, 2)["x"]) == 4
     assert (tmp_path / "count").read_text() == "xx" and entries() == 2

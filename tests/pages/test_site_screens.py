@@ -14,11 +14,12 @@ from tests.pages.built import HTML, MOVED, NEEDS_BOOK, NEEDS_BROWSER, PAGES, REA
 from tools import browser
 
 pytestmark = [NEEDS_BOOK, NEEDS_BROWSER]
-SCREENS = {
-    "laptop": (1280, False),
-    "laptop, dark": (1280, True),
-    "phone": (390, False),
-    "phone, dark, from disk": (390, True),
+DISK = HTML.as_uri() + "/"
+SCREENS = {  # width, dark, from disk
+    "laptop": (1280, False, False),
+    "laptop, dark": (1280, True, False),
+    "phone": (390, False, False),
+    "phone, dark, from disk": (390, True, True),
 }
 PAPER = 794  # CSS pixels: the width of A4
 HEIGHT, WIDTH = 40, 200  # CSS pixels: of every control, of a player
@@ -192,15 +193,14 @@ def inaccessible(driver, dark: bool) -> list[str]:
 
 @pytest.fixture(scope="module")
 def seen(driver, base):
-    """A function from a page to {screen: what was found there}; each page is opened once."""
+    """A function from a page to {screen: what was found there}; it opens a page once a screen."""
     known: dict[str, dict] = {}
-    disk = HTML.as_uri() + "/"
 
     def of(page: str) -> dict:
         if page not in known:
             known[page] = {
-                name: examine(driver, disk if "disk" in name else base, page, width, dark)
-                for name, (width, dark) in SCREENS.items()
+                name: examine(driver, DISK if from_disk else base, page, width, dark)
+                for name, (width, dark, from_disk) in SCREENS.items()
             }
             known[page]["on paper"] = {"controls": printed(driver) if page in READ else []}
         return known[page]
@@ -215,7 +215,8 @@ def printed(driver) -> list[str]:
     found = too_small(driver)
     for player in driver.find_elements("css selector", ".bd-article audio"):
         name = driver.execute_script("return arguments[0].previousElementSibling", player)
-        if player.is_displayed() or not (name.is_displayed() and name.text.strip()):
+        named = name is not None and name.is_displayed() and name.text.strip()
+        if player.is_displayed() or not named:
             found.append(player.get_attribute("outerHTML")[:80])
     return found
 

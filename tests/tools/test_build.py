@@ -1,5 +1,5 @@
 """The build that is killed while it typesets, or finds no room: what was there stays, and the next
-one goes on."""
+one makes the whole book."""
 
 import subprocess
 import sys
@@ -49,9 +49,7 @@ def test_a_kill_while_typesetting_leaves_no_half_page_and_an_edit_no_half_book(p
     kill_once(code(place), lambda: len(list(written.glob("p*.html"))) > 2)
     assert not (place / "_build" / "html").exists()
     torn = next(written.glob("p*.html"))
-    torn.write_text(
-        torn.read_text()[:100]
-    )  # as a kill in the middle of a write leaves it, with the time of now
+    torn.write_text(torn.read_text()[:100])  # as a kill in the middle of a write leaves it
     subprocess.run([sys.executable, "-c", code(place)], check=True)
     html = place / "_build" / "html"
     pages = list((html / "book").glob("p*.html"))

@@ -7,6 +7,7 @@ import numpy as np
 from helpers import inputs
 from musicbook import stored_runs
 from musicbook.chapters.leakage import attribution, explorers
+from musicbook.chapters.results import claim_rules, verdicts
 from musicbook.named_values import slug
 from tests.conftest import ROOT
 from tools import finding
@@ -42,3 +43,19 @@ def test_the_answer_of_the_opening_page_compares_scores_of_one_protocol():
     quoted = re.findall(r"\{\{ gtzan_(\w+) \}\}", answer)
     assert len(quoted) >= 4 and all(name.startswith("released_3_") for name in quoted)
     assert {f"gtzan_{name}" for name in quoted} >= set(finding.SCORES)
+
+
+def test_what_the_opening_page_says_of_lyrics_and_of_the_cvae_is_what_was_measured():
+    """Its verdicts are typed: "hardly help", "gains a little", "loses", "in part"."""
+    runs = stored_runs.Published()
+    gains = {}
+    for method in ("Input + K-Means", "Spectral", "Beta-VAE"):
+        with_lyrics, without = (
+            ("controlled", 3, method, variant) for variant in ("full", "audio alone")
+        )
+        gains[method] = verdicts.run_difference(runs, with_lyrics, without)[1:]
+    low, high = gains["Input + K-Means"]
+    assert low < 0 < high < 0.02
+    assert gains["Spectral"][0] > 0 and gains["Beta-VAE"][1] < 0
+    _, because = claim_rules.collapse(runs)
+    assert "uses its code z" in because and "we call this a partial collapse" in because

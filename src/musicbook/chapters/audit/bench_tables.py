@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
 import pandas as pd
 
 from helpers.tracks import data_dir
@@ -102,6 +101,13 @@ def _earlier_column() -> str:
     return f"leaks accused earlier, of {before.loc[before['set'] == 'planted', 'draws'].sum()}"
 
 
+def leaks_found() -> tuple[int, int]:
+    """How many leaks the audit finds in `matrix`, with the guilty columns and no others, of how
+    many."""
+    planted = matrix().drop(index=honest_tables())
+    return int((planted[OURS] == FOUND).sum()), len(planted)
+
+
 def matrix_sentence() -> str:
     """How often the audit and the best other tool find a planted leak, and what each misses."""
     table = matrix()
@@ -123,11 +129,10 @@ def matrix_sentence() -> str:
 
 def audit_values() -> dict[str, Value]:
     """`audit_leaks_found`, of the planted leaks in the comparison of tools. Opening page."""
-    planted = matrix().drop(index=honest_tables())
-    found = (planted[OURS] == FOUND).sum()
+    exact, planted = leaks_found()
     words = "planted leaks that the audit finds, with the guilty columns and no others"
     place = "data/results/bench/audit.json"
-    return {"audit_leaks_found": Value(f"{found} of {len(planted)}", words, place)}
+    return {"audit_leaks_found": Value(f"{exact} of {planted}", words, place)}
 
 
 def draws_table() -> pd.DataFrame:
@@ -170,7 +175,6 @@ def draws_sentence() -> str:
 def cost_table() -> pd.DataFrame:
     """CPU seconds and memory of large tables, each in a process of its own."""
     rows = pd.DataFrame(stored_bench()["cost"]["sizes"])
-    rows["table_mb"] = (rows["rows"] * rows["columns"] * np.float64().nbytes / 2**20).round(1)
     names = {
         "rows": "rows",
         "columns": "columns",

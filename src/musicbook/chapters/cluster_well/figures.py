@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from helpers.plots import GENRE_PALETTE, MARKERS, OURS, WIDTH
+from helpers.plots import COLOURS, MARKERS, OURS, WIDTH
 from musicbook.chapters.cluster_well.ranking import CRITERIA
 from musicbook.chapters.cluster_well.study import NAMES
 
@@ -79,7 +79,7 @@ def gain_text(table: pd.DataFrame, name: str, data: str) -> str:
 def difference_plot(table: pd.DataFrame) -> Figure:
     """Every arrow as a dot with its 95 % interval, its question above it, data sets in colours."""
     figure, axis = plt.subplots(figsize=(WIDTH, 0.52 * len(table) + 1.0))
-    colours = dict(zip(NAMES, list(GENRE_PALETTE.values())))
+    colours = dict(zip(NAMES, COLOURS))
     for data, part in table.groupby("data", sort=False):
         y = part.index.to_numpy()
         axis.hlines(y, part["low"], part["high"], color=colours[data], lw=1.5)
@@ -108,7 +108,7 @@ def criterion_plot(table: pd.DataFrame) -> Figure:
     clusters as genres: a dot a data set, with its 95 % interval."""
     rows = table[table["correlation"].notna()]
     figure, axis = plt.subplots(figsize=(WIDTH, 0.48 * len(CRITERIA) + 1.0))
-    colours = dict(zip(NAMES, list(GENRE_PALETTE.values())))
+    colours = dict(zip(NAMES, COLOURS))
     order = list(CRITERIA)
     for place, (data, part) in enumerate(rows.groupby("data", sort=False)):
         y = np.array([order.index(name) for name in part["criterion"]]) + 0.22 * (place - 1)

@@ -543,9 +543,9 @@ def read_sweep(table: pd.DataFrame | None, runs: Published) -> str:
     low, high = sorted([silhouette.idxmin(), silhouette.idxmax()])
     first = "rises" if silhouette[high] > silhouette[low] else "falls"
     second = "rises" if nmi[high] > nmi[low] else "falls"
-    together = "So in this figure the two go together."
+    together = "So between these two values of β, the two go together."
     if first != second:
-        together = "So in this figure the two do not go together."
+        together = "So between these two values of β, the two do not go together."
     sentences = [
         f"From β = {low:g} to β = {high:g}, the silhouette {first} from {silhouette[low]:.2f} to "
         f"{silhouette[high]:.2f}. The agreement with genre (NMI) {second} from {nmi[low]:.2f} to "

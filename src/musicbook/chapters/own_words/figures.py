@@ -12,7 +12,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from helpers.plots import GENRE_PALETTE, MARKERS, NOISE, OURS, PAPER, WIDTH, _close
+from helpers import plots
+from helpers.plots import MARKERS, NOISE, OURS, PAPER, WIDTH, _close
 from musicbook.chapters.own_words.sentences import (
     HEARD,
     NO_LABELS,
@@ -25,7 +26,6 @@ from musicbook.chapters.own_words.songs import OVER, OWN, SOUND, WITHIN, WORDS
 from musicbook.chapters.own_words.verses import LANGUAGES
 from musicbook.corpus.encoders import ENCODERS
 
-PALETTE = list(GENRE_PALETTE.values())
 COLOURS = {SOUND: OURS, WORDS: PAPER, OWN: "#029e73", WITHIN: NOISE, OVER: NOISE}
 
 
@@ -49,7 +49,7 @@ def verse_maps(
     for axis, (title, places) in zip(axes.flat, points.items()):
         for j, code in enumerate(languages):
             here = (table.language == code).to_numpy()
-            colours = [PALETTE[subjects.index(subject)] for subject in table.subject[here]]
+            colours = [plots.COLOURS[subjects.index(subject)] for subject in table.subject[here]]
             axis.scatter(
                 *places[here].T, c=colours, marker=MARKERS[j], s=34, lw=0.3, edgecolors="white"
             )
@@ -59,7 +59,7 @@ def verse_maps(
         )
         axis.set(xticks=[], yticks=[])
     colour_keys = [
-        Line2D([], [], ls="", marker="o", color=PALETTE[i], label=subject)
+        Line2D([], [], ls="", marker="o", color=plots.COLOURS[i], label=subject)
         for i, subject in enumerate(subjects)
     ]
     shape_keys = [
@@ -129,7 +129,7 @@ def weight_panels(tables: Mapping[str, pd.DataFrame]) -> Figure:
     for axis, (title, table) in zip(axes.flat, tables.items()):
         targets = [target for target in dict.fromkeys(table.target) if " only" not in target]
         for i, target in enumerate(targets):
-            part, colour = table[table.target == target], PALETTE[i]
+            part, colour = table[table.target == target], plots.COLOURS[i]
             axis.plot(
                 part.weight,
                 part["mean"],

@@ -260,7 +260,7 @@ def primary_sentence(row: pd.Series) -> str:
     }
     return (
         "With so many comparisons, some would look like an effect by chance. So **we chose one "
-        "comparison before we computed the grid**, and only this one counts. It scores groups "
+        "comparison before we computed the grid**, and only this one is a test. It scores groups "
         f"against the {target_words(row.target)}. "
         f"{ENCODERS[row.encoder].title} reads the words. PCA reduces its vectors to "
         f"{_kept_in_full(row.kept)}. The words weigh {row.weight:g}. The sound is described by "
@@ -291,8 +291,8 @@ def count_sentence(table: pd.DataFrame) -> str:
         )
     return (
         "Of all rows of the grid, we leave out those that fail the scale guard and those of the "
-        f"label *language*. {n} rows remain. Each gives one interval, for groups by sound and "
-        "words minus groups by sound alone. By chance alone, about "
+        f"label *language*. {n} rows remain. Each gives one interval: of the NMI with words minus "
+        "the NMI of sound alone. By chance alone, about "
         f"{round(0.05 * n)} of these intervals would exclude zero. In fact {up + down} do. Of "
         f"these, {up} lie above zero (words help), and {down} below (words harm). "
         "Bonferroni's correction asks for much stronger evidence where there are many comparisons. "

@@ -143,7 +143,7 @@ def space_figure(scores: pd.DataFrame, chance: float) -> Figure:
     95 % interval; the dashed line is chance."""
     spaces = list(dict.fromkeys(scores.index.get_level_values("space")))
     figure, axis = plt.subplots(figsize=(plots.WIDTH, 0.43 * len(spaces) + 0.8))
-    colours = list(plots.GENRE_PALETTE.values())
+    colours = plots.COLOURS
     for number, way in enumerate(WAYS):
         part = scores[scores.index.get_level_values("way") == way]
         heights = [spaces.index(space) + 0.2 * (number - 1.5) for space, _ in part.index]

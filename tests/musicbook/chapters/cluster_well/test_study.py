@@ -95,6 +95,10 @@ def test_the_answer_counts_the_data_sets_with_a_clear_gain_and_stays_short(diffe
     assert "on 2 of 2 data sets; on GTZAN, UMAP on the features does not." in (
         sentences.recommendation(unclear, ranks)
     )
+    one_less = differences.assign(
+        verdict=differences["verdict"].mask(differences["data"] == "paired", "level")
+    )
+    assert "on 1 of 2 data sets" in sentences.recommendation(one_less, ranks)
     uses = study.recommended_table(differences)["Recommended uses"]
     assert uses.to_dict() == {
         "GTZAN": "68 features",
