@@ -107,6 +107,7 @@ def _execute(source: str, target: str, parameters: dict, folder: str) -> tuple[f
     """In a worker process: run one notebook; returns the seconds and, after a failure, what
     happened."""
     import papermill
+    from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
     from traitlets.config import Config
 
@@ -118,7 +119,8 @@ def _execute(source: str, target: str, parameters: dict, folder: str) -> tuple[f
                 os.name == "posix"
             ):  # sockets of its own, instead of ports that notebooks side by side would race for
                 config.KernelManager = Config(transport="ipc", ip=f"{place}/kernel")
-            papermill.execute_notebook(
+            execute = partial(
+                papermill.execute_notebook,
                 source,
                 target,
                 parameters,
@@ -127,6 +129,11 @@ def _execute(source: str, target: str, parameters: dict, folder: str) -> tuple[f
                 progress_bar=False,
                 config=config,
             )
+            try:
+                execute()
+            except DeadKernelError:  # rarely, a library crashes that reads what it has compiled
+                print(f"  {Path(source).stem}: its process died; it runs once more", flush=True)
+                execute()
     except PapermillExecutionError as error:
         last = "\n".join(error.traceback[-1:]) if error.traceback else ""
         return time.perf_counter() - start, (

@@ -136,6 +136,27 @@ def test_a_failure_names_the_cell_and_is_never_published(place):
     assert store.cache_report()["entries"] == 0
 
 
+DIES = """
+import os, pathlib
+tries = pathlib.Path({path!r})
+tries.write_text(tries.read_text() + "x" if tries.exists() else "x")
+if len(tries.read_text()) <= {times}:
+    os.kill(os.getpid(), 9)
+print("{{}}")"""
+
+
+def test_a_page_whose_process_died_runs_once_more_and_no_more(place):
+    tries = place / "tries"
+    path = notebook(place, DIES.format(path=str(tries), times=1))
+    (run,) = run_all([path], {}, place, jobs=1)
+    assert run.fresh and tries.read_text() == "xx"
+    tries.unlink()
+    path = notebook(place, DIES.format(path=str(tries), times=9))
+    with pytest.raises(NotebookFailed, match="01_a.ipynb failed .* DeadKernelError"):
+        run_all([path], {}, place, jobs=1)
+    assert tries.read_text() == "xx"
+
+
 @pytest.mark.parametrize(
     ("source", "message"),
     [
