@@ -21,7 +21,7 @@ def test_the_survey_counts_every_project_once():
     assert f"We read {len(table)} public" in said and f"**{leaky} of them**" in said
     compared = table[table["pca_or_vae"] != "not compared"]
     given = (compared["label_in_input"] == "yes").sum()
-    assert f"it was in {given} of all comparisons." in said  # beside that of the VAE's wins
+    assert f"and in {given} of all comparisons." in said  # beside that of the VAE's wins
 
 
 def test_a_rebuilt_mistake_is_found():

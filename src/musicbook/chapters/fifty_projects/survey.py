@@ -102,8 +102,8 @@ def survey_sentence(table: pd.DataFrame) -> str:
         f"Check your table before you trust a score. We read {len(table)} public projects that "
         f"solve the paper's course assignment. In **{leaky} of them** the label was in the input "
         "or the model, and the clusters were scored against that label. A VAE won against PCA or "
-        f"the raw features in {total['VAE']} of {int(total.sum())} comparisons. In "
-        f"{winners.loc['yes', 'VAE']} of these wins, the label was in the input or the model. So "
-        f"it was in {int(winners.loc['yes'].sum())} of all comparisons. No project reports an "
+        f"the raw features in {total['VAE']} of {int(total.sum())} comparisons. The "
+        f"label was there in {winners.loc['yes', 'VAE']} of these wins, and in "
+        f"{int(winners.loc['yes'].sum())} of all comparisons. No project reports an "
         "interval or the score of chance."
     )
