@@ -89,8 +89,7 @@ def genre_palette(genres: Iterable[str]) -> dict[str, str]:
     names."""
     if set(genres) <= set(GENRE_PALETTE):
         return {genre: GENRE_PALETTE[genre] for genre in sorted(set(genres))}
-    colours = COLOURS
-    return {genre: colours[i % 10] for i, genre in enumerate(sorted(set(genres)))}
+    return {genre: COLOURS[i % len(COLOURS)] for i, genre in enumerate(sorted(set(genres)))}
 
 
 def _close(figure: Figure) -> Figure:
@@ -341,15 +340,12 @@ def training_curves(fits: dict[str, Fit]) -> Figure:
     """Reconstruction and KL (nats) per epoch of each fit in `fits` {name: Fit}; the first few
     epochs are off the scale."""
     figure, axes = _grid(2, height=3.0)
-    panels, colours = (
-        {"reconstruction": "Reconstruction (squared error)", "kl": "KL (nats)"},
-        COLOURS,
-    )
+    panels = {"reconstruction": "Reconstruction (squared error)", "kl": "KL (nats)"}
     for (key, title), axis in zip(panels.items(), axes, strict=True):
         curves = {name: fit.history[key] for name, fit in fits.items()}
         for i, (name, values) in enumerate(curves.items()):
             axis.plot(
-                np.arange(1, len(values) + 1), values, color=colours[i % 10], label=name, lw=1.4
+                np.arange(1, len(values) + 1), values, color=COLOURS[i % 10], label=name, lw=1.4
             )
         tail = np.concatenate(
             [values[5:] for values in curves.values() if len(values) > 5] or [np.array([1.0])]

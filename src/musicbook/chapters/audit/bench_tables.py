@@ -112,11 +112,11 @@ def matrix_sentence() -> str:
     """How often the audit and the best other tool find a planted leak, and what each misses."""
     table = matrix()
     planted, honest = table.drop(index=honest_tables()), table.loc[honest_tables()]
-    exact = (planted == FOUND).sum()
-    others = exact.drop(OURS)
+    exact, n_planted = leaks_found()
+    others = (planted.drop(columns=OURS) == FOUND).sum()
     missed = list(planted.index[planted[OURS] != FOUND])
     accused, asked = (int((honest[OURS] == word).sum()) for word in ("accused", ASKS))
-    found = f"The audit finds **{exact[OURS]} of {len(planted)}** leaks, with the guilty columns"
+    found = f"The audit finds **{exact} of {n_planted}** leaks, with the guilty columns"
     found += " and no others. "
     if missed:
         found += f"It does not find: {', '.join(missed)}. "
@@ -129,10 +129,10 @@ def matrix_sentence() -> str:
 
 def audit_values() -> dict[str, Value]:
     """`audit_leaks_found`, of the planted leaks in the comparison of tools. Opening page."""
-    exact, planted = leaks_found()
+    exact, n_planted = leaks_found()
     words = "planted leaks that the audit finds, with the guilty columns and no others"
     place = "data/results/bench/audit.json"
-    return {"audit_leaks_found": Value(f"{exact} of {planted}", words, place)}
+    return {"audit_leaks_found": Value(f"{exact} of {n_planted}", words, place)}
 
 
 def draws_table() -> pd.DataFrame:

@@ -143,12 +143,13 @@ def space_figure(scores: pd.DataFrame, chance: float) -> Figure:
     95 % interval; the dashed line is chance."""
     spaces = list(dict.fromkeys(scores.index.get_level_values("space")))
     figure, axis = plt.subplots(figsize=(plots.WIDTH, 0.43 * len(spaces) + 0.8))
-    colours = plots.COLOURS
     for number, way in enumerate(WAYS):
         part = scores[scores.index.get_level_values("way") == way]
         heights = [spaces.index(space) + 0.2 * (number - 1.5) for space, _ in part.index]
-        axis.hlines(heights, part.nmi_low, part.nmi_high, color=colours[number], lw=1.2)
-        axis.plot(part.nmi, heights, plots.MARKERS[number], color=colours[number], ms=5, label=way)
+        axis.hlines(heights, part.nmi_low, part.nmi_high, color=plots.COLOURS[number], lw=1.2)
+        axis.plot(
+            part.nmi, heights, plots.MARKERS[number], color=plots.COLOURS[number], ms=5, label=way
+        )
     axis.axvline(chance, color="#555555", lw=1, ls="--")
     axis.set_yticks(range(len(spaces)), spaces)
     axis.invert_yaxis()

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from helpers.features import BLOCKS, FEATURES, HOP, N_FFT, SR
-from helpers.plots import GENRE_PALETTE, OURS, WIDTH
+from helpers.plots import COLOURS, OURS, WIDTH
 from helpers.tracks import Tracks
 from musicbook.corpus.sources import load
 
@@ -143,7 +143,7 @@ def _image(colours: str) -> dict:
 def _draw_bars(axis: Axes, z: np.ndarray) -> None:
     """The 68 standardised numbers, a colour for each kind; means full, standard deviations pale."""
     left = 0
-    for (block, columns), colour in zip(BLOCKS.items(), GENRE_PALETTE.values(), strict=False):
+    for (block, columns), colour in zip(BLOCKS.items(), COLOURS, strict=False):
         heights = z[columns]
         at = left + np.arange(len(heights))
         pale = np.array([name.endswith("_std") for name in FEATURES[columns]])
