@@ -21,8 +21,10 @@ from musicbook.corpus.fast_features import extract_table
 from tests.material import entries, needs_weights, write_clips
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
+@pytest.fixture
+def cluster(tmp_path):
+    """Two workers for one test: a worker that is killed while it starts again never comes back, so
+    no test waits for one that another test has killed."""
     distributed = pytest.importorskip("distributed")
     with (
         distributed.LocalCluster(
@@ -30,7 +32,7 @@ def cluster(tmp_path_factory):
             threads_per_worker=1,
             dashboard_address=None,
             silence_logs=50,
-            local_directory=str(tmp_path_factory.mktemp("dask")),
+            local_directory=str(tmp_path / "dask"),
         ) as local,
         distributed.Client(local) as client,
     ):
@@ -39,9 +41,7 @@ def cluster(tmp_path_factory):
 
 @pytest.fixture
 def kill_a_worker(cluster):
-    """A thread that kills a worker as soon as the store has something; a worker that is killed
-    while it starts again would never come back."""
-    cluster[1].wait_for_workers(2, timeout=120)
+    """A thread that kills a worker as soon as the store has something."""
 
     def killer() -> None:
         while not entries():
@@ -107,7 +107,6 @@ def test_kmeans_over_partitions(cluster, tmp_path, monkeypatch, encoded):
         + 6 * rng.normal(size=(4, 12))[rng.integers(4, size=5000)]
     )
     path = table_of(X, tmp_path / "table.parquet")
-    cluster[1].wait_for_workers(2, timeout=120)  # another test may have killed one
     monkeypatch.setattr(partitions, "SAMPLE", 100)  # a poor start, from which several passes lead
     n, mean, sd = partitions.statistics(path, cluster[1])
     assert n == 5000 and len(partitions.parts(path)) == 8
