@@ -35,6 +35,16 @@ def test_one_inverse_predicts_what_a_fit_without_the_fold_does():
         assert np.array_equal(guess[test], score.argmax(axis=1))
 
 
+def test_a_probe_that_knows_nothing_does_not_guess_by_rounding_errors():
+    """All rows of a balanced one-hot block lie equally far out, so one probe says nothing of any
+    row. What was left of its predictions, 1e-16, depended on the row's own class: chance was 0.26
+    for ten classes."""
+    codes = np.random.default_rng(0).permutation(np.repeat(np.arange(10), 40))
+    found = leaks.effect(np.eye(10)[codes], codes, n_draws=19)
+    assert found.linear == 1 and found.spread == pytest.approx(0.1)
+    assert 0.1 <= found.chance < 0.13
+
+
 def test_a_probe_looks_at_a_bounded_number_of_rows_and_keeps_groups_whole():
     codes = np.repeat(np.arange(4), 2500)
     groups = np.arange(10_000) // 5
