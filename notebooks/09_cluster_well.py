@@ -120,6 +120,7 @@ figures.difference_plot(differences)
 # %% tags=["remove-input"]
 Markdown(
     f"{sentences.of_umap(differences)} {sentences.of_description(differences)}"
+    f"\n\n{sentences.why_umap(differences)}"
 )
 
 # %%
@@ -131,7 +132,7 @@ sentences.difference_table(differences)
 #
 # Does the recommended way also gain on fewer tracks? We drew smaller sets of tracks
 # at random from two of the data sets. The last column says in how many of these
-# draws the recommended way was higher. (With fewer tracks, groups at random get a
+# draws the recommended way was higher than the VAE. (With fewer tracks, groups at random get a
 # higher NMI as well. So compare numbers within a row only. On GTZAN the recommended way
 # is UMAP and K-Means on the 68 features, so two columns are the same there.)
 
@@ -168,13 +169,16 @@ Markdown(
 #
 # Stability over resamples and prediction strength repeat the whole pipeline. For a
 # VAE that takes too long, so these two criteria leave out the pipelines with a VAE. The
-# other criteria also rank the pipelines with a VAE.
+# other criteria also rank these few pipelines.
 
 # %% mystnb={"figure": {"caption": "How well each criterion ranks the pipelines as the genres rank them (rank correlation with AMI). A good criterion lies far right on all data sets; left of zero, it prefers the worse pipelines. Only pipelines with as many clusters as genres are counted. Lines are 95 % intervals.", "name": "fig-criteria"}, "image": {"alt": "Dots with intervals for each criterion and data set."}}
 figures.criterion_plot(ranks)
 
 # %% tags=["remove-input"]
-Markdown(f"{sentences.criteria_verdict(ranks)} {sentences.single_pick(ranks)}")
+Markdown(
+    f"{sentences.criteria_verdict(ranks)} {sentences.like_for_like(ranks)} "
+    f"{sentences.single_pick(ranks)}"
+)
 
 # %% tags=["remove-input"]
 Markdown(sentences.two_silhouettes(ranks))
@@ -194,13 +198,16 @@ Markdown(sentences.chosen_numbers(numbers))
 
 # %% [markdown]
 # A criterion may look for tight groups, but genres are not tight. So the book's
-# command `map` asks another question. It repeats the whole method on random parts of the
+# command `map` uses another rule, which we did not compare with the criteria of the
+# table. It repeats the whole method on random parts of the
 # tracks. For each group, it takes the most similar group of every repetition, and measures
 # the mean overlap with these.
 
 # %% tags=["remove-input"]
 Markdown(
-    f"{sentences.number_rule()} [Your own music](10_collection.ipynb) shows it at work."
+    f"{sentences.number_rule()} [Your own music](10_collection.ipynb) shows it at work. "
+    "This rule finds groups that you can trust to return. It need not find the number of genres. "
+    "If you know how many groups you want, ask for that number (`-k`)."
 )
 
 # %% [markdown]

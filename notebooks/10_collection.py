@@ -56,8 +56,10 @@ if os.environ.get("COLAB_RELEASE_TAG"):
 # The command `map` uses the method that the page
 # [How to cluster music well](09_cluster_well.ipynb) recommends. When it has
 # finished, open `my-music/index.html`. If you run the command on your own machine, nothing
-# leaves it.
-# [Run it yourself](../book/reproduce.md) lists all options.
+# leaves it. `musicbook map` is the same command, and `musicbook map --help` lists all
+# options. [Run it yourself](../book/reproduce.md) explains the main ones:
+# other ways to group (`--method`), tracks that are too short, and how to give the page
+# away. The command looks at the sound only: it does not read lyrics.
 #
 # In Colab, put your music into a folder of your Drive. Run the install line above,
 # and then these three lines:
@@ -139,7 +141,7 @@ found.groups.tried.round(2).astype({"groups": int, "return surely": int})
 # %% [markdown]
 # ## Is this better than a VAE?
 # The paper groups by a VAE (variational autoencoder) and K-Means, and makes as many
-# groups as there are labels. We do the same with the features of these tracks, and then ask
+# groups as there are genres. We do the same with the features of these tracks, and then ask
 # which of these groups return. (Without labels, we ask for as many groups as the recommended
 # way makes.)
 # The VAE's groups of the demo are stored, because each repetition trains a network. If you
@@ -153,6 +155,12 @@ survey.beside(found.tracks, ways)
 
 # %% tags=["remove-input"]
 Markdown(survey.steadiness(found.groups, by_vae))
+
+# %% [markdown]
+# The VAE sees the features of the tracks. The recommended way sees musicnn's numbers where
+# there is sound, and it chooses how many groups it makes. So this test does not show which
+# difference matters. To compare equal numbers of groups, look at *return surely* in the
+# table of the section before.
 
 # %% [markdown]
 # ## Do the names of groups say anything?

@@ -36,14 +36,15 @@ def recommendation(table: pd.DataFrame, criteria: pd.DataFrame) -> str:
     better = int((rows["verdict"][heard] == "higher").sum())
     features_only = ""
     for row in rows[~heard].itertuples():
-        says = "does" if row.verdict == "higher" else "does not"
-        features_only += f"; on {SETS[row.data]}, UMAP on the features {says}"
+        if row.verdict == "higher":
+            features_only += f"; so does UMAP on {SETS[row.data]}'s features"
+        else:
+            features_only += f"; UMAP on {SETS[row.data]}'s features does not"
     return (
-        "Describe each track by musicnn, a network that others trained, reduce its numbers to "
-        "eight by UMAP, and group by K-Means. This agrees with genre clearly better than the "
-        f"paper's VAE and K-Means on {better} of {heard.sum()} data sets{features_only}. Without "
-        "labels no criterion is a sure guide; the best is "
-        f"{CRITERIA[best_criterion(criteria)][0]}."
+        "Describe tracks by musicnn, a network that others trained, reduce its numbers to eight by "
+        "UMAP, and group by K-Means. This agrees with genre clearly better than the paper's VAE "
+        f"and K-Means on {better} of {heard.sum()} data sets with musicnn{features_only}. Without "
+        f"labels no criterion is sure; the best is {CRITERIA[best_criterion(criteria)][0]}."
     )
 
 
@@ -128,11 +129,31 @@ def of_umap(table: pd.DataFrame) -> str:
         parts.append(
             f"On the 68 features of {SETS['gtzan']}, UMAP before K-Means {said[row['verdict']]}."
         )
+    outcomes: dict[str, list[str]] = {}
     for data in ("gtzan-mini", "paired"):
         row = row_of(table, "umap_of_network", data)
         if row is not None:
-            parts.append(f"On musicnn's numbers of {SETS[data]}, it {said[row['verdict']]}.")
+            outcomes.setdefault(said[row["verdict"]], []).append(SETS[data])
+    for outcome, data_sets in outcomes.items():
+        parts.append(f"On musicnn's numbers of {joined_names(data_sets)}, it {outcome}.")
     return " ".join(parts)
+
+
+WITH_UMAP = ("recommended", "umap", "umap_or_spectral", "umap_of_network", "table")
+
+
+def why_umap(table: pd.DataFrame) -> str:
+    """Why UMAP is recommended where it gains nothing clear, and when to leave it out; nothing
+    where it harms in one of the differences, since the advice would be another one then."""
+    rows = table[table["name"].isin(WITH_UMAP)]
+    if (rows["verdict"] == "lower").any() or not (rows["verdict"] == "higher").any():
+        return ""
+    return (
+        "We recommend UMAP all the same, because in none of our comparisons it does clear harm, "
+        "and in some it helps. The description of the tracks matters more: use musicnn wherever "
+        "you have the sound. If you want to leave UMAP out, `--method kmeans` of the command `map` "
+        "does so."
+    )
 
 
 def chosen_numbers(table: pd.DataFrame) -> str:
@@ -173,6 +194,24 @@ def criteria_verdict(criteria: pd.DataFrame) -> str:
     )
 
 
+def like_for_like(criteria: pd.DataFrame) -> str:
+    """What the rank correlation of the silhouette becomes on the pipelines that the best criterion
+    ranks, which leaves out those with a VAE; nothing where both rank the same ones."""
+    best = best_criterion(criteria)
+    counts = criteria.pivot(index="data", columns="criterion", values="pipelines")
+    if (counts[best] == counts["silhouette"]).all():
+        return ""
+    means = study.correlations_on_the_same(best)
+    says = "higher than"
+    if means["silhouette"] < means[best]:
+        says = "still lower than"
+    return (
+        f"The silhouette also ranks the pipelines with a VAE, which {CRITERIA[best][0]} leaves "
+        f"out. Without these pipelines it has {means['silhouette']:.2f}, {says} "
+        f"{CRITERIA[best][0]}."
+    )
+
+
 def single_pick(criteria: pd.DataFrame) -> str:
     """One sentence: whether the pipeline that the best criterion ranks first beats the average
     one."""
@@ -195,11 +234,16 @@ def two_silhouettes(criteria: pd.DataFrame) -> str:
     table = criteria.pivot(index="data", columns="criterion", values="correlation")
     own, common = table["silhouette"], table["silhouette_common"]
     better, n = int((own > common).sum()), len(table)
-    ahead = f"Here the first ranks the pipelines better, on {better} of {n} data sets."
+    ahead = (
+        f"The silhouette in the own space ranks the pipelines better, on {better} of {n} data sets."
+    )
     if 2 * better < n:
-        ahead = f"Here the second ranks the pipelines better, on {n - better} of {n} data sets."
+        ahead = (
+            "The silhouette in the common space ranks the pipelines better, on "
+            f"{n - better} of {n} data sets."
+        )
     elif 2 * better == n:
-        ahead = "Here neither ranks the pipelines better than the other."
+        ahead = "Neither of the two ranks the pipelines better than the other."
     below = int((common < 0).sum())
     negative = ""
     if below:

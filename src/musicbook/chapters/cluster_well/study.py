@@ -17,6 +17,7 @@ from helpers import inputs, metrics
 from helpers.shown import short_repr_of
 from helpers.tracks import Tracks
 from musicbook import stored_runs
+from musicbook.chapters.cluster_well import ranking
 from musicbook.corpus import pretrained, sources
 
 NAMES = {
@@ -291,6 +292,22 @@ def criteria_tables() -> pd.DataFrame:
     """How each criterion ranks the pipelines of each data set (`ranking.correlations`), with the
     column "data"."""
     return _of_every_data_set("pipelines_criteria.csv")
+
+
+def correlations_on_the_same(criterion: str) -> pd.Series:
+    """Rank correlation of every criterion with AMI, mean over the data sets, on the pipelines that
+    `criterion` ranks, with as many clusters as there are classes."""
+    pipelines = _of_every_data_set("pipelines.csv")
+    pipelines = pipelines[(pipelines["k"] > 0) & pipelines[criterion].notna()]
+    rows = []
+    for _, part in pipelines.groupby("data", sort=False):
+        row = {}
+        for name, (_, higher) in ranking.CRITERIA.items():
+            known = part[part[name].notna()]
+            values = known[name] if higher else -known[name]
+            row[name] = ranking.spearman(values.to_numpy(), known["ami"].to_numpy())
+        rows.append(row)
+    return pd.DataFrame(rows).mean()
 
 
 def over_k() -> pd.DataFrame:
