@@ -90,7 +90,7 @@ with_labels = examine(song_rows.table, song_rows.labels)
 # %% tags=["remove-input", "answer"]
 Markdown(survey.survey_sentence(projects))
 
-# %% tags=["picture"] mystnb={"figure": {"caption": "53 public projects that solve the paper's assignment. Above, in orange: how the label got into the input or the model, or chose between runs (a project may have several). In blue: habits that make a score hard to trust. Below: whether the VAE or the baseline (PCA or the features themselves) agrees better with the labels, in projects that compared them. Green is a win of the VAE; most of these wins lie in the bar of projects that had the label in the input.", "name": "fig-fifty"}, "image": {"alt": "Above: bars of how many of 53 projects gave the label to the model, wrote texts for it, added label columns, or chose runs by their score, and how many report one seed, no interval and no chance level. Below: stacked bars; most of the projects in which the VAE wins had the label in the input."}}
+# %% tags=["picture"] mystnb={"figure": {"caption": "53 public projects that solve the paper's assignment. Above, in orange: how the label got into the input or the model, or that runs were chosen by it. A project can be in several bars. In blue: habits that make a score hard to trust. Below: whether the VAE or the baseline (PCA or the features themselves) agrees better with the labels, in projects that compared them. Green is a win of the VAE; most of these wins lie in the bar of projects that had the label in the input.", "name": "fig-fifty"}, "image": {"alt": "Above: bars of how many of 53 projects gave the label to the model, wrote texts for it, added label columns, or chose runs by their score, and how many report one seed, no interval and no chance level. Below: stacked bars; most of the projects in which the VAE wins had the label in the input."}}
 survey.survey_figure(projects)
 
 # %% [markdown]
@@ -114,9 +114,9 @@ print(with_labels)
 #
 # The next table shows what these columns do to a score. *NMI* says how well the
 # clusters of K-Means agree with the genres, from 0 to 1. *Probe* is the share
-# of songs whose genre a classifier finds, where every genre counts alike.
-# *Chance* is what the classifier reaches with permuted genres. The last two rows are
-# controls. *Columns permuted within each class*: each column is shuffled among the
+# of songs whose genre a classifier finds, where every genre counts alike. It is the best
+# of three classifiers. *Chance* is what the best of the three reaches with permuted
+# genres, so it lies a little above one tenth. The last two rows are controls. *Columns permuted within each class*: each column is shuffled among the
 # songs of one genre. Its values stay in their genre, so its link to the genre stays.
 # But the values in one row now come from different songs, so its link to the other
 # columns is lost. *Columns permuted*: each column is shuffled among all songs, and
@@ -132,8 +132,8 @@ with_labels.table("without").set_index("input").round(2)
 #
 # - **A copy of the label.** Within one genre, measured columns vary together: a
 #   louder song is also brighter. A copy of the label does not vary there.
-# - **A label in a direction.** After PCA, no single column shows the label, but a
-#   weighted sum of all columns does. To predict the label from a real measurement, a
+# - **A label in a direction.** If a column of the label goes into a PCA, no single new
+#   column shows the label, but a weighted sum of all of them does. To predict the label from a real measurement, a
 #   few columns are enough. If the label was mixed into all columns, all are
 #   needed to get it back.
 # - **Templates.** If one text is written for a class, all its songs get nearly the
@@ -170,7 +170,8 @@ bench_tables.tools_table()
 
 # %% [markdown]
 # *Leaks found* counts the leaks for which a tool accuses exactly the planted columns
-# (or rows). *Asks* is the verdict "cannot tell". The last column comes from an earlier
+# (or rows). *In part, or with others* counts the leaks for which it accuses only some of them,
+# or also honest columns, or honest columns only. *Asks* is the verdict "cannot tell". The last column comes from an earlier
 # comparison, with fewer tools and an earlier version of `leakaudit`. That comparison used
 # other tables: one for each of the sixteen kinds of leak, and a second one for *one-hot*. The
 # column counts the leaks that a tool accused, whether or not it named exactly the planted columns.
@@ -185,8 +186,8 @@ bench_tables.matrix()
 
 # %% [markdown]
 # One table of each kind may be luck. So we made each kind many times, with other
-# random numbers. We added *other kinds*, which are made in another way. On these we tried
-# only `leakaudit`. Some of them have the same name as one of the first kinds.
+# random numbers. We also added *other kinds*, which are made in another way; some have the
+# name of a first kind. Only `leakaudit` was tried on all these tables.
 
 # %% tags=["remove-input"]
 Markdown(bench_tables.draws_sentence())
@@ -226,9 +227,9 @@ bench_tables.cost_table()
 #
 # Two bars of the figure at the top need an explanation:
 #
-# - *Labels are the data sets that were mixed*: the songs come from several data sets, and the
-#   label says from which. Then the data sets may differ in how they were recorded or made,
-#   and the input shows that.
+# - *Labels are the data sets that were mixed*: the label only says from which of several data
+#   sets a song comes. Data sets may differ in how they were recorded or made. So a method can
+#   find the label by the recording alone.
 # - *β hidden by averaging*: the loss has the mean of the squared error over all columns, but
 #   the KL is summed or averaged in another way. So the weight of the KL that is really
 #   used is not the β that is reported.
@@ -289,8 +290,11 @@ print(
 #
 #     leakaudit songs.csv --labels genre --groups artist --html audit.html
 #
-# `--labels` names the column that holds the label. `--groups` names a column that says
-# which rows belong together, such as the artist. Leave it out if there is no such column.
+# `--labels` names the column that holds the label. It can also name a file with one label
+# for each row, which you need for an .npy, whose columns have no names. `--groups` names a
+# column that says which rows belong together, such as the artist. Leave it out if there is no
+# such column. A column of words that names rows, such as a title or a file name, is not a
+# feature; the notes of the report list these columns. Other words are turned into numbers.
 #
 # A script can read the result from the exit code. Exit code 0 does not mean that a table is
 # safe: as the section *Play* shows, the audit can overlook a leak that reaches only some songs.
@@ -301,10 +305,29 @@ print(
 # - 6: rows belong together;
 # - 7: no label leaked, but a fault makes a score untrustworthy.
 #
+# If the audit cannot tell, answer each line of the report that begins with *cannot tell*, and
+# run the audit again:
+#
+# 1. It asks whether a column or a block was made without the label. If it was, name it with
+#    `--measured`. If it was not, or if nobody knows, take its columns out of your input, and
+#    name each of them with `--leave-out`.
+# 2. It asks whether several rows come from one artist, song or session. If they do, name the
+#    column that says from which with `--groups`.
+# 3. It asks whether features and labels are joined in the same order. Look up some rows in
+#    the source.
+#
+# If the rows of the second question are unrelated, or those of the third are in order, you
+# have your answer. The audit cannot know it, so its exit code stays 5.
+#
+# A *block* is a set of columns that the audit judges together. Columns are one block if their
+# names are the same up to the first digit: `mfcc_0`, `mfcc_1` and so on are the block `mfcc`.
+# What is made from one column of words is a block, too. All columns that are left are one
+# block, called *other columns* (or *all columns*, if there is no other block).
+#
 # And some options:
 #
 # - `--measured mfcc` tells the audit that the block `mfcc` was measured without
-#   knowing the label.
+#   knowing the label. It also takes the name of a column.
 # - `--derived-from input.csv` audits the codes of a network together with the input
 #   that they were computed from.
 # - With `--ignore row-order` the report still lists *row order*, but it no longer changes
@@ -326,7 +349,7 @@ print(
 # 4. ☐ Scaling, PCA and filling of gaps never saw the classes.
 # 5. ☐ Segments, versions and artists stay together in splits and intervals.
 # 6. ☐ Features and labels are joined by an id, not by their order.
-# 7. ☐ The score of chance, for these rows and clusters, stands beside it.
+# 7. ☐ The score of chance, for these rows and clusters, stands beside each score.
 # 8. ☐ Several seeds, and an interval over songs or artists.
 # 9. ☐ The raw features and PCA went through the same clustering.
 # 10. ☐ No silhouette decides between two spaces; tracks in no cluster are counted, too.

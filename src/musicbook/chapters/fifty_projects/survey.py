@@ -100,10 +100,10 @@ def survey_sentence(table: pd.DataFrame) -> str:
     assert habits["no interval"] == habits["no chance level"] == len(table)
     return (
         f"Check your table before you trust a score. We read {len(table)} public projects that "
-        f"solve the paper's course assignment. In **{leaky} of them** the label was in the input "
-        "or the model, and the clusters were scored against that label. A VAE won against PCA or "
-        f"the raw features in {total['VAE']} of {int(total.sum())} comparisons. The "
-        f"label was there in {winners.loc['yes', 'VAE']} of these wins, and in "
-        f"{int(winners.loc['yes'].sum())} of all comparisons. No project reports an "
-        "interval or the score of chance."
+        f"did the paper's assignment. In **{leaky} of them** the label was in the input or the "
+        "model, and the clusters were scored against it. A VAE won against PCA or the raw features "
+        f"in {total['VAE']} of {int(total.sum())} comparisons. The input or the model had the "
+        f"label in {winners.loc['yes', 'VAE']} of these wins, and in "
+        f"{int(winners.loc['yes'].sum())} of all comparisons. No project reports an interval or "
+        "the score of chance."
     )
