@@ -211,7 +211,8 @@ Markdown(" ".join(sentences.probe_sentence(*one) for one in probed.items()))
 # Here the input has columns for the sound and columns for the words. First, this
 # page scales all columns of the sound together, and all columns of the words
 # together, so that both have the same variance. Then each side is multiplied by
-# its weight. The weight of the words goes from 0 (sound alone) to 1 (words alone).
+# its weight. The words weigh from 0 (sound alone) to 1 (words alone), and the sound has
+# the rest.
 # K-Means makes as many groups as the label has classes.
 
 # %%

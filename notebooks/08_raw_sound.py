@@ -48,7 +48,7 @@ if os.environ.get("COLAB_RELEASE_TAG"):
 #
 # As future work, the paper suggests "an end-to-end 1D-CNN trained directly on raw
 # audio waveforms". Such a network gets the sound itself instead of features. We
-# built one. We compare it with averages of spectra, and with *musicnn*, a
+# built one. We compare it with averages of spectra (*log-mel statistics*), and with *musicnn*, a
 # network that others trained on much more music.
 #
 # A warning first. In the default data, *gtzan-mini*, several genres are each

@@ -83,7 +83,7 @@ figures.lines(few, "n", figures.FEW)
 #   contradict each other, or a probe cannot find the genre even in the data.
 #
 # ## Does the verdict depend on a threshold?
-# We take the models of that page and move one threshold of the battery at a time. The other thresholds stay as they are:
+# We take the models of [CVAE and posterior collapse](04_cvae_collapse.ipynb), and move one threshold of the battery at a time. The other thresholds stay as they are:
 
 # %%
 tracks = sources.load(dataset)
@@ -158,7 +158,7 @@ Markdown(words.read_few(few))
 # last section. *MSD-shaped* tracks have the columns of the Million Song Dataset ([Bertin-Mahieux et al. 2011](../book/references.md)). All models
 # make the same number of updates. All are diagnosed on a thousand tracks that they have not seen.
 
-# %% mystnb={"figure": {"caption": "Hundreds of times more tracks, with the same number of updates. If more tracks cured a collapse, the line of the CVAE with the large \u03b2 would rise in the first panel. The panels are active units, KL, agreement of K-Means groups with genre (NMI), and how often a probe reads the style, all on unseen tracks; mean and range over seeds.", "name": "fig-scale"}, "image": {"alt": "Four line plots against the number of tracks on a log scale."}}
+# %% mystnb={"figure": {"caption": "Hundreds of times more tracks, with the same number of updates. If more tracks cured a collapse, the line of the CVAE with the large \u03b2 would rise in the first panel. The panels are active units, KL, agreement of K-Means groups with genre (NMI), and the accuracy with which a probe reads the style, all on unseen tracks; mean and range over seeds.", "name": "fig-scale"}, "image": {"alt": "Four line plots against the number of tracks on a log scale."}}
 figures.lines(words.with_data_in_names(many), "n", figures.MANY)
 
 # %%
@@ -232,7 +232,7 @@ shares = {n: {"taken": s.success, "kept": s.kept} for n, s in swaps.items()}
 pd.DataFrame(shares).T.round(2)
 
 # %% [markdown]
-# *Taken* is the share of decoded tracks that the classifier takes for the target. *Kept* says how much of the track itself is left: 1 if it keeps all
+# The VAE is not given the genre, so it cannot change it. Its row is a control. *Taken* is the share of decoded tracks that the classifier takes for the target. *Kept* says how much of the track itself is left: 1 if it keeps all
 # that is special about it, 0 if it keeps nothing. (From the track we subtract the mean of its genre, from the decoded track the mean of
 # the target. *Kept* is the correlation of the two differences.) The bare mean of the target is taken for the target, but keeps nothing of the track. So look at both columns together.
 #

@@ -71,7 +71,7 @@ figures.dots(values)
 #
 # A *protocol* is a set of settings. *Released* follows the paper's code. *Written* follows the paper's text. *Controlled* follows the text too, but
 # its input must pass the leak guard, which looks for the genre in it. A track borrows the lyrics of another song. Where there are enough songs with the
-# tag of its genre, it borrows from one of these. The guard accepts the borrowed lyrics, because they say little about the genre. But *released* also uses sentences that were written for each genre. These tell the genre, and in phase 3 the input even holds it.
+# tag of its genre, it borrows from one of these. The guard accepts the borrowed lyrics, because they say little about the genre. But *released* also uses sentences that were written for each genre. These sentences tell the genre, and in phase 3 the label itself is in the input, too.
 # So the guard marks these inputs of *released* as LEAKY. The CVAE is given the genre, so its rows are not an unsupervised result.
 #
 # On this page, *the code* means the paper's program. The numbers into which a network turns a track are called *z*, or *the code z*.
@@ -139,7 +139,7 @@ verdicts.value_table(runs, 3)
 # %% [markdown]
 # A score alone can mislead. Beside it we need the number of clusters (*k*), the share of noise, and the chance level. *Noise* means the tracks that a
 # method leaves without a group. They can be left out, or count as one cluster, or count as a cluster each (*singletons*). This table shows phase 2,
-# under the protocol that is set at the top of the page:
+# under the protocol that is set at the top of the page. Its methods cluster the code of a VAE that sees sound and lyrics:
 
 # %%
 ways = ["nmi", "nmi_noise_cluster", "nmi_noise_singletons"]
@@ -180,7 +180,7 @@ tables.score_table(runs.run(protocol, 3), fair)
 # %% [markdown]
 # ## Differences with intervals
 # There are two intervals for each difference. The first one is for the mean over seeds, and covers other tracks and other seeds. We call a
-# difference real if this interval excludes zero. The column *reads* has *higher* or *lower* for these, and *level* for the others. The second interval shows what you may see if you run each method only once.
+# difference real if this interval excludes zero. The column *result* says *higher* or *lower* for these, and *level* for the others. The second interval shows what you may see if you run each method only once.
 
 # %%
 gaps = verdicts.differences(runs)
@@ -236,7 +236,7 @@ Markdown(multiverse.read_lyrics_pairs(in_pairs))
 # %% [markdown]
 # ## GTZAN's faults
 # [Sturm (2013)](../book/references.md) found repeated, distorted and mislabelled tracks in GTZAN, and artists with many tracks. Do these faults change our
-# results? We looked for copies in the features: pairs of tracks whose numbers are almost equal. (The [audit](11_audit.ipynb) also counts pairs that
+# results? We looked for copies in the features: pairs of tracks whose numbers are equal or almost equal. (The [audit](11_audit.ipynb) also counts pairs that
 # are less alike, so it finds more.) Then we scored the methods of phase 1 under *released* again, without the faulty tracks.
 
 # %% tags=["remove-input"]

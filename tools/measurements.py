@@ -13,7 +13,7 @@ CLUSTERING = {  # as the benchmark writes it -> as the page says it
     "dbscan": "DBSCAN",
     "hdbscan": "HDBSCAN",
     "spectral": "Spectral",
-    "dbscan_eps": "eps for DBSCAN, by the knee",
+    "dbscan_eps": "choosing eps for DBSCAN (eps rule)",
     "silhouette": "silhouette, sampled where large",
     "exact silhouette": "silhouette, exact",
 }
@@ -133,9 +133,9 @@ def _training(found: dict) -> str:
                 "network",
                 "ours",
                 "as commonly written",
-                "that / ours",
-                "the same with torch's own threads",
-                "that / ours",
+                "as commonly written / ours",
+                "with torch's own threads",
+                "with torch's own threads / ours",
             ],
             fits,
         )
@@ -172,9 +172,9 @@ def _peers(found: dict) -> str:
     text = (
         "We trained the paper's basic VAE for 100 epochs on one thread with several engines. The "
         "table gives seconds of processor time. Some engines compile their code during the first "
-        "training of a process, so compare the later one: all engines took turns, and the quickest "
-        "of their later trainings counts. Where ten networks are trained at once, the time is "
-        "divided by ten.\n\n"
+        "training of a process. So compare the column *later*, the time of the quickest of the "
+        "later trainings. All engines took turns. Where ten networks are trained at once, the time "
+        "is divided by ten.\n\n"
         + table(["engine", "first", "later", "later, times ours", "last loss", "version"], engines)
     )
     if "sound" in found:
@@ -191,8 +191,8 @@ def _peers(found: dict) -> str:
         text += (
             "The next table gives the processor time to describe half a minute of sound, in "
             "milliseconds, without decoding the file. Only librosa has all of our 68 numbers. "
-            "The others compute those of their own that are most like them. This was measured "
-            "apart from the first table, so librosa and ours have other times there.\n\n"
+            "Of the others we took the numbers that are most like ours. This was measured apart "
+            "from the first table, so a time can differ from the one there.\n\n"
             + table(["library", "ms a track", "times ours", "numbers", "version"], libraries)
         )
     if missing:

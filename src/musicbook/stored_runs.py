@@ -171,10 +171,12 @@ class Published:
                 f"{row.n} runs were made on {date} by version `{code[:8]}` of our program "
                 f"({versions})"
             )
+        seeds_each = self.units.groupby("run")["seed"].nunique()
+        up_to = "" if (seeds_each == len(self.seeds)).all() else "up to "
         sentences = [
             f"These are runs on **{self.record['dataset']}**, which has {self.record['n']} tracks. "
             f"There are {self.units.run.nunique()} combinations of protocol, phase and input, with "
-            f"up to {len(self.seeds)} seeds each. {'; '.join(parts)}. The table of features "
+            f"{up_to}{len(self.seeds)} seeds each. {'; '.join(parts)}. The table of features "
             f"has the sha256 `{self.record['features_sha256'][:12]}…`."
         ]
         older = sorted({name for names in makes.runs.iloc[1:] for name in names})

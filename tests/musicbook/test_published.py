@@ -208,7 +208,7 @@ def test_differences_have_their_sign_from_their_interval(runs):
     assert {"VAE − PCA, phase 1", "Beta-VAE: with lyrics − lyrics shuffled, phase 3"} <= names
     for row in table.to_dict("records"):
         low, high = map(number, row["95 %, mean over seeds"].split(" to "))
-        assert (row["reads"] == "level") == (low <= 0 <= high)
+        assert (row["result"] == "level") == (low <= 0 <= high)
         assert low <= number(row["mean"]) <= high
     vae, pca = (
         np.mean(
@@ -241,7 +241,7 @@ def test_what_is_said_of_lyrics_is_true_of_every_row(runs):
                     continue
                 method = f"*{name.split(':')[0]}* of {name.rsplit(', ', 1)[1]}"
                 clauses = [one for one in sentence.split("; ") if method in one]
-                if row["reads"] == "level":
+                if row["result"] == "level":
                     assert clauses == [], name
                 else:
                     assert len(clauses) == 1 and f"{row['reads']} for" in clauses[0], name

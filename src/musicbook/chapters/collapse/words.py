@@ -369,7 +369,7 @@ def changes(
         "KL (nats)": ("KL",),
         "Genre, NMI": ("NMI", "c", "active units"),
         "Genre from z": ("probe", "c", "sampled z"),
-        "Style from units": ("probe", "style", "active units"),
+        "Style from active units": ("probe", "style", "active units"),
     }
     rows: dict = {}
     for name, key in shown.items():
@@ -479,8 +479,8 @@ def read_working(table: pd.DataFrame | None, few: pd.DataFrame | None) -> str:
         information = says[_sign_of_change(pick(part, "KL"), *ends)]
         style = says[_sign_of_change(pick(part, "probe", "style", "active units"), *ends)]
         parts.append(
-            f"On {data} tracks the KL {information}, and the share of styles that a probe reads "
-            f"{style}."
+            f"On {data} tracks the KL {information}, and the accuracy with which a probe reads the "
+            f"style {style}."
         )
     return (
         f"This is what more tracks change in a CVAE that works. {' '.join(parts)} On GTZAN, in the "
@@ -543,9 +543,9 @@ def read_sweep(table: pd.DataFrame | None, runs: Published) -> str:
     low, high = sorted([silhouette.idxmin(), silhouette.idxmax()])
     first = "rises" if silhouette[high] > silhouette[low] else "falls"
     second = "rises" if nmi[high] > nmi[low] else "falls"
-    together = "So between these two values of β, the two go together."
+    together = f"So between these values of β, the silhouette and the NMI {first[:-1]} together."
     if first != second:
-        together = "So between these two values of β, the two do not go together."
+        together = "So between these values of β, the silhouette and the NMI do not go together."
     sentences = [
         f"From β = {low:g} to β = {high:g}, the silhouette {first} from {silhouette[low]:.2f} to "
         f"{silhouette[high]:.2f}. The agreement with genre (NMI) {second} from {nmi[low]:.2f} to "

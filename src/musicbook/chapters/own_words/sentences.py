@@ -151,10 +151,12 @@ def apart_sentence(guesses: Mapping[str, np.ndarray], subjects: np.ndarray, lang
     parts = []
     for name, guess in guesses.items():
         right, most = int((guess == subjects).sum()), pd.Series(guess).value_counts()
+        be = "is" if right == 1 else "are"
         if most.iloc[0] == len(subjects):
             parts.append(
                 f"{name} gives every verse in {LANGUAGES[language]} the same subject, "
-                f"*{most.index[0]}*. By chance this is right for {right} of {len(subjects)} verses"
+                f"*{most.index[0]}*. Only {right} of the {len(subjects)} verses {be} on this "
+                f"subject, so {name} does no better than a guess"
             )
             continue
         part = (
@@ -236,7 +238,7 @@ def _songs_read(table: pd.DataFrame) -> list[str]:
     if counts.empty:
         return []
     sentences = [
-        f"Only words count here, so all {counts.max()} songs are in the table. One of them has "
+        f"This table uses only the words, so it contains all {counts.max()} songs. One of them has "
         "silent sound. The parts of this page that compute with sound leave this song out. The "
         "stored tables further below still contain it."
     ]
@@ -325,8 +327,8 @@ def labels_sentence(codes: Mapping[str, np.ndarray]) -> str:
         parts.append(f"- *{shown(name)}*{meaning}: {counts}")
     least = least_songs(len(next(iter(codes.values()))))
     first = (
-        f"We score a song by a label only if at least {least} songs share this label. The labels "
-        "are:"
+        f"A class of a label, such as rap, is scored only if it has at least {least} songs. The "
+        "labels are:"
     )
     return "\n".join([first, "", *parts])
 
@@ -414,13 +416,16 @@ def part_sentence(table: pd.DataFrame) -> str:
     some = table[(table.way == SIDE_BY_SIDE) & (table.weight == WEIGHT) & (table.target == target)]
     kinds = [_direction(row, "gain") for row in some.itertuples()]
     others = widened(table[(table.guard == "passes") & (table.target != "language")])
-    harm, heavy = others[others.clear < 0], others.weight > WEIGHT
+    harm, heavy = others.clear < 0, others.weight > WEIGHT
+    so = ""
+    if harm[heavy].mean() > harm[~heavy].mean():
+        so = " So words harm more often where they weigh more."
     return (
         f"{first}. It has {len(some)} intervals for own words minus sound alone. Of these, "
         f"{kinds.count(1)} lie above zero (words help), and {kinds.count(-1)} below (words harm). "
-        f"Of the {len(others)} rows counted above, words harm in {len(harm)}. In "
-        f"{(harm.weight > WEIGHT).sum()} of these, the words weigh more than in the next table. "
-        f"By comparison, {heavy.sum()} of all {len(others)} rows have such a weight."
+        f"Of the {len(others)} rows counted above, words harm in {harm.sum()}. In "
+        f"{(harm & heavy).sum()} of these, the words weigh more than {WEIGHT:g}. Of all "
+        f"{len(others)} rows, {heavy.sum()} have a weight above {WEIGHT:g}.{so}"
     )
 
 
@@ -442,7 +447,7 @@ def main_table(table: pd.DataFrame, target: str | None) -> pd.DataFrame:
                 "sound alone": f"{row.alone:.3f}",
                 "own words": f"{row.mean:.3f}",
                 "own words − sound alone": difference_words(row, "gain"),
-                "own words − shuffled": difference_words(row, "over"),
+                "own words − another song's words": difference_words(row, "over"),
                 "guard": row.guard.partition(":")[0],
             }
         )
@@ -462,7 +467,7 @@ def way_table(table: pd.DataFrame, target: str) -> pd.DataFrame:
         rows[row.way] = {
             "own words": f"{row.mean:.3f} ({interval_words(row.low, row.high)})",
             "own words − sound alone": difference_words(row, "gain"),
-            "own words − shuffled": difference_words(row, "over"),
+            "own words − another song's words": difference_words(row, "over"),
         }
     return pd.DataFrame(rows).T.fillna("–").rename_axis(target_words(target))
 
@@ -546,6 +551,9 @@ def own_words_verdict(table: pd.DataFrame, probes: pd.DataFrame, title: str) -> 
     return f"{text}: the difference is {gain}. {probe_sentence(title, probes)}"
 
 
+TRAINED_ON = {OVER: "words of any other song"}
+
+
 def retrieval_shown(table: pd.DataFrame) -> pd.DataFrame:
     """How often a song's own words are among the NEAREST that its sound brings up, for a reader."""
     rows = []
@@ -557,7 +565,7 @@ def retrieval_shown(table: pd.DataFrame) -> pd.DataFrame:
             named
             | {
                 "method": row.method,
-                "trained on": row.pairs,
+                "trained on": TRAINED_ON.get(row.pairs, row.pairs),
                 f"own words among the first {NEAREST}": (
                     f"{100 * row.recall:.1f} % ({interval_words(100 * row.low, 100 * row.high, 1)})"
                 ),

@@ -90,7 +90,7 @@ EPOCHS = {row: recipe.epochs for row, (_, recipe) in MODELS.items()}
 QUESTIONS = {  # question -> row, other
     "Does training help the network to log-mel?": (MEL, UNTRAINED),
     f"Is it better after {EPOCHS[LONGER]} epochs than after {EPOCHS[MEL]}?": (LONGER, MEL),
-    "Is it better than averages of the log-mel picture?": (MEL, LOG_MEL),
+    "Is it better than log-mel statistics?": (MEL, LOG_MEL),
     "Is it better than the 68 features?": (MEL, FEATURES),
 }
 ANSWERS = {"higher": "yes", "lower": "no, worse", "level": "no detectable difference"}

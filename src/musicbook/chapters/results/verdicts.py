@@ -248,7 +248,7 @@ def differences(data: Published) -> pd.DataFrame:
                     "Protocol": data.marked(protocol, phase),
                     "mean": signed(point),
                     "95 %, mean over seeds": interval_words(low, high, 3, sign=True),
-                    "reads": metrics.difference_sign(low, high),
+                    "result": metrics.difference_sign(low, high),
                     "95 %, one run": interval_words(lowest, highest, 3, sign=True),
                 }
             )
@@ -257,7 +257,7 @@ def differences(data: Published) -> pd.DataFrame:
 
 def read_multiplicity(table: pd.DataFrame) -> str:
     """How many of these differences would exclude zero by chance alone."""
-    apart = int((table["reads"] != "level").sum())
+    apart = int((table["result"] != "level").sum())
     return (
         f"The table has {len(table)} differences. If none of them were real, about "
         f"{0.05 * len(table):.0f} of their 95 % intervals would exclude zero by chance. In fact "
@@ -269,17 +269,19 @@ def read_lyrics(table: pd.DataFrame) -> str:
     """What lyrics do to a score, read off `differences`: for each protocol whose input is clean,
     against shuffled lyrics and against the sound alone."""
     clean = table[~table.index.get_level_values(1).str.contains("LEAKY")]
-    sentences = ["Only rows without LEAKY can show what lyrics give."]
+    sentences = [
+        "Only rows without LEAKY can show what lyrics give. *Shuffled* lyrics are the same lyrics, "
+        "given to the tracks in a random order."
+    ]
     for protocol in dict.fromkeys(clean.index.get_level_values(1)):
-        rows = clean.xs(protocol, level=1)["reads"]
+        rows = clean.xs(protocol, level=1)["result"]
         shuffled = rows[rows.index.str.contains("lyrics shuffled")]
         sound = rows[rows.index.str.contains("audio alone")]
         if shuffled.empty or sound.empty:
             continue
         sentences.append(
-            f"Under *{protocol}*, we compare lyrics with shuffled lyrics first. With lyrics, the "
-            f"score is {_read_as(shuffled)}. Compared with the sound alone, it is "
-            f"{_read_as(sound)}."
+            f"Under *{protocol}*, compared with shuffled lyrics, the score with lyrics is "
+            f"{_read_as(shuffled)}. Compared with the sound alone, it is {_read_as(sound)}."
         )
     return " ".join(sentences) if len(sentences) > 1 else ""
 

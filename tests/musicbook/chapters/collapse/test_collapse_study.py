@@ -280,9 +280,12 @@ def test_what_is_said_of_the_silhouette_along_beta_is_in_the_figure():
     low, high = silhouette.idxmin(), silhouette.idxmax()
     assert low < high and nmi[low] < nmi[high]
     said = words.read_sweep(sweep, runs)
-    assert "the two go together" in said and "need not mean better clusters" in said
+    assert (
+        "the silhouette and the NMI rise together" in said
+        and "need not mean better clusters" in said
+    )
     falling = sweep.assign(value=sweep.value.mask(sweep.measure == "NMI", -sweep.value))
-    assert "the two do not go together" in words.read_sweep(falling, runs)
+    assert "the silhouette and the NMI do not go together" in words.read_sweep(falling, runs)
     dead = means("beta", "beta", "active units").idxmin()
     assert f"At β = {dead:g} no unit is active, but K-Means still" in said
     alive = sweep[sweep.beta != dead]
@@ -351,8 +354,8 @@ def test_claims_on_scale():
         sentence = next(part for part in said.split(". ") if f"On {data} tracks" in part)
         ends = {name: shown[name].split("(")[1].rstrip(")").split(" to ") for name in shown.index}
         assert ("KL falls" in sentence) == all("−" in end for end in ends["KL (nats)"])
-        rises = all("+" in end for end in ends["Style from units"])
-        assert sentence.endswith("reads rises") == rises
+        rises = all("+" in end for end in ends["Style from active units"])
+        assert sentence.endswith("reads the style rises") == rises
 
 
 def test_a_model_is_one_thing_in_a_sentence():

@@ -90,7 +90,9 @@ def test_the_share_of_losses_at_heavy_words_stands_beside_that_of_all_rows(table
     grid = tables["grid"]
     some = grid[(grid.guard == "passes") & (grid.target != "language")]
     said = sentences.part_sentence(grid)
-    assert f"{(some.weight > WEIGHT).sum()} of all {len(some)} rows have such a weight" in said
+    heavy = (some.weight > WEIGHT).sum()
+    assert f"Of all {len(some)} rows, {heavy} have a weight above {WEIGHT:g}." in said
+    assert said.endswith("So words harm more often where they weigh more.")
     assert f"{len(some)} rows remain" in sentences.count_sentence(grid)
 
 
