@@ -114,9 +114,10 @@ print(with_labels)
 #
 # The next table shows what these columns do to a score. *NMI* says how well the
 # clusters of K-Means agree with the genres, from 0 to 1. *Probe* is the share
-# of songs whose genre a classifier finds, where every genre counts alike. It is the best
-# of three classifiers. *Chance* is what the best of the three reaches with permuted
-# genres, so it lies a little above one tenth. The last two rows are controls. *Columns permuted within each class*: each column is shuffled among the
+# of songs whose genre the best of three classifiers finds, where every genre counts alike.
+# *Chance* is what the best of the three reaches with permuted genres, so it lies a little
+# above one tenth. The last two rows are
+# controls. *Columns permuted within each class*: each column is shuffled among the
 # songs of one genre. Its values stay in their genre, so its link to the genre stays.
 # But the values in one row now come from different songs, so its link to the other
 # columns is lost. *Columns permuted*: each column is shuffled among all songs, and
@@ -291,7 +292,7 @@ print(
 #     leakaudit songs.csv --labels genre --groups artist --html audit.html
 #
 # `--labels` names the column that holds the label. It can also name a file with one label
-# for each row, which you need for an .npy, whose columns have no names. `--groups` names a
+# for each row, as you need for an .npy of numbers alone. `--groups` names a
 # column that says which rows belong together, such as the artist. Leave it out if there is no
 # such column. A column of words that names rows, such as a title or a file name, is not a
 # feature; the notes of the report list these columns. Other words are turned into numbers.
@@ -317,12 +318,13 @@ print(
 #    the source.
 #
 # If the rows of the second question are unrelated, or those of the third are in order, you
-# have your answer. The audit cannot know it, so its exit code stays 5.
+# have your answer. But the audit cannot know it, so the question stays in the report.
 #
 # A *block* is a set of columns that the audit judges together. Columns are one block if their
 # names are the same up to the first digit: `mfcc_0`, `mfcc_1` and so on are the block `mfcc`.
-# What is made from one column of words is a block, too. All columns that are left are one
-# block, called *other columns* (or *all columns*, if there is no other block).
+# Columns of zeros and ones are one block if their names are the same up to the last `_`. What
+# is made from one column of words is a block, too. All columns that are left are one block,
+# called *other columns* (or *all columns*, if there is no other block).
 #
 # And some options:
 #
