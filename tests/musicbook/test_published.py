@@ -244,7 +244,7 @@ def test_what_is_said_of_lyrics_is_true_of_every_row(runs):
                 if row["result"] == "level":
                     assert clauses == [], name
                 else:
-                    assert len(clauses) == 1 and f"{row['reads']} for" in clauses[0], name
+                    assert len(clauses) == 1 and f"{row['result']} for" in clauses[0], name
     assert "it is higher for *Spectral* of phase 3; lower for *Beta-VAE*" in said
 
 
