@@ -26,7 +26,7 @@ def leakage_answer(runs: Published, values: dict[str, Value]) -> str:
     both = quote(values, slug(folder, "released 3", attribution.INPUT, "nmi"))
     neither = slug(folder, "released 3 real lyrics no one-hot", attribution.INPUT, "nmi")
     return (
-        f"From the label. K-Means alone, with no network, scores {both} on an input built "
+        f"From the label. K-Means, with no network, scores {both} on an input built "
         "like the author's (NMI, agreement with genre from 0 to 1). With real lyrics and no label "
         f"columns, it scores {quote(values, neither)}."
     )

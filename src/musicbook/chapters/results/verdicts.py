@@ -165,9 +165,9 @@ def _what_the_code_gives(data: Published) -> str:
     roughly = n[WORDS[1]] + n[WORDS[2]]
     recipe = "the author's recipe" if best == "released" else "the protocol"
     return (
-        f"Apart from the claims, the paper's tables have {len(part)} numbers. Our runs by {recipe} "
-        f"(*{best}*) match {n[WORDS[0]]} of these closely, and {roughly} roughly. (If one of our "
-        f"runs stands in the paper's place, {chance[WORDS[0]]:.0f} of its numbers match our other "
+        f"Apart from these, the paper's tables have {len(part)} numbers. Our runs by {recipe} "
+        f"(*{best}*) match {n[WORDS[0]]} of them closely and {roughly} roughly. (Put one of our "
+        f"runs in the paper's place: {chance[WORDS[0]]:.0f} of its numbers match our other "
         "runs closely, on average.)"
     )
 
