@@ -89,7 +89,7 @@ plots.metric_bars(run.scores, columns, compared, paper)
 #
 # ## The rows
 # Unless you set other data, these are the tracks of *gtzan-mini*, a small part of GTZAN, each cut into three pieces of ten seconds. Our own
-# extractor computed the numbers. The network trains on the rows. If these are pieces, everything is then clustered and scored by whole tracks:
+# extractor computed the numbers. The network trains on the rows. If the rows are pieces of tracks, we still cluster and score whole tracks:
 # the code of a track is the mean over its pieces. If we clustered the pieces, the pieces of one song would be each other's nearest neighbours.
 #
 # In *gtzan-mini* **several genres have one artist only** ([Limitations](../book/limits.md)). A cluster may then find the artist and not
@@ -233,7 +233,8 @@ plots.training_curves(curves)
 # Where a line is flat at its right end, more epochs would change little. Where the lines lie on each other, another seed would change little.
 #
 # ## The clusters
-# The code of a row is its mean $\mu$. We average it over the pieces of a track and cluster the tracks, with as many clusters as there are
+# For the clusters, the code of a row is its mean $\mu$, without the noise. We average it over the pieces of a track and cluster the tracks,
+# with as many clusters as there are
 # genres. The genres are used for scoring only.
 
 # %%
@@ -284,7 +285,8 @@ plots.latent_map(points, clusters, run.tracks.genres)
 #
 # ## Does full GTZAN say the same?
 # In our stored runs, the same networks are trained on all of GTZAN, nearly a thousand whole tracks, with ten seeds each. A row
-# like *A or B* asks which of two methods has the higher NMI. The last column says whether both collections give the same answer.
+# with two methods, such as *VAE + K-Means or PCA + K-Means*, asks which of the two has the higher NMI.
+# The last column says whether both collections give the same answer.
 
 # %%
 beside_full = full_gtzan.compare_with_full(run)
@@ -333,7 +335,8 @@ print(
 #
 # <details><summary>Answer</summary>
 #
-# You cannot say. The silhouettes are measured in two spaces, and a space with fewer dimensions in use gives higher ones. Compare both in one
+# You cannot say. The silhouettes are measured in two spaces, and a space with fewer dimensions in use often gives higher silhouettes.
+# Compare both in one
 # space, or by agreement with something that you know.
 #
 # </details>

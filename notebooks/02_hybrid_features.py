@@ -84,7 +84,7 @@ plots.metric_bars(named, ["nmi", "silhouette"], variants)
 # **Before you start:** read [Audio baseline](01_audio_baseline.ipynb), which builds the network.
 #
 # GTZAN has no lyrics, so the paper borrows a text for each track. The protocols do this in two ways. `written` and `controlled` take
-# real lyrics of other songs, where possible those that have a tag like the genre on the lyrics site Genius. In this phase `released` gives each genre
+# real lyrics of other songs, if possible lyrics whose tag on the lyrics site Genius fits the genre. In this phase `released` gives each genre
 # three fixed sentences, as the paper's program does ([Data](../book/data.md)). What happens with songs that have their own lyrics is the subject of
 # [Songs with their own words](07_own_words.ipynb).
 #
@@ -220,8 +220,9 @@ Markdown(sentences.lyrics_sentence(run.tracks, by_variant))
 
 # %% [markdown]
 # ## Does full GTZAN say the same?
-# *Here* are the tracks of this page, and *Full GTZAN* are our stored runs on the paper's whole collection. A row
-# like *A or B* asks which of two methods has the higher NMI. The last column says whether both collections give the same answer.
+# The column *Here* has the tracks of this page. The column *Full GTZAN* has our stored runs on the paper's whole collection. A row
+# with two methods, such as *K-Means or DBSCAN*, asks which of the two has the higher NMI. The
+# last column says whether both collections give the same answer.
 
 # %%
 beside_full = full_gtzan.compare_with_full(run)

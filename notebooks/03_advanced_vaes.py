@@ -186,6 +186,9 @@ Markdown(sentences.compare_methods(run, "Beta-VAE", "AE + K-Means"))
 # come from the KL.
 #
 # The CVAE is a special case. It is given the genre, so its code need not hold it. A low agreement with genre is what a working CVAE should have.
+# It can even lie below chance. The score by chance is above zero, because random groups happen to hold more tracks of one genre than of
+# another. A code without the genre puts the middle of every genre at the same place. So its clusters share out the tracks of each genre more
+# evenly than chance does.
 # Whether it has collapsed is a question for other measures: see [CVAE and posterior collapse](04_cvae_collapse.ipynb).
 #
 # ## The codes of the Beta-VAE
@@ -205,8 +208,9 @@ Markdown(tables.read_confusion(genres, clusters))
 
 # %% [markdown]
 # ## Does full GTZAN say the same?
-# *Here* are the tracks of this page, and *Full GTZAN* are our stored runs on the paper's whole collection. A row
-# like *A or B* asks which of two methods has the higher NMI. The last column says whether both collections give the same answer.
+# The column *Here* has the tracks of this page. The column *Full GTZAN* has our stored runs on the paper's whole collection. A row
+# with two methods, such as *Beta-VAE or CVAE*, asks which of the two has the higher NMI. The
+# last column says whether both collections give the same answer.
 
 # %%
 beside_full = full_gtzan.compare_with_full(run)

@@ -63,7 +63,7 @@ protocols.check(dataset, protocol, seeds)
 named = author_values() | values.collapse_values()
 Markdown(words.page_answer(named))
 
-# %% tags=["picture"] mystnb={"figure": {"caption": "Squared errors of our networks, trained by the author's recipe on full GTZAN. Up to four marks show the error of a network: with its own code *z*, with another track's z, with zeros in the place of z, and with another genre. A further mark is the error of a *table of means*. This is no network: its answer to every track is the mean of the track's genre. The VAE is not given the genre beside its input, so its table has the mean of all tracks. If a network ignores z, the first three marks lie at one place, as for \u03b2 = 40. Marks are means over seeds, and lines show the range.", "name": "fig-error"}, "image": {"alt": "Dot plot of the error per model: the CVAE loses when z is exchanged or taken away, the one with beta 40 does not."}}
+# %% tags=["picture"] mystnb={"figure": {"caption": "Squared errors of our networks, trained by the author's recipe on full GTZAN. Up to four marks show the error of a network: with its own code *z*, with another track's z, with zeros in the place of z, and with another genre. A further mark is the error of a *table of means*. This is no network: its answer to every track is the mean of the track's genre. The VAE gets no genre apart from its input, so its table answers with the mean of all tracks. If a network ignores z, the first three marks lie at one place, as for \u03b2 = 40. Marks are means over seeds, and lines show the range.", "name": "fig-error"}, "image": {"alt": "Dot plot of the error per model: the CVAE loses when z is exchanged or taken away, the one with beta 40 does not."}}
 runs = grids.published_grid("gtzan", "battery")
 released = words.of_protocol(runs, "released")
 figures.shuffles(released)
@@ -111,7 +111,9 @@ class ConditionalVAE(models.VAE):
 
 # %% [markdown]
 # We train it for five epochs on *planted* tracks. These are synthetic rows with a known genre and a known style, which are independent of each
-# other. The book's own `models.CVAE` is the same network: trained from the same seed, it ends at the same weights.
+# other. The book's own `models.CVAE` is the same network: trained from the same seed, it ends at the same weights. In the table of
+# losses below, *reconstruction* is the squared error summed over the columns, as in the loss. In all later tables, *squared error* is a mean over
+# the columns.
 
 # %%
 data = planted.draw(1000)
@@ -151,22 +153,24 @@ Markdown(words.guessing_levels(table))
 # The measures:
 #
 # - *Active units* have more than 0.05 nats.
+# - *Squared error* is the mean over tracks and columns. The columns have variance 1. So without a code and without the genre, the best guess
+#   has an error of 1.
 # - *Error with another track's z* is the error when tracks exchange their codes.
 # - *Error of a table of means*: the error of the best guess without a code, which is the mean of the genre. For a decoder that is not given the
 #   genre, it is the mean of all tracks.
 # - *Genre from z* and *style from z* say how often a classifier (a *probe*) reads them from the code. It is tested on
-#   tracks that it was not trained on.
+#   tracks that it was not trained on. Here and in the errors, z is drawn at random around its mean, as in training.
 #
 # The verdicts:
 #
 # - **Collapsed**: there is no active unit, the error stays the same with another z, and every probe does no better than guessing.
 # - **Partial collapse**: z matters, but little. We compare z with the best linear code: the one that a VAE with linear layers and the same number
-#   of units would find. It is a partial collapse if two things hold. First, z has less than half of the nats of that code. Second, compare
-#   both errors with that of the table of means: z takes off less than half as much as the linear code would.
-# - **By design**: encoder and decoder use the genre, and z matters, but z says little about the genre. A probe finds the genre in z less than
-#   half as well as in the data.
-# - **Keeps c**: encoder and decoder use the genre, and z matters, but z also holds the genre. A probe finds it at least half as well as in the
-#   data.
+#   of units would find. It is a partial collapse if two things hold. First, z has less than half of the nats of that code. Second, z
+#   lowers the error of the table of means by less than half as much as the linear code would.
+# - **By design**: encoder and decoder use the genre, and z matters, but z says little about the genre. We ask how much
+#   more often a probe is right than guessing is. In z, this gain is less than half of the gain in the data.
+# - **Keeps c**: encoder and decoder use the genre, and z matters, but z also holds the genre. In z, the gain of a probe is at least half of
+#   the gain in the data.
 # - **Informative**: z matters, and neither encoder nor decoder uses the genre.
 # - **Encoder only** and **decoder only**: z matters, and only this half of the network uses the genre.
 #
@@ -257,7 +261,7 @@ print(dead)
 #
 # ## Summary
 # - A score against genre cannot diagnose a CVAE, and a silhouette cannot either.
-# - Exchange the codes of tracks, compare with a table of means, and look for something that is not the genre.
+# - Exchange the codes of tracks, compare with a table of means, and look in the code for something other than the genre.
 # - A network can look collapsed on inputs that it was not trained on. So say which inputs you judged it on.
 #
 # Remedies, more data, β and disentanglement: [Collapse in depth](A1_collapse_in_depth.ipynb). Where it is done: `battery.diagnose` and

@@ -49,10 +49,11 @@ if os.environ.get("COLAB_RELEASE_TAG"):
 #
 # *Leakage* means that the answer is in the question: the genre, which only the
 # score should know, is part of what gets clustered. We rebuilt the paper's
-# experiment from its public program. This page reads stored runs: those of your
-# own table, if you made some for `dataset`, else ours on the paper's collection,
-# GTZAN ([how they are made](../book/reproduce.md)). The section *How much leak is
-# too much?* always uses the tracks that `dataset` names below.
+# experiment from its public program. This page reads stored runs. They are ours on
+# the paper's collection, GTZAN, unless you made runs of your own table
+# ([how they are made](../book/reproduce.md)) and named it in the setting `dataset`
+# below. The section *How much leak is too much?* always uses the tracks that this
+# setting names.
 #
 # A *channel* is a part of the input, for instance the sound or the text. Some
 # channels carry the label. We remove them from the input, one at a time.
@@ -97,7 +98,7 @@ paper = tables.paper_tables().set_index(["phase", "method", "metric"]).value
 values = score_values(runs) | leakage_values(runs)
 Markdown(sentences.leakage_answer(runs, values))
 
-# %% tags=["picture"] mystnb={"figure": {"caption": "How well the clusters of the Beta-VAE agree with genre (NMI) on full GTZAN, for several inputs. Hatched bars have the genre in the input in some form. See which two are long. Bars are means over seeds, and the thin lines are 95 % intervals of the mean, over tracks and seeds. The diamond is the paper's score, and the grey mark is chance.", "name": "fig-ladder-beta"}, "image": {"alt": "Horizontal bars of the Beta-VAE's NMI for seven inputs: the two with the written sentences are long and hatched, all others are short, and of these only the one with the label columns is hatched."}}
+# %% tags=["picture"] mystnb={"figure": {"caption": "How well the clusters of the Beta-VAE agree with genre (NMI) on full GTZAN, for several inputs. Hatched bars have the genre in the input in some form. See which two are long. Bars are means over seeds, and the thin lines are 95 % intervals of the mean, over tracks and seeds. The diamond is the paper's score, and the grey mark is chance.", "name": "fig-ladder-beta"}, "image": {"alt": "Horizontal bars of the Beta-VAE's NMI for seven inputs: the two with sentences made for five genres are long and hatched, all others are short, and of these only the one with the label columns is hatched."}}
 result_figures.waterfall(
     steps,
     "nmi",
@@ -109,11 +110,21 @@ result_figures.waterfall(
 Markdown(sentences.ladder_sentence(steps, runs))
 
 # %% [markdown]
+# The book quotes several scores of *the* Beta-VAE. Each belongs to one protocol and
+# one input (`gtzan` is all of GTZAN, the mean over our seeds):
+
+# %%
+attribution.beta_vae_scores(runs, values, paper[3, "Beta-VAE", "nmi"])
+
+# %% [markdown]
+# [Advanced VAEs](03_advanced_vaes.ipynb) trains on a small part of GTZAN, so it
+# prints one more score.
+#
 # ## Two channels, and the credit of each
 # Two parts of the input carry the genre. One is plain: ten columns of zeros
 # and ones, one for each genre (*label columns*; in the tables: *one-hot*). The
-# other is the text. In five genres every track has the same written sentence, so
-# the sentence tells the genre as surely as a label does.
+# other is the text. In five genres every track has the same sentence, which was
+# made for the genre. So the sentence tells the genre as surely as a label does.
 #
 # How much does each of the two add? That depends on the order: a channel adds
 # less if the other one is there already. So we measure the gain of each channel
@@ -143,8 +154,8 @@ Markdown(sentences.borrowed_sentence(runs))
 # them. So two tracks can be near in the latent space and far apart on the map.
 # No NMI of this page is computed on a map.
 #
-# Both maps show the same tracks. On the left is the Beta-VAE of the author's
-# program, with the genre in its input (*leaky*). On the right is the Beta-VAE of
+# Both maps show the same tracks. On the left is the Beta-VAE built as in the
+# author's program, with the genre in its input (*leaky*). On the right is the Beta-VAE of
 # *controlled*. Its input is sound and borrowed lyrics, and the guard finds no
 # genre in these lyrics (*clean*). Each network has a latent space of its own, and
 # so a map of its own. Press a point, and you see where that track lies on the
@@ -201,7 +212,7 @@ Markdown(sentences.heat_map_sentence())
 # %% [markdown]
 # ## DBSCAN's score needs no music
 # The paper's highest score belongs to DBSCAN in phase 2. There each genre had
-# three written sentences, given to its tracks in turn, plus a little noise.
+# three sentences, made for it and given to its tracks in turn, plus a little noise.
 # That makes thirty groups of texts, each inside one genre. A method that finds
 # exactly these groups has *pure* clusters: no cluster holds two genres. If the
 # groups are equally large, its NMI follows from their number alone:
@@ -218,7 +229,7 @@ pure.round(3).head(3)
 # %% tags=["remove-input"]
 Markdown(sentences.thirty_sentences(pure, paper[2, "DBSCAN", "nmi"]))
 
-# %% mystnb={"figure": {"caption": "NMI of DBSCAN on full GTZAN, for several inputs. Without the written sentences, its score is nearly zero. The marks are those of the first figure.", "name": "fig-ladder-dbscan"}, "image": {"alt": "Horizontal bars of DBSCAN's NMI for five inputs, high with template sentences and near zero without."}}
+# %% mystnb={"figure": {"caption": "NMI of DBSCAN on full GTZAN, for several inputs. Without the sentences made for each genre, its score is nearly zero. The marks are those of the first figure.", "name": "fig-ladder-dbscan"}, "image": {"alt": "Horizontal bars of DBSCAN's NMI for five inputs, high with template sentences and near zero without."}}
 result_figures.waterfall(
     attribution.ladder(runs, "DBSCAN"),
     "nmi",
@@ -229,7 +240,7 @@ result_figures.waterfall(
 # %% [markdown]
 # ## The controls, without a network
 # Here K-Means works on each input of phase 3, without a network. *Full* is the
-# input of the author's program. The name of every other row says how it
+# input built as in the author's program. The name of every other row says how it
 # differs from this input: *alone* means that the input holds nothing else. A
 # row is marked LEAKY if a simple classifier can read the genre from a channel
 # that should not carry it (the *guard*, see below). NMI is the mean ± standard
@@ -248,18 +259,19 @@ Markdown(
 # ## How much leak is too much?
 # A leak need not reach every track. Here we add a leak to the sound of the
 # tracks of this build. We try four leaks, one at a time. They are the one-hot
-# genre, three sentences for each genre, a year for each genre, and noise with a
-# strength for each genre. For a given share of the tracks, the leak follows the
+# genre, three sentences for each genre, a year for each genre, and noise that is
+# louder in some genres than in others. For a given share of the tracks, the leak follows the
 # true genre. For the rest it follows a random genre. The guard measures an
 # *effect*: how well a simple classifier (a *probe*) reads the genre from the
 # channel. It is 0 if the probe is as good as chance, and 1 if it makes no error.
-# Above the dotted line the guard calls the input LEAKY.
+# Above the dotted line, or if the probe names one genre nearly without error, the
+# guard calls the input LEAKY.
 
 # %%
 tracks = sources.load(dataset)
 curve = attribution.by_dose(tracks)
 
-# %% mystnb={"figure": {"caption": "Four leaks, by the share of tracks that they reach, on the data of this build. Left: the effect that the guard measures. See from which share on the dots of a line are filled: these inputs are called LEAKY. Right: NMI of K-Means on sound and leak, with equal weights.", "name": "fig-dose"}, "image": {"alt": "Two panels of four rising curves against the share of tracks a leak reaches: the guard's effect, and NMI of K-Means."}}
+# %% mystnb={"figure": {"caption": "Four leaks, by the share of tracks that they reach, on the data of this build. Left: the effect that the guard measures. A filled dot is an input that the guard calls LEAKY. See at which share of tracks each line begins to have filled dots. Right: NMI of K-Means on sound and leak, with equal weights.", "name": "fig-dose"}, "image": {"alt": "Two panels of four rising curves against the share of tracks a leak reaches: the guard's effect, and NMI of K-Means."}}
 figure = result_figures.doses(curve) if len(curve) else None
 figure or figures.missing(sentences.NO_LABELS)
 
@@ -294,7 +306,8 @@ assert abs(by_formula - 2 * np.log(8) / (np.log(8) + np.log(16))) < 1e-9
 # %% [markdown]
 # ## Summary
 # - Agreement with labels measures a method only if its input holds no labels.
-#   Look at columns, texts, noise levels and the order of rows.
+#   Look at columns, texts, noise levels and the order of rows
+#   (which may be sorted by genre).
 # - Take one channel out of the input and score again: you learn more from that
 #   than from trying another network. If two channels both tell the genre,
 #   take out both.

@@ -94,7 +94,7 @@ Markdown(checkpoints.checkpoint_sentence())
 # %% [markdown]
 # ## Would another choice have saved the VAE?
 # Perhaps the VAE would win with other settings. So we made a list of reasonable choices. Some choices concern the input. Do the
-# features use the standard deviation over the frames, or the variance? How are they scaled? Do lyrics join, how, and with how many numbers? The
+# features use the standard deviation over the frames, or the variance? How are they scaled? Are lyrics added to the sound? If so, how, and with how many numbers? The
 # other choices concern the clustering: the space (for example that of PCA or of a VAE), the method, and the number of clusters. We ran every combination. One combination is called a *pipeline*.
 
 # %% tags=["remove-input"]

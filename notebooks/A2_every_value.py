@@ -206,7 +206,7 @@ Markdown(verdicts.read_stability(stable, protocol))
 # A *channel* is one part of the input: the sound, the words, or the genre label. We run the same methods on the whole input, on the input without
 # one channel, and on single channels. An empty cell means that this was not run.
 
-# %% mystnb={"figure": {"caption": "Agreement with genre (NMI, mean over seeds) of methods in rows on inputs in columns. The dark fields are inputs that hold the label or the written sentences. LEAKY in the name of a row means that the guard found the genre in its full input.", "name": "fig-inputs"}, "image": {"alt": "Heat map of methods against inputs: all dark fields are inputs that hold the label or the written sentences."}}
+# %% mystnb={"figure": {"caption": "Agreement with genre (NMI, mean over seeds) of methods in rows on inputs in columns. The dark fields are inputs that hold the label or sentences made for the genres. LEAKY in the name of a row means that the guard found the genre in its full input.", "name": "fig-inputs"}, "image": {"alt": "Heat map of methods against inputs: all dark fields are inputs that hold the label or sentences made for the genres."}}
 by_input = verdicts.input_table(runs)
 figures.input_map(by_input)
 

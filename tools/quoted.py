@@ -14,6 +14,7 @@ from pathlib import Path
 
 from helpers import inputs, lyrics, metrics, models, protocols, tables
 from helpers.tracks import data_dir
+from leakaudit import leaks
 from musicbook import stored_runs
 from musicbook.chapters.audit.bench_tables import audit_values
 from musicbook.chapters.cluster_well.sentences import well_values
@@ -119,6 +120,11 @@ def setting_values() -> dict[str, Value]:
         ),
         "nmi_of_thirty_pure_clusters": Value(
             thirty, "NMI of thirty pure clusters over ten genres", "2 ln 10 / (ln 10 + ln 30)"
+        ),
+        "leak_limit": Value(
+            f"{leaks.LEAKY:g}",
+            "effect from which on the leak guard calls a block of columns leaky",
+            "src/leakaudit/leaks.py",
         ),
         "active_threshold": Value(
             f"{models.ACTIVE_KL:g}",

@@ -19,6 +19,7 @@ from helpers.inputs import ModelInput
 from helpers.lyrics import CONSTANTS
 from helpers.metrics import label_of, metric_of
 from helpers.tracks import data_dir
+from leakaudit import leaks
 
 KEYS = ["protocol", "phase", "dataset", "variant", "method"]
 
@@ -326,7 +327,7 @@ def read_guard(made: ModelInput) -> str:
     if not sentences:
         for name, share in made.judged.items():
             probed = inputs.probe_words(inputs.WORDS[name], share)
-            sentences.append(f"{probed} That is too little for a leak.")
+            sentences.append(f"{probed} {_no_leak(share)}")
     if not sentences:
         sentences.append("There are no added columns to judge.")
     text = f"Leak guard: {' '.join(escape.markup(sentence) for sentence in sentences)}"
@@ -337,6 +338,16 @@ def read_guard(made: ModelInput) -> str:
             "itself is no leak."
         )
     return text
+
+
+def _no_leak(share: float) -> str:
+    """Why a block that gives away this share of the genre is not called a leak."""
+    if share >= leaks.LEAKY:
+        return "That may be chance, so we do not call it a leak."
+    return (
+        f"That is too little for a leak, which begins at {leaks.LEAKY:g}, or where one genre is "
+        "named nearly without error."
+    )
 
 
 def by_text_kind(

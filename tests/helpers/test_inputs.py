@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import clustering, inputs, lyrics, metrics, protocols
+from helpers import clustering, inputs, lyrics, metrics, protocols, tables
 from helpers.inputs import ModelInput
+from leakaudit import leaks
 from musicbook.corpus import sources
 
 GENRES = np.repeat([f"g{i}" for i in range(5)], 40)
@@ -375,3 +376,11 @@ def test_any_scaling_can_be_checked(songs):
     assert lost.lost
     assert lost.sentence().startswith("A signal planted into the text, 30% of its variance")
     assert not by("blocks").lost
+
+
+def test_a_page_says_why_a_block_is_no_leak():
+    """With the limit below it, and that it may be chance above it."""
+    clean = made(np.random.default_rng(1).normal(size=(200, 3)))
+    for share, said in ((0.04, f"begins at {leaks.LEAKY:g}"), (leaks.LEAKY, "may be chance")):
+        judged = dataclasses.replace(clean, judged={"text": share})
+        assert said in tables.read_guard(judged)

@@ -231,6 +231,12 @@ def standardised_scores(chapter: ChapterRun) -> str:
         "Here we take the mean of each code, without its noise, and scale every unit to the same "
         "variance, as the author's program does in phase 3. Then K-Means looks for groups."
     )
+    below = ""
+    if healthy < chance:
+        below = (
+            " (Why a code without the genre can score below chance is said in "
+            "[Advanced VAEs](03_advanced_vaes.ipynb).)"
+        )
     if collapsed <= max(healthy, chance):
         return (
             f"{first} The collapsed model gets an NMI of {collapsed:.3f} with the {label}, and the "
@@ -240,9 +246,10 @@ def standardised_scores(chapter: ChapterRun) -> str:
         f"{first} The collapsed model agrees better with the {label} (NMI {collapsed:.3f}) than "
         f"the {model_words(own)} ({healthy:.3f}), and better than chance ({chance:.3f}). The "
         "reason: in an unused unit the mean is nearly zero, but it holds a faint trace of the "
-        "input. In the code itself the trace drowns in the noise, so a probe only guesses. Without "
-        "the noise, and scaled up, it counts as much as a real signal. Under *controlled* and "
-        "*written*, the other pages cluster the means without this scaling."
+        "input. In a code z that is drawn with its noise, the trace drowns, so a probe only "
+        "guesses. Without the noise, and scaled up, it counts as much as a real signal. Under "
+        f"*controlled* and *written*, the other pages cluster the means without this "
+        f"scaling.{below}"
     )
 
 
@@ -253,14 +260,13 @@ def page_answer(values: Mapping[str, Value]) -> str:
     """The page's answer: what holds of the CVAE that the paper's author trained."""
     quoted = {name: quote(values, f"author_cvae_{name}") for name in AUTHOR_QUOTED}
     return (
-        "Not fully. It turns a song into a few numbers, its *code*. With zeros in the place of the "
-        f"code, its error on the sound rises from {quoted['sound_mse']} to "
+        "Not fully. It turns a song into a few numbers, its *code*. With zeros in place of the "
+        f"code, its squared error on the sound rises from {quoted['sound_mse']} to "
         f"{quoted['sound_mse_zero']}. But the code holds far less information than the best code "
-        f"of a linear network would: {quoted['kl']} *nats* (a unit of information) against "
-        f"{quoted['linear_kl']}. It also lowers the error far less. We call that a *partial "
-        "collapse*. (We judged the network on lyrics that it had not seen, since its own are not "
-        "public.) The paper infers a collapse from loose clusters (a low silhouette), which cannot "
-        "show one."
+        f"of a linear network: {quoted['kl']} *nats* (a unit of information) against "
+        f"{quoted['linear_kl']}. It also lowers the error far less. On lyrics new to it, that is a "
+        "*partial collapse*. On its own, which are not public, the verdict may differ. The paper "
+        "infers a collapse from loose clusters (a low silhouette), which cannot show one."
     )
 
 
@@ -277,10 +283,11 @@ def author_evidence(values: Mapping[str, Value]) -> str:
         f"In the author's CVAE {value('author_cvae_active_units')} of "
         f"{value('author_cvae_units')} units are active. That alone is no collapse. But its code "
         f"has {value('author_cvae_kl')} nats, and the best linear code would have "
-        f"{value('author_cvae_linear_kl')}. The code also takes little off the error on the whole "
-        "input: sound, lyrics and genre columns. (The errors in the first paragraph of the page, "
-        f"{value('author_cvae_sound_mse')} and {value('author_cvae_sound_mse_zero')}, are on the "
-        f"sound only.) On the whole input, the squared error is {value('author_cvae_mse')}. A "
+        f"{value('author_cvae_linear_kl')}. The code also lowers the error on the whole input "
+        "(sound, lyrics and genre columns) only a little. (The errors in the first paragraph of "
+        f"the page, {value('author_cvae_sound_mse')} and {value('author_cvae_sound_mse_zero')}, "
+        "are on the sound only. All errors are means over columns that have variance 1.) On the "
+        f"whole input, the squared error is {value('author_cvae_mse')}. A "
         "table of genre means, which needs no network and no code, has an error of "
         f"{value('author_cvae_mse_means')}. So the code makes the error only "
         f"{value('author_cvae_gain')} lower. The best linear code would make it "

@@ -10,6 +10,7 @@ import pandas as pd
 from helpers import escape, inputs, metrics, protocols, tables
 from helpers.lyrics import CONSTANTS
 from helpers.tracks import Tracks
+from leakaudit import leaks
 from musicbook.chapters.leakage import alike, attribution
 from musicbook.named_values import Value, quote, slug
 from musicbook.stored_runs import Published
@@ -25,9 +26,9 @@ def leakage_answer(runs: Published, values: dict[str, Value]) -> str:
     both = quote(values, slug(folder, "released 3", attribution.INPUT, "nmi"))
     neither = slug(folder, "released 3 real lyrics no one-hot", attribution.INPUT, "nmi")
     return (
-        f"From the label. K-Means alone, with no network, scores {both} on the input of the "
-        "author's program (NMI, the agreement with genre from 0 to 1). Without the genre in that "
-        f"input, {quote(values, neither)} is left."
+        f"From the label. K-Means, with no network, scores {both} on an input built "
+        "like the author's (NMI, agreement with genre from 0 to 1). With real lyrics and no label "
+        f"columns, it scores {quote(values, neither)}."
     )
 
 
@@ -37,8 +38,8 @@ def shares_sentence(runs: Published, values: dict[str, Value]) -> str:
     sentences = quote(values, slug(folder, "share of the sentences"))
     columns = quote(values, slug(folder, "share of the one-hot"))
     return (
-        f"So {sentences} of the score comes from the sentences that were written for five genres, "
-        f"and {columns} from the label columns."
+        f"So the sentences that were written for five genres add {sentences} to the NMI, and the "
+        f"label columns add {columns}."
     )
 
 
@@ -59,7 +60,7 @@ def ladder_sentence(steps: pd.DataFrame, runs: Published) -> str:
     others = steps["mean"][2:]
     return (
         "The bars of the figure at the top of this page show the Beta-VAE, not K-Means. The first "
-        "two have the written sentences in their input, and end at "
+        "two have the sentences that were made for five genres in their input, and end at "
         f"{with_sentences[0]:.2f} and {with_sentences[1]:.2f}. No other bar passes "
         f"{_above(others.max()):.2f}, with or without the *label columns*, which hold the genre "
         f"itself.{_other_beta_vae(steps, runs)}"
@@ -73,10 +74,10 @@ def _other_beta_vae(steps: pd.DataFrame, runs: Published) -> str:
         return ""
     difference = tables.difference(runs.genres, runs.groups, _on_sound_alone(runs), OURS, AUTHORS)
     scores = f"({named[OURS]:.2f} and {named[AUTHORS]:.2f})"
-    verdict = f"we see no clear difference between it and the author's {scores}"
+    verdict = f"we see no clear difference between it and the first one {scores}"
     if difference is not None and difference.better is not None:
         higher = "higher" if difference.better == OURS else "lower"
-        verdict = f"it scores {higher} than the author's {scores}"
+        verdict = f"it scores {higher} than the first one {scores}"
     return (
         " The last two bars show another Beta-VAE, which *controlled* builds and trains in its own "
         f"way. On sound alone, {verdict}."
@@ -134,19 +135,27 @@ def alike_sentence(found: pd.DataFrame) -> str:
     if found.empty:
         return ""
     clean, leaky, chance = found.loc["clean"], found.loc["leaky"], found.loc["by chance"]
+    answer = ""
+    shares = ["among_most_alike", "other_genres"]
+    if (clean[shares] > chance[shares]).all() and (leaky[shares] > chance[shares]).all():
+        answer = (
+            " So on both maps, tracks that lie close together sound more alike than by chance, but "
+            "they need not sound alike."
+        )
     return (
         "Do tracks that lie close together on a map sound alike? Near means near on the map here, "
         "not in the latent space. We asked musicnn, a network that was trained on much more music. "
         f"It has heard {found.tracks.iloc[0]:.0f} of these tracks. For each of them it names the "
-        f"{alike.ALIKE} that sound most like it. On the clean map, the nearest of the heard tracks "
-        f"is one of these in {clean.among_most_alike:.0%} of cases. On the leaky map the share is "
-        f"{leaky.among_most_alike:.0%}, and by chance it would be {chance.among_most_alike:.0%}. "
+        f"{alike.ALIKE} others that sound most like it. On the clean map, the nearest track that "
+        f"was heard is one of its {alike.ALIKE} in {clean.among_most_alike:.0%} of cases. On the "
+        f"leaky map the share is {leaky.among_most_alike:.0%}, and by chance it would be "
+        f"{chance.among_most_alike:.0%}. "
         "But tracks of one genre often sound alike, and the leaky network was given the genre. So "
         "we ask a second question, which leaves the track's own genre out. For each track, we took "
         "the nearest track of another genre on the map. Then we ranked all tracks of other genres "
         "by how much they sound like the track. On the clean map, the nearest one is ranked above "
         f"{clean.other_genres:.0%} of them. On the leaky map the share is "
-        f"{leaky.other_genres:.0%}, and by chance it would be {chance.other_genres:.0%}."
+        f"{leaky.other_genres:.0%}, and by chance it would be {chance.other_genres:.0%}.{answer}"
     )
 
 
@@ -233,7 +242,10 @@ def dose_sentence(curve: pd.DataFrame) -> str:
         return NO_LABELS
     first = curve[curve.leaky].groupby("kind", sort=False).dose.min()
     quiet = curve[curve.dose == 0].share.max()
-    quiet = f"Where a leak reaches no track, the effect is at most {quiet:.2f}."
+    quiet = (
+        f"Where a leak reaches no track, the effect is at most {quiet:.2f}. The dotted line is at "
+        f"{leaks.LEAKY:g}."
+    )
     if first.empty:
         return f"The guard calls none of these leaks LEAKY. {quiet}"
     called: list[str] = []

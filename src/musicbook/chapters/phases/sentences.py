@@ -171,7 +171,14 @@ def same_training(by_hand: Sequence[float], fit: Fit) -> str:
 def dimensions_sentence(run: Run) -> str:
     """PCA with as many dimensions as the VAE uses, against the VAE."""
     fit = run.fits[min(run.fits)]["basic_vae"]
-    first = f"In the first run the VAE uses {len(fit.active)} of its {fit.mu.shape[1]} dimensions."
+    mean = ""
+    if len(run.fits) > 1:
+        used = full_gtzan.active_dimensions(run.fits)["basic_vae"]
+        mean = f" (over all {len(run.fits)} runs, {used:.1f} on average)"
+    first = (
+        f"In the first run the VAE uses {len(fit.active)} of its {fit.mu.shape[1]} dimensions"
+        f"{mean}."
+    )
     vae, as_many = (
         tables.mean_of(run.scores, method, "silhouette") for method in ("VAE + K-Means", AS_MANY)
     )

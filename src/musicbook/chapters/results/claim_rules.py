@@ -38,6 +38,7 @@ CVAE = "CVAE"
 GUITARS, ELECTRONIC = ("blues", "country", "rock"), ("disco", "pop")
 CODE = PROTOCOLS["released"]  # what the author's code does
 NAMED = {**CODE.recipes}  # its networks
+PLACES = {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "fifth"}
 
 
 # ---- small helpers -------------------------------------------------------------------------------
@@ -67,6 +68,15 @@ def means_by_protocol(
 def listed(values: Mapping[str, float], digits: int = 3) -> str:
     """Values by protocol: "written 0.354, released 0.355"."""
     return ", ".join(f"{name} {value:.{digits}f}" for name, value in values.items())
+
+
+def listed_places(found: Mapping[str, int]) -> str:
+    """Places by protocol: "first under written and released, third under controlled"."""
+    parts = []
+    for place in dict.fromkeys(found.values()):
+        protocols = [name for name, own in found.items() if own == place]
+        parts.append(f"{PLACES[place]} under {tables.joined_names(protocols)}")
+    return ", ".join(parts)
 
 
 def listed_differences(found: Mapping[str, tuple[float, float, float]]) -> str:
@@ -151,7 +161,7 @@ def unsupervised(data: Published) -> Finding:
     verdict = FAILS if "released" in leaky else HOLDS
     return verdict, (
         "the code puts the genre into phase 3 as ten columns, and sentences written by genre into "
-        f"phases 2 and 3; K-Means on that input, without a network, has an NMI of {score:.3f}"
+        f"phases 2 and 3; K-Means on such an input, without a network, has an NMI of {score:.3f}"
     )
 
 
@@ -233,8 +243,8 @@ def lyrics_each_track(data: Published) -> Finding:
     sentences = sum(map(len, lyrics.TEMPLATES.values()))
     assert CODE.text[2] == "template" and CODE.text[3] == "constant"
     return NOT_IN_CODE, (
-        f"phase 2 has no lyrics but {sentences} written sentences, three for each genre; phase 3 "
-        f"has one written sentence for each of {n} genres, and lyrics for the other five"
+        f"phase 2 has no lyrics but {sentences} sentences, three made for each genre; phase 3 "
+        f"has one such sentence for each of {n} genres, and lyrics for the other five"
     )
 
 
@@ -343,8 +353,8 @@ def beta_separates(data: Published) -> Finding:
     flags = {f"{p}, own space": rank == 1 for p, rank in own.items()}
     flags |= {f"{p}, common space": rank == 1 for p, rank in common.items()}
     return verdict_by_protocol(flags), (
-        "its rank among five methods by silhouette (1 is best). If each method is measured in its "
-        f"own space: {listed(own, 0)}. If all are measured in one common space: {listed(common, 0)}"
+        "by silhouette among five methods, with each in its own space, it is "
+        f"{listed_places(own)}; with all in one common space, it is {listed_places(common)}"
     )
 
 
@@ -394,8 +404,9 @@ def dbscan_silhouette(data: Published) -> Finding:
         return NOT_TESTED, "no runs of the released code"
     noise = means_by_protocol(data, 2, "DBSCAN", "noise_share")[data.marked("released", 2)]
     return NOT_IN_CODE, (
-        "the code reduces no lyrics: in phase 2 it takes the written sentences as 384 columns; on "
-        f"these, DBSCAN keeps {1 - noise:.0%} of the tracks, and their silhouette is {score:.3f}"
+        "the code reduces no lyrics: in phase 2 it takes the sentences made for the genres as 384 "
+        f"columns; on these, DBSCAN keeps {1 - noise:.0%} of the tracks, and their silhouette is "
+        f"{score:.3f}"
     )
 
 
@@ -419,8 +430,8 @@ def vae_tighter(data: Published) -> Finding:
     flags = {f"{p}, each in its own": vae[p] > pca[p] for p in vae}
     flags |= {f"{p}, as many dimensions": vae[p] > same[p] for p in same}
     return verdict_by_protocol(flags), (
-        f"silhouettes of the VAE: {listed(vae)}; of PCA: {listed(pca)}; of PCA with only as many "
-        f"dimensions as the VAE uses: {listed(same)}"
+        "silhouettes of the VAE, of PCA, and of PCA with only as many dimensions as the VAE uses: "
+        + "; ".join(f"{p} {vae[p]:.3f}, {pca[p]:.3f} and {same[p]:.3f}" for p in same)
     )
 
 
@@ -438,8 +449,7 @@ def lyrics_help(data: Published) -> Finding:
     found = differences_by_protocol(data, 2, (INPUT, "full"), (INPUT, "audio alone"))
     flags = {name: low > 0 for name, (_, low, _) in found.items()}
     return verdict_by_protocol(flags), (
-        "difference in NMI in phase 2, with texts minus without, for K-Means on the input (no "
-        "network): "
+        "NMI of K-Means on the input with texts, minus that without (phase 2, no network): "
         f"{listed_differences(found)}"
     )
 
@@ -650,9 +660,9 @@ def collapse(data: Published) -> Finding:
     if facts["cvae_kl"] < limit * facts["cvae_linear_kl"] and gain < limit * linear_gain:
         in_part = "; it also lowers the error far less, so we call this a partial collapse"
     return FAILS, (
-        "the author's network uses its code z: with zeros for z the error on the sound rises from "
-        f"{facts['cvae_sound_mse']:.3f} to {facts['cvae_sound_mse_zero']:.3f}; but its code holds "
-        f"{facts['cvae_kl']:.1f} nats, and the best linear code would hold "
+        "the author's network uses its code z: with zeros for z the squared error on the sound "
+        f"rises from {facts['cvae_sound_mse']:.3f} to {facts['cvae_sound_mse_zero']:.3f}; "
+        f"but its code holds {facts['cvae_kl']:.1f} nats, and the best linear code would hold "
         f"{facts['cvae_linear_kl']:.1f}{in_part}; a silhouette cannot show that the code is used, "
         "nor how much it holds"
     )

@@ -163,12 +163,12 @@ def _what_the_code_gives(data: Published) -> str:
     part, chance = every[every.protocol == best], by_chance(data, best).mean()
     n = {word: int((part.verdict == word).sum()) for word in WORDS}
     roughly = n[WORDS[1]] + n[WORDS[2]]
-    start = "With the author's code" if best == "released" else f"Under the protocol *{best}*"
+    recipe = "the author's recipe" if best == "released" else "the protocol"
     return (
-        f"The paper's tables have {len(part)} numbers. {start}, {n[WORDS[0]]} of these match "
-        f"ours closely, and {roughly} match roughly. (Our own runs differ, too: if one of them "
-        f"takes the place of the paper, {chance[WORDS[0]]:.0f} of its numbers match the others "
-        "closely, on average.)"
+        f"Apart from these, the paper's tables have {len(part)} numbers. Our runs by {recipe} "
+        f"(*{best}*) match {n[WORDS[0]]} of them closely and {roughly} roughly. (Put one of our "
+        f"runs in the paper's place: {chance[WORDS[0]]:.0f} of its numbers match our other "
+        "runs closely, on average.)"
     )
 
 

@@ -44,12 +44,27 @@ def test_the_two_kinds_of_beta_vae_are_told_apart():
     assert "another Beta-VAE" not in sentences.ladder_sentence(steps[:-2], runs)
 
 
+def test_each_score_of_a_beta_vae_stands_beside_its_protocol_and_input():
+    """Each is that of the named run, and no two rows have one protocol and one input."""
+    runs = stored_runs.Published()
+    found = attribution.beta_vae_scores(runs, score_values(runs), 0.746).reset_index()
+    assert found.NMI[0] == "0.746" and len(found) == 1 + len(attribution.BETA_VAES)
+    assert not found.duplicated(["Protocol", "Input"]).any()
+    for shown, (protocol, variant, _) in zip(found.NMI[1:], attribution.BETA_VAES):
+        mean = tables.mean_of(runs.run(protocol, 3, variant), "Beta-VAE", "nmi")
+        assert float(shown) == pytest.approx(mean, abs=5e-4)
+
+
 @pytest.mark.parametrize(
     ("low", "high", "expected"),
     [
-        (-0.01, 0.05, "On sound alone, we see no clear difference between it and the author's ("),
-        (0.01, 0.05, "On sound alone, it scores higher than the author's ("),
-        (-0.05, -0.01, "On sound alone, it scores lower than the author's ("),
+        (
+            -0.01,
+            0.05,
+            "On sound alone, we see no clear difference between it and the first one (",
+        ),
+        (0.01, 0.05, "On sound alone, it scores higher than the first one ("),
+        (-0.05, -0.01, "On sound alone, it scores lower than the first one ("),
     ],
 )
 def test_the_two_kinds_of_beta_vae_differ_only_if_the_interval_says_so(
@@ -81,6 +96,16 @@ def test_the_starts_are_said_of_one_input():
     said = sentences.starts_sentence(runs, values)
     for name in ("gtzan_released_1", "gtzan_released_3_audio_alone"):
         assert values[f"{name}_input_k_means_nmi"].text in said
+
+
+def test_maps_are_said_to_sound_alike_only_above_chance():
+    """By both measures and on both maps."""
+    columns = ["among_most_alike", "other_genres", "tracks"]
+    rows = {"clean": [0.4, 0.6, 100], "leaky": [0.6, 0.6, 100], "by chance": [0.1, 0.5, 100]}
+    found = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+    assert "So on both maps" in sentences.alike_sentence(found)
+    found.loc["leaky", "other_genres"] = 0.5
+    assert "So on both maps" not in sentences.alike_sentence(found)
 
 
 # ---- islands -------------------------------------------------------------------------------------
