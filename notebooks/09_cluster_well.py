@@ -176,7 +176,7 @@ figures.criterion_plot(ranks)
 
 # %% tags=["remove-input"]
 Markdown(
-    f"{sentences.criteria_verdict(ranks)} {sentences.like_for_like(ranks)} "
+    f"{sentences.criteria_verdict(ranks)} {sentences.silhouette_of_all(ranks)} "
     f"{sentences.single_pick(ranks)}"
 )
 

@@ -182,10 +182,12 @@ def best_criterion(criteria: pd.DataFrame) -> str:
 
 
 def criteria_verdict(criteria: pd.DataFrame, explained: bool = False) -> str:
-    """Which criterion ranks pipelines best without labels, and how the silhouette does; `explained`
-    says what prediction strength is, for a page that has not."""
+    """Which criterion ranks pipelines best without labels, and how the silhouette does on the
+    pipelines that this criterion ranks; `explained` says what prediction strength is, for a page
+    that has not."""
     means = criteria.groupby("criterion")["correlation"].mean()
     best = best_criterion(criteria)
+    same = study.correlations_on_the_same(best)
     sets = criteria.dropna(subset="correlation")["data"].nunique()
     end = "."
     if explained and best == "prediction_strength":
@@ -193,26 +195,22 @@ def criteria_verdict(criteria: pd.DataFrame, explained: bool = False) -> str:
     return (
         f"The best guide without labels is {CRITERIA[best][0]}{end} Its ranking of the pipelines "
         f"is closest to the ranking by genre. Over {sets} data sets, the rank correlation is "
-        f"{means[best]:.2f} on average. For the silhouette in each pipeline's own space, the rank "
-        f"correlation is {means['silhouette']:.2f}."
+        f"{means[best]:.2f} on average. For the silhouette in each pipeline's own space, it is "
+        f"{same['silhouette']:.2f} on the same pipelines."
     )
 
 
-def like_for_like(criteria: pd.DataFrame) -> str:
-    """What the rank correlation of the silhouette becomes on the pipelines that the best criterion
-    ranks, which leaves out those with a VAE; nothing where both rank the same ones."""
+def silhouette_of_all(criteria: pd.DataFrame) -> str:
+    """The rank correlation of the silhouette over all pipelines that it ranks, which the figure
+    shows; nothing where the best criterion ranks the same ones."""
     best = best_criterion(criteria)
     counts = criteria.pivot(index="data", columns="criterion", values="pipelines")
     if (counts[best] == counts["silhouette"]).all():
         return ""
-    means = study.correlations_on_the_same(best)
-    says = "higher than"
-    if means["silhouette"] < means[best]:
-        says = "still lower than"
+    mean = criteria.loc[criteria["criterion"] == "silhouette", "correlation"].mean()
     return (
-        f"The silhouette also ranks the pipelines with a VAE, which {CRITERIA[best][0]} leaves "
-        f"out. Without these pipelines it has {means['silhouette']:.2f}, {says} "
-        f"{CRITERIA[best][0]}."
+        f"With the pipelines with a VAE, which {CRITERIA[best][0]} leaves out, the silhouette has "
+        f"{mean:.2f}."
     )
 
 

@@ -83,10 +83,12 @@ def test_the_best_criterion_is_compared_on_the_pipelines_that_it_ranks(differenc
     same = study.correlations_on_the_same(best)
     stored = ranks.groupby("criterion")["correlation"].mean()
     assert abs(same[best] - stored[best]) < 0.005
-    said = sentences.like_for_like(ranks)
-    assert f"it has {same['silhouette']:.2f}, still lower than" in said
+    said = sentences.criteria_verdict(ranks)
+    assert f"it is {same['silhouette']:.2f} on the same pipelines." in said
     assert same["silhouette"] < same[best] == same.max()
-    assert sentences.like_for_like(ranks.assign(pipelines=9)) == ""
+    of_all = sentences.silhouette_of_all(ranks)
+    assert of_all.endswith(f"the silhouette has {stored['silhouette']:.2f}.")
+    assert sentences.silhouette_of_all(ranks.assign(pipelines=9)) == ""
 
 
 def test_umap_is_recommended_only_while_it_harms_nowhere(differences):
