@@ -29,6 +29,11 @@ PAGES = (
 )
 
 
+# Where a table has neither words nor sound, these pages take the book's own songs. With as many
+# seeds as in the book they read what it has trained.
+OF_OTHER_SONGS = ("07_own_words", "08_raw_sound")
+
+
 @contextmanager
 def quick():
     """Networks of one small layer, trained for two epochs, and figures that need no browser."""

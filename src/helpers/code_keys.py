@@ -68,13 +68,20 @@ def _digest_of_places(places: list[Place]) -> str:
             continue
         parsed = parse_module(module)
         if name in parsed.definitions:
-            nodes = parsed.definitions[name]
-            reached[module, name] = "".join(ast.dump(node) for node in nodes)
-            for node in nodes:
-                waiting += _references(node, module, parsed.imports)
+            reached[module, name], references = _definition(module, name)
+            waiting += references
         elif name in parsed.imports:  # this module only passes the name on
             waiting.append(parsed.imports[name])
     return hashlib.sha256(repr(sorted(reached.items())).encode()).hexdigest()
+
+
+@functools.cache
+def _definition(module: str, name: str) -> tuple[str, list[Place]]:
+    """What the statements say that define a name, and what they refer to."""
+    parsed = parse_module(module)
+    nodes = parsed.definitions[name]
+    references = [place for node in nodes for place in _references(node, module, parsed.imports)]
+    return "".join(ast.dump(node) for node in nodes), references
 
 
 def _module_name(function: Callable) -> str:

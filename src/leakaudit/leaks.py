@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -69,7 +70,18 @@ def standard(X: np.ndarray) -> np.ndarray:
 
 
 def splits(codes: np.ndarray, groups: np.ndarray, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Splits that keep groups whole; as many as the rarest class has groups, at most FOLDS."""
+    """Splits that keep groups whole; as many as the rarest class has groups, at most FOLDS.
+
+    An audit asks for the same ones for every block, so the last few are kept.
+    """
+    return _splits(tuple(codes.tolist()), tuple(groups.tolist()), seed)
+
+
+@lru_cache(maxsize=8)
+def _splits(
+    codes_of_rows: tuple, groups_of_rows: tuple, seed: int
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    codes, groups = np.array(codes_of_rows), np.array(groups_of_rows)
     sizes = [len(np.unique(groups[codes == code])) for code in range(codes.max() + 1)]
     alone = len(np.unique(groups)) == len(groups)
     kind = StratifiedKFold if alone else StratifiedGroupKFold

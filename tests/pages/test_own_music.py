@@ -20,8 +20,7 @@ PAGES = (
     "00_sound",
 )
 GENRES = {  # name of the collection -> the genres of its tracks, None for none
-    "twelve tracks without genres": (12, None),
-    "as many tracks as clusters": (10, None),
+    "as many tracks as clusters, without genres": (10, None),
     "two genres far apart": (12, ["Ambient"] * 6 + ["Techno"] * 6),
     "six genres of two": (12, ["a", "b", "c", "d", "e", "f"] * 2),
     "one genre": (12, ["Jazz"] * 12),

@@ -39,6 +39,7 @@ def place(tmp_path, monkeypatch):
 def forget():
     """Drop what was read of the code."""
     code_keys.parse_module.cache_clear()
+    code_keys._definition.cache_clear()
     code_keys.code_digest.cache_clear()
 
 

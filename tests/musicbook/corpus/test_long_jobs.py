@@ -47,18 +47,18 @@ def test_kill_during_extraction(tmp_path, monkeypatch):
         np.concatenate([synth.clip(s, 0, 10.0) for s in ("jazz", "metal", "pop")]),
         SR,
     )
-    for i in range(1, 120):
+    for i in range(1, 60):
         shutil.copy(music / "0.wav", music / f"{i}.wav")
     whole, torn = tmp_path / "whole.csv", tmp_path / "torn.csv"
     command = ["features", str(music), "--quiet", "--out"]
-    for jobs, done in ((1, 0), (2, 20)):
+    for jobs, done in ((1, 0), (2, 10)):
         arguments = [*command, str(torn), "--jobs", str(jobs)]
         code = f"from musicbook.__main__ import main; main({arguments!r})"
         kill_once(code, lambda done=done: entries() > done)
-        assert done < entries() < 120 and not torn.exists()
+        assert done < entries() < 60 and not torn.exists()
     before = store.cache_report()["misses"], entries()
     assert main([*command, str(torn), "--jobs", "1"]) == 0
-    assert store.cache_report()["misses"] - before[0] == 120 - before[1]  # nothing is done twice
+    assert store.cache_report()["misses"] - before[0] == 60 - before[1]  # nothing is done twice
     fresh_store(tmp_path, monkeypatch)
     assert main([*command, str(whole), "--jobs", "1"]) == 0
     assert torn.read_bytes() == whole.read_bytes()
