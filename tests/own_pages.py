@@ -29,21 +29,28 @@ PAGES = (
 )
 
 
-# Where a table has neither words nor sound, these pages take the book's own songs. With as many
-# seeds as in the book they read what it has trained.
+# Where a table has neither words nor sound, these pages take the book's own songs. With the seeds
+# and the networks of the book they read what it has trained.
 OF_OTHER_SONGS = ("07_own_words", "08_raw_sound")
 
 
 @contextmanager
+def in_process():
+    """One process, and figures that need no browser."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOKY_MAX_CPU_COUNT", "1")
+        patch.setattr(plots, "use_style", lambda: matplotlib.use("Agg"))
+        yield patch
+
+
+@contextmanager
 def quick():
-    """Networks of one small layer, trained for two epochs, and figures that need no browser."""
+    """`in_process`, and networks of one small layer, trained for two epochs."""
     small = {
         name: recipe.but(hidden=(8,), latent=3, epochs=2, anneal="none")
         for name, recipe in PROTOCOLS["controlled"].recipes.items()
     }
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LOKY_MAX_CPU_COUNT", "1")
-        patch.setattr(plots, "use_style", lambda: matplotlib.use("Agg"))
+    with in_process() as patch:
         patch.setitem(PROTOCOLS, "controlled", replace(PROTOCOLS["controlled"], recipes=small))
         yield patch
 
@@ -66,3 +73,13 @@ def executed(page: str, **parameters) -> tuple[nbformat.NotebookNode, dict]:
         if "parameters" in tags:
             shell.push(parameters)
     return notebook, shell.user_ns
+
+
+def executed_on(dataset: str, page: str) -> tuple[nbformat.NotebookNode, dict]:
+    """`executed` on a reader's data: with small networks and one seed where these are trained on
+    that data."""
+    if page in OF_OTHER_SONGS:
+        with in_process():
+            return executed(page, dataset=dataset, seeds=3)
+    with quick():
+        return executed(page, dataset=dataset, seeds=1)

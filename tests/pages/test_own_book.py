@@ -14,7 +14,7 @@ import yaml
 from helpers import escape
 from tests import own_collection
 from tests.conftest import ROOT
-from tests.own_pages import OF_OTHER_SONGS, PAGES, executed, quick
+from tests.own_pages import PAGES, executed_on
 from tools import pages, run_notebooks
 
 NAMED = {
@@ -37,13 +37,12 @@ def book(tmp_path_factory, shared_store):
     own_collection.hostile(music, seconds=1.0)
     music.raw("=cmd/<b>broken.wav", b"no sound")
     (place / "pages").mkdir()
-    with quick() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HELPERS_CACHE", str(shared_store))
         patch.setenv("HELPERS_MUSICNN", str(place / "not here"))
         patch.setenv("HELPERS_LABELS", "folder")
         for page in PAGES:
-            seeds = 3 if page in OF_OTHER_SONGS else 1
-            notebook, _ = executed(page, dataset=str(place / MUSIC), seeds=seeds)
+            notebook, _ = executed_on(str(place / MUSIC), page)
             nbformat.write(notebook, place / "pages" / f"{page}.ipynb")
     run = run_notebooks.Run(
         PAGES[0],

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.own_pages import OF_OTHER_SONGS, PAGES, executed, quick
+from tests.own_pages import OF_OTHER_SONGS, PAGES, executed_on
 
 
 @pytest.mark.parametrize("kind", ["no labels", "labels and artists"])
-def test_every_page_runs_on_a_table_with_other_columns(kind, tmp_path, shared_store):
+def test_every_page_runs_on_a_table_with_other_columns(kind, tmp_path, monkeypatch, shared_store):
     """Thirty columns that are none of the 68: twelve rows without labels, sixty with
     moods and artists."""
     n = 12 if kind == "no labels" else 60
@@ -18,11 +18,9 @@ def test_every_page_runs_on_a_table_with_other_columns(kind, tmp_path, shared_st
         table["mood"] = np.array(["sad", "happy", "angry"])[np.arange(n) % 3]
         table["artist"] = [f"artist {i % 9}" for i in range(n)]  # each has songs of several moods
     table.to_csv(tmp_path / "mine.csv", index=False)
-    with quick() as patch:
-        patch.setenv("HELPERS_CACHE", str(shared_store))
-        for page in PAGES:
-            if kind == "no labels" or page not in OF_OTHER_SONGS:
-                seeds = 3 if page in OF_OTHER_SONGS else 1
-                _, names = executed(page, dataset=str(tmp_path / "mine.csv"), seeds=seeds)
-                if page in OF_OTHER_SONGS:
-                    assert names["note"] and names["tracks"].n > 12
+    monkeypatch.setenv("HELPERS_CACHE", str(shared_store))
+    for page in PAGES:
+        if kind == "no labels" or page not in OF_OTHER_SONGS:
+            _, names = executed_on(str(tmp_path / "mine.csv"), page)
+            if page in OF_OTHER_SONGS:
+                assert names["note"] and names["tracks"].n > 12

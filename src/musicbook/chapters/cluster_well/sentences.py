@@ -195,7 +195,7 @@ def criteria_verdict(criteria: pd.DataFrame, explained: bool = False) -> str:
     return (
         f"The best guide without labels is {CRITERIA[best][0]}{end} Its ranking of the pipelines "
         f"is closest to the ranking by genre. Over {sets} data sets, the rank correlation is "
-        f"{means[best]:.2f} on average. For the silhouette in each pipeline's own space, it is "
+        f"{means[best]:.2f} on average. For the silhouette in the space of each pipeline, it is "
         f"{same['silhouette']:.2f} on the same pipelines."
     )
 
