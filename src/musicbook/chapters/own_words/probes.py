@@ -58,14 +58,19 @@ def probed(X: np.ndarray, y: np.ndarray, fold: np.ndarray) -> dict[str, np.ndarr
 
 def folds_of(y: np.ndarray, artists: np.ndarray, seed: int) -> np.ndarray:
     """The fold of each song, (n,): FOLDS of them, fewer where a class has fewer artists; all songs
-    of an artist are in one."""
+    of an artist are in one. Remembered, since it takes longer than a probe, and every reading of
+    the words is judged by the same folds."""
+    return store.remember(_folds, y, artists, seed)["fold"]
+
+
+def _folds(y: np.ndarray, artists: np.ndarray, seed: int) -> dict[str, np.ndarray]:
     split = StratifiedGroupKFold(
         min(FOLDS, fewest_artists(y, artists)), shuffle=True, random_state=seed
     )
     fold = np.zeros(len(y), dtype=int)
     for i, (_, test) in enumerate(split.split(y, y, artists)):
         fold[test] = i
-    return fold
+    return {"fold": fold}
 
 
 def fewest_artists(codes: np.ndarray, artists: np.ndarray) -> int:
