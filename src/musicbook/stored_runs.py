@@ -146,9 +146,14 @@ class Published:
             return dict(stored)
 
     def run(self, protocol: str, phase: int, variant: str = "full") -> pd.DataFrame:
-        """The tidy scores of one run."""
-        s = self.scores
-        return s[(s.protocol == protocol) & (s.phase == phase) & (s.variant == variant)]
+        """The tidy scores of one run; none where there is no such run."""
+        none = np.array([], dtype=int)
+        return self.scores.iloc[self._rows_of_runs.get((protocol, phase, variant), none)]
+
+    @cached_property
+    def _rows_of_runs(self) -> dict[tuple[str, int, str], np.ndarray]:
+        """Where the scores of each run are; pages ask for them a thousand times."""
+        return self.scores.groupby(["protocol", "phase", "variant"]).indices
 
     def marked(self, protocol: str, phase: int) -> str:
         """The protocol's name, marked LEAKY where the guard found the genre in its input."""

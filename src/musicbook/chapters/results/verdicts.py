@@ -239,9 +239,14 @@ def differences(data: Published) -> pd.DataFrame:
         for protocol in data.protocols:
             if not (data.has(protocol, phase, *one) and data.has(protocol, phase, *other)):
                 continue
-            sides = (protocol, phase, *one), (protocol, phase, *other)
-            point, low, high = run_difference(data, *sides)
-            _, lowest, highest = run_difference(data, *sides, of="run")
+            sides = [
+                metrics.resampled(
+                    data.genres, data.labels(protocol, phase, *side), data.groups, "nmi"
+                )
+                for side in (one, other)
+            ]
+            point, low, high = metrics.interval(sides)
+            _, lowest, highest = metrics.interval(sides, "run")
             rows.append(
                 {
                     "Difference in NMI": f"{name}, phase {phase}",
