@@ -111,7 +111,8 @@ Markdown(sentences.ladder_sentence(steps, runs))
 
 # %% [markdown]
 # The book quotes several scores of *the* Beta-VAE. Each belongs to one protocol and
-# one input (`gtzan` is all of GTZAN, the mean over our seeds):
+# one input. `gtzan` is all of GTZAN. The paper's score comes from one run, and ours
+# are means over our seeds:
 
 # %%
 attribution.beta_vae_scores(runs, values, paper[3, "Beta-VAE", "nmi"])
@@ -264,8 +265,8 @@ Markdown(
 # true genre. For the rest it follows a random genre. The guard measures an
 # *effect*: how well a simple classifier (a *probe*) reads the genre from the
 # channel. It is 0 if the probe is as good as chance, and 1 if it makes no error.
-# Above the dotted line, or if the probe names one genre nearly without error, the
-# guard calls the input LEAKY.
+# The guard calls an input LEAKY if its effect is above the dotted line and chance
+# rarely gives as much, or if the probe names one genre nearly without error.
 
 # %%
 tracks = sources.load(dataset)

@@ -294,8 +294,9 @@ print(
 # `--labels` names the column that holds the label. It can also name a file with one label
 # for each row, as you need for an .npy of numbers alone. `--groups` names a
 # column that says which rows belong together, such as the artist. Leave it out if there is no
-# such column. A column of words that names rows, such as a title or a file name, is not a
-# feature; the notes of the report list these columns. Other words are turned into numbers.
+# such column. A column that names rows, such as a title, a file name or the number of a track, is
+# not a feature; the notes of the report list these columns. Other columns of words are turned into
+# numbers.
 #
 # A script can read the result from the exit code. Exit code 0 does not mean that a table is
 # safe: as the section *Play* shows, the audit can overlook a leak that reaches only some songs.
@@ -316,6 +317,8 @@ print(
 #    column that says from which with `--groups`.
 # 3. It asks whether features and labels are joined in the same order. Look up some rows in
 #    the source.
+# 4. It says that it had no labels, or too few groups. Name the labels with `--labels`, or add
+#    rows of other artists.
 #
 # If the rows of the second question are unrelated, or those of the third are in order, you
 # have your answer. But the audit cannot know it, so the question stays in the report.

@@ -30,7 +30,7 @@ PAGES = (
 
 
 # Where a table has neither words nor sound, these pages take the book's own songs. With the seeds
-# and the networks of the book they read what it has trained.
+# and the networks of the book they then read what it has stored.
 OF_OTHER_SONGS = ("07_own_words", "08_raw_sound")
 
 
@@ -76,8 +76,7 @@ def executed(page: str, **parameters) -> tuple[nbformat.NotebookNode, dict]:
 
 
 def executed_on(dataset: str, page: str) -> tuple[nbformat.NotebookNode, dict]:
-    """`executed` on a reader's data: with small networks and one seed where these are trained on
-    that data."""
+    """`executed` on a reader's data: with small networks and one seed, except OF_OTHER_SONGS."""
     if page in OF_OTHER_SONGS:
         with in_process():
             return executed(page, dataset=dataset, seeds=3)

@@ -77,10 +77,12 @@ def _digest_of_places(places: list[Place]) -> str:
 
 @functools.cache
 def _definition(module: str, name: str) -> tuple[str, list[Place]]:
-    """What the statements say that define a name, and what they refer to."""
+    """The code of the statements that define a name, and the places that they refer to."""
     parsed = parse_module(module)
     nodes = parsed.definitions[name]
-    references = [place for node in nodes for place in _references(node, module, parsed.imports)]
+    references: list[Place] = []
+    for node in nodes:
+        references += _references(node, module, parsed.imports)
     return "".join(ast.dump(node) for node in nodes), references
 
 

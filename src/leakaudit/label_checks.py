@@ -151,7 +151,8 @@ def check_columns(case: Case) -> pd.DataFrame:
         case.report.questions.append(
             f"Nearly without error, classes are told apart by {list_of(doubtful)}. Measured "
             "columns may do that, and so may columns that were made with the label. Who made "
-            "these, and did they know the label? If not, name each with --measured."
+            "these, and did they know the label? Name with --measured each column whose maker "
+            "did not."
         )
     outstanding = [c for c in suspects if standing[c] and not alive[c]]
     if outstanding and rest_alive and n_groups >= blocks.ENOUGH:

@@ -30,8 +30,7 @@ MUSIC = "<img src=x onerror=alert(3)> | {{ title }} $x$"
 
 @pytest.fixture(scope="module")
 def book(tmp_path_factory, shared_store):
-    """{page: its HTML}: the cells of the pages run in this process, with small networks, then
-    typeset by Sphinx."""
+    """{page: its HTML}: the cells of the pages run in this process, then typeset by Sphinx."""
     place = tmp_path_factory.mktemp("book")
     music = own_collection.Collection(place / MUSIC)
     own_collection.hostile(music, seconds=1.0)

@@ -1,9 +1,9 @@
 """Every page on a laptop and on a phone, light and dark, from a server and from disk, and on paper.
 
-A page is opened on a laptop from a server, and on a phone from disk. Each time it is looked at in
-one colour scheme, then in the other, as when a reader's evening begins; the one of the phone is
-printed at last. All that the tests ask is looked up then, since opening pages takes nearly all of
-the time."""
+A page is opened twice: on a laptop from a server, and on a phone from disk. Each time it is looked
+at in one colour scheme and then in the other, as when a system changes to dark in the evening. The
+page on the phone is printed at last. All that the tests ask is looked up then, since opening pages
+takes nearly all of the time."""
 
 import base64
 import io
@@ -152,6 +152,11 @@ def arrivals(driver, start: str, page: str, **screen) -> dict:
     browser.requests(driver)
     driver.get_log("browser")
     visit(driver, start + page, **screen)
+    return loaded(driver, start)
+
+
+def loaded(driver, start: str) -> dict:
+    """What was asked for elsewhere and what went wrong since the last call."""
     ours = (start, "data:", "blob:", "about:")
     return {
         "requests": [url for url in browser.requests(driver) if not url.startswith(ours)],
@@ -172,19 +177,19 @@ def on_laptop(driver, base: str, page: str) -> dict[str, dict]:
     light = arrivals(driver, base, page, width=LAPTOP)
     light["sizes"] = dict(driver.execute_script(SIZES))
     light |= shown(driver, page, LAPTOP)
-    light["axe"] = inaccessible(driver, ALL_BUT_CONTRAST)
-    dark = switched(driver, page, LAPTOP, dark=True)
-    driver.execute_script(THINNED, 6)  # for good, so it comes last
-    dark["axe"] = inaccessible(driver, CONTRAST)
+    dark = switched(driver, base, page, LAPTOP, dark=True)
+    dark["axe"] = inaccessible(driver, ALL_BUT_CONTRAST)  # large pages are thinned out from here on
+    driver.execute_script(THINNED, 6)
+    dark["axe"] += inaccessible(driver, CONTRAST)
     change_scheme(driver, LAPTOP, dark=False)
-    light["axe"] += inaccessible(driver, CONTRAST)
+    light["axe"] = inaccessible(driver, CONTRAST)
     return {"laptop": light, "laptop, dark": dark}
 
 
 def on_phone(driver, page: str) -> dict[str, dict]:
     """What a reader of a phone would find wrong, from disk, and what one of paper would."""
     dark = arrivals(driver, DISK, page, width=PHONE, dark=True) | shown(driver, page, PHONE)
-    light = switched(driver, page, PHONE, dark=False)
+    light = switched(driver, DISK, page, PHONE, dark=False)
     paper = {"controls": printed(driver) if page in READ else []}
     return {"phone, dark": dark, "phone": light, "on paper": paper}
 
@@ -199,13 +204,13 @@ def shown(driver, page: str, width: int) -> dict:
     return found
 
 
-def switched(driver, page: str, width: int, dark: bool) -> dict:
+def switched(driver, start: str, page: str, width: int, dark: bool) -> dict:
     """What is wrong with the page that is open after a change of its colour scheme."""
     change_scheme(driver, width, dark)
     theme = driver.execute_script("return document.documentElement.dataset.theme")
     wanted = "dark" if dark else "light"
     scheme = [] if theme == wanted else [f"the page is {theme} where the reader wants {wanted}"]
-    return shown(driver, page, width) | {"console": errors(driver), "scheme": scheme}
+    return loaded(driver, start) | shown(driver, page, width) | {"scheme": scheme}
 
 
 def change_scheme(driver, width: int, dark: bool) -> None:

@@ -139,20 +139,21 @@ def of_umap(table: pd.DataFrame) -> str:
     return " ".join(parts)
 
 
-WITH_UMAP = ("recommended", "umap", "umap_or_spectral", "umap_of_network", "table")
+OF_UMAP = ("umap", "umap_or_spectral", "umap_of_network")  # the sides differ by UMAP alone
+WITH_UMAP = ("recommended", "table", *OF_UMAP)
 
 
 def why_umap(table: pd.DataFrame) -> str:
     """Why UMAP is recommended where it gains nothing clear, and when to leave it out; nothing
     where it harms in one of the differences, since the advice would be another one then."""
     rows = table[table["name"].isin(WITH_UMAP)]
-    if (rows["verdict"] == "lower").any() or not (rows["verdict"] == "higher").any():
+    helps = table["name"].isin(OF_UMAP) & (table["verdict"] == "higher")
+    if (rows["verdict"] == "lower").any() or not helps.any():
         return ""
     return (
-        "We recommend UMAP all the same, because in none of our comparisons it does clear harm, "
-        "and in some it helps. The description of the tracks matters more: use musicnn wherever "
-        "you have the sound. If you want to leave UMAP out, `--method kmeans` of the command `map` "
-        "does so."
+        "We recommend UMAP all the same. It does clear harm in none of our comparisons, and it "
+        "helps in some. Use musicnn wherever you have the sound. If you want to leave UMAP out, "
+        "`--method kmeans` of the command `map` does so."
     )
 
 
@@ -209,8 +210,8 @@ def silhouette_of_all(criteria: pd.DataFrame) -> str:
         return ""
     mean = criteria.loc[criteria["criterion"] == "silhouette", "correlation"].mean()
     return (
-        f"With the pipelines with a VAE, which {CRITERIA[best][0]} leaves out, the silhouette has "
-        f"{mean:.2f}."
+        f"{CRITERIA[best][0].capitalize()} leaves out the pipelines with a VAE. If these are "
+        f"counted too, the rank correlation of the silhouette is {mean:.2f}."
     )
 
 

@@ -264,9 +264,10 @@ def page_answer(values: Mapping[str, Value]) -> str:
         f"code, its squared error on the sound rises from {quoted['sound_mse']} to "
         f"{quoted['sound_mse_zero']}. But the code holds far less information than the best code "
         f"of a linear network: {quoted['kl']} *nats* (a unit of information) against "
-        f"{quoted['linear_kl']}. It also lowers the error far less. On lyrics new to it, that is a "
-        "*partial collapse*. On its own, which are not public, the verdict may differ. The paper "
-        "infers a collapse from loose clusters (a low silhouette), which cannot show one."
+        f"{quoted['linear_kl']}. It also lowers the error far less. On lyrics that it had not "
+        "seen, this is a *partial collapse*. On those of its training, which are not public, the "
+        "verdict may differ. The paper infers a collapse from loose clusters (a low silhouette), "
+        "which cannot show one."
     )
 
 

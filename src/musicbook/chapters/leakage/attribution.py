@@ -57,6 +57,8 @@ INPUTS = [
 ]
 BETA_VAES = [  # protocol, variant and input of the scores of a Beta-VAE that the book quotes
     ("released", "full", "sound, label columns, texts (in five genres one sentence each)"),
+    ("released", "one-hot removed", "sound, texts (in five genres one sentence each)"),
+    ("released", "real lyrics", "sound, label columns, lyrics of other songs"),
     ("released", "real lyrics, no one-hot", "sound and lyrics of other songs"),
     ("released", "audio alone", "sound alone"),
     ("written", "full", "sound and lyrics of other songs"),

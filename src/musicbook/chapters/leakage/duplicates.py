@@ -177,7 +177,7 @@ def read_record(data: Published, scores: pd.DataFrame) -> str:
     if len(across) < 2:
         labels = f"One pair has two genres: {pairs}." if across else "No pair has two genres."
     near, exact = record["near_pairs"], record["exact_pairs"]
-    kind, which = "an exact copy", ", and no pair is only almost equal"
+    kind, which = "an exact copy", ", and we found no near copies besides"
     if exact != near:
         kind, which = "a copy or a near copy", f", of which {exact} are exact copies"
     return (

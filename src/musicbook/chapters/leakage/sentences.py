@@ -139,8 +139,8 @@ def alike_sentence(found: pd.DataFrame) -> str:
     shares = ["among_most_alike", "other_genres"]
     if (clean[shares] > chance[shares]).all() and (leaky[shares] > chance[shares]).all():
         answer = (
-            " So on both maps, tracks that lie close together sound more alike than by chance, but "
-            "they need not sound alike."
+            " So on both maps, tracks that lie close together sound more alike than two random "
+            "tracks do, on average. But they need not sound alike."
         )
     return (
         "Do tracks that lie close together on a map sound alike? Near means near on the map here, "

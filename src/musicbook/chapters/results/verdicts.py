@@ -165,10 +165,10 @@ def _what_the_code_gives(data: Published) -> str:
     roughly = n[WORDS[1]] + n[WORDS[2]]
     recipe = "the author's recipe" if best == "released" else "the protocol"
     return (
-        f"Apart from these, the paper's tables have {len(part)} numbers. Our runs by {recipe} "
-        f"(*{best}*) match {n[WORDS[0]]} of them closely and {roughly} roughly. (Put one of our "
-        f"runs in the paper's place: {chance[WORDS[0]]:.0f} of its numbers match our other "
-        "runs closely, on average.)"
+        f"The paper's tables have {len(part)} numbers. Our runs by {recipe} "
+        f"(*{best}*) match {n[WORDS[0]]} of them closely and {roughly} roughly. (If one of our "
+        f"runs takes the paper's place, {chance[WORDS[0]]:.0f} of that run's numbers match our "
+        "other runs closely, on average.)"
     )
 
 
@@ -210,12 +210,12 @@ Side = tuple[str, int, str, str]  # protocol, phase, method, variant
 
 
 def run_difference(
-    data: Published, one: Side, other: Side, metric: str = "nmi", of: str = "mean"
+    data: Published, one: Side, other: Side, metric: str = "nmi"
 ) -> tuple[float, float, float]:
     """Point, low and high (95 %) of score(one) - score(other), scored on the same resampled
     tracks."""
     a, b = (list(data.labels(*side)) for side in (one, other))
-    return metrics.paired_bootstrap(data.genres, a, b, metric, data.groups, of)
+    return metrics.paired_bootstrap(data.genres, a, b, metric, data.groups)
 
 
 # name, phase, this (method, variant), that
@@ -239,7 +239,7 @@ def differences(data: Published) -> pd.DataFrame:
         for protocol in data.protocols:
             if not (data.has(protocol, phase, *one) and data.has(protocol, phase, *other)):
                 continue
-            sides = [
+            sides = [  # resampled once for both intervals
                 metrics.resampled(
                     data.genres, data.labels(protocol, phase, *side), data.groups, "nmi"
                 )
