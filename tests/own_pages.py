@@ -52,7 +52,7 @@ def quick():
     }
     with in_process() as patch:
         patch.setitem(PROTOCOLS, "controlled", replace(PROTOCOLS["controlled"], recipes=small))
-        yield patch
+        yield
 
 
 def executed(page: str, **parameters) -> tuple[nbformat.NotebookNode, dict]:

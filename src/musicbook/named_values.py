@@ -20,7 +20,7 @@ from musicbook.stored_runs import Published, run_name
 
 LEAKY = "LEAKY: the genre is in the input"
 REFUSED = "refused"  # how the verdict on an input begins that no result may rest on
-VARIANTS_UNNAMED = "full"
+VARIANT_UNNAMED = "full"
 
 
 class ValueRefused(ValueError):
@@ -96,21 +96,26 @@ def check_words(values: Mapping[str, Value]) -> None:
             )
 
 
+def score_name(data: str, protocol: str, phase: int, variant: str, method: str, metric: str) -> str:
+    """The name of a score, `<data>_<protocol>_<phase>_<variant>_<method>_<metric>`; the variant
+    "full" is left out of it."""
+    named = "" if variant == VARIANT_UNNAMED else variant
+    return slug(data, protocol, phase, named, method, metric)
+
+
 def score_values(runs: Published) -> dict[str, Value]:
-    """Every score of a folder of published runs,
-    `<data>_<protocol>_<phase>_<variant>_<method>_<metric>`.
+    """Every score of a folder of published runs, by `score_name`.
 
     The plain name is the mean over seeds; `…_sd` is the spread of single seeds and `…_seeds` their
-    number. The variant "full" is left out of the name.
+    number.
     """
     folder = runs.folder.name
     values: dict[str, Value] = {}
     for row in tables.summarise(runs.scores).itertuples():
-        variant = "" if row.variant == VARIANTS_UNNAMED else row.variant
-        name = slug(folder, row.protocol, row.phase, variant, row.method, row.metric)
+        name = score_name(folder, row.protocol, row.phase, row.variant, row.method, row.metric)
         input_name = f"{row.protocol} protocol, phase {row.phase}"
-        if variant:
-            input_name += f", {variant}"
+        if row.variant != VARIANT_UNNAMED:
+            input_name += f", {row.variant}"
         words = f"{metrics.label_of(row.metric)} of {row.method}, {input_name}, data {folder}"
         source = {
             "table": f"data/results/{folder}/scores.csv.gz",

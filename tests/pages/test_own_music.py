@@ -3,14 +3,12 @@ seed."""
 
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 import pytest
 
-from helpers import plots
 from musicbook.corpus import sources
 from tests.material import needs_use, write_clips
-from tests.own_pages import executed, quick
+from tests.own_pages import executed, in_process, quick
 
 PAGES = (
     "01_audio_baseline",
@@ -36,13 +34,8 @@ def collection(request, tmp_path, monkeypatch, shared_store):
     """A feature table of real tracks under other names; the two genres are those that sound least
     alike."""
     monkeypatch.setenv("HELPERS_CACHE", str(shared_store))
-    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
-    monkeypatch.setattr(plots, "use_style", lambda: matplotlib.use("Agg"))
-    if request.param == FULL_SIZE:
+    with in_process() if request.param == FULL_SIZE else quick():
         yield _table_of(request.param, tmp_path)
-    else:
-        with quick():
-            yield _table_of(request.param, tmp_path)
 
 
 def _table_of(name: str, folder: Path) -> str:
@@ -79,8 +72,6 @@ def test_songs_with_their_own_words_in_a_folder_are_asked_the_same(tmp_path, mon
     """Two genres by sub-folders, lyrics.csv beside them, no language, no artists: every cell runs,
     on these songs."""
     monkeypatch.setenv("HELPERS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
-    monkeypatch.setattr(plots, "use_style", lambda: matplotlib.use("Agg"))
     rows = ["file,lyrics"]
     for genre in ("loud", "soft"):
         for i, path in enumerate(write_clips(tmp_path / "music" / genre, 13).values()):
@@ -88,7 +79,8 @@ def test_songs_with_their_own_words_in_a_folder_are_asked_the_same(tmp_path, mon
             text = f"{'shouting' if genre == 'loud' else 'whispering'} about {i} things"
             rows.append(f"{name},{text if i else ''}")
     (tmp_path / "music" / "lyrics.csv").write_text("\n".join(rows))
-    _, names = executed("07_own_words", dataset=str(tmp_path / "music"), seeds=1)
+    with in_process():
+        _, names = executed("07_own_words", dataset=str(tmp_path / "music"), seeds=1)
     assert names["tracks"].n == 24 and "We leave out 2 without words" in names["note"]
     grid = names["grid"]
     assert set(grid.target) == {"genre"} and not grid.drop(columns="weight").isna().any().any()

@@ -15,7 +15,7 @@ from helpers import clustering, inputs, metrics, tables
 from helpers.tracks import Tracks, data_dir
 from leakaudit import leaks
 from musicbook.chapters.audit import specimens
-from musicbook.named_values import VARIANTS_UNNAMED, Value, slug
+from musicbook.named_values import Value, score_name
 from musicbook.stored_runs import Published
 
 INPUT, NETWORK = "Input + K-Means", "Beta-VAE"
@@ -122,8 +122,7 @@ def beta_vae_scores(data: Published, values: Mapping[str, Value], paper: float) 
     rows = [("the paper", BETA_VAES[0][2], "gtzan", f"{paper:.3f}")]
     folder = data.folder.name
     for protocol, variant, words in BETA_VAES:
-        kept = "" if variant == VARIANTS_UNNAMED else variant
-        name = slug(folder, protocol, 3, kept, NETWORK, "nmi")
+        name = score_name(folder, protocol, 3, variant, NETWORK, "nmi")
         if name in values:
             rows.append((protocol, words, folder, values[name].text))
     return pd.DataFrame(rows, columns=["Protocol", "Input", "Data", "NMI"]).set_index("Protocol")
