@@ -66,8 +66,8 @@ def difference_sentence(difference: Difference | None) -> str:
         )
     start = one[0].upper() + one[1:]
     return (
-        f"{start} scores {point:.2f} {label} more than {other}. On these tracks that may well be "
-        f"chance {interval}."
+        f"{start} scores {point:.2f} {label} more than {other}. On these tracks, the lead of {one} "
+        f"may well be chance {interval}."
     )
 
 
