@@ -24,10 +24,11 @@ import nbformat
 import numpy as np
 
 from helpers import protocols, store
-from musicbook.chapters.leakage.explorers import IN_THE_BOOK
 from musicbook.corpus import sources
+from tools.one_notebook import execute
 
 PARAMETERS = ("dataset", "protocol", "seeds")
+RUNNERS = (Path(__file__), Path(__file__).with_name("one_notebook.py"))
 DIED = (
     "its process ended without a word: is there memory enough, and may this user read Python and "
     "the packages?"
@@ -103,48 +104,6 @@ def defaults(notebook: nbformat.NotebookNode, name: str) -> dict[str, str | int]
     return values
 
 
-def _execute(source: str, target: str, parameters: dict, folder: str) -> tuple[float, str]:
-    """In a worker process: run one notebook; returns the seconds and, after a failure, what
-    happened."""
-    import papermill
-    from nbclient.exceptions import DeadKernelError
-    from papermill.exceptions import PapermillExecutionError
-    from traitlets.config import Config
-
-    start = time.perf_counter()
-    try:
-        with TemporaryDirectory() as place:
-            config = Config()
-            if (
-                os.name == "posix"
-            ):  # sockets of its own, instead of ports that notebooks side by side would race for
-                config.KernelManager = Config(transport="ipc", ip=f"{place}/kernel")
-            execute = partial(
-                papermill.execute_notebook,
-                source,
-                target,
-                parameters,
-                kernel_name="python3",
-                cwd=folder,
-                progress_bar=False,
-                config=config,
-            )
-            try:
-                execute()
-            except DeadKernelError:  # rarely, a library crashes that reads what it has compiled
-                print(f"  {Path(source).stem}: its process died; it runs once more", flush=True)
-                execute()
-    except PapermillExecutionError as error:
-        last = "\n".join(error.traceback[-1:]) if error.traceback else ""
-        return time.perf_counter() - start, (
-            f"cell {error.cell_index + 1} raised {error.ename}: {error.evalue}\n"
-            f"--- the cell\n{error.source}\n--- the end of the traceback\n{last}"
-        )
-    except Exception as error:  # a kernel that died, say for want of memory
-        return time.perf_counter() - start, f"{type(error).__name__}: {error}"
-    return time.perf_counter() - start, ""
-
-
 def _tidy(notebook: nbformat.NotebookNode) -> tuple[dict[str, str], list[str]]:
     """Make the executed notebook fit to print; returns its numbers and what it wrote to stderr."""
     cells = notebook.cells
@@ -173,6 +132,8 @@ def _tidy(notebook: nbformat.NotebookNode) -> tuple[dict[str, str], list[str]]:
 def _environment(root: Path, jobs: int) -> None:
     """What the kernels inherit: one thread a process, the cores shared among the notebooks, no
     progress bars, and a profile of ours instead of the user's."""
+    from musicbook.chapters.leakage.explorers import IN_THE_BOOK  # it loads seaborn
+
     profile = root / "_build" / "ipython" / "profile_default" / "ipython_kernel_config.py"
     profile.parent.mkdir(parents=True, exist_ok=True)
     profile.write_text("c.IPKernelApp.log_level = 50\nc.HistoryManager.enabled = False\n")
@@ -267,7 +228,7 @@ def _run_waiting(waiting: list[Job], overridden: bool, root: Path, jobs: int) ->
         for job in waiting:
             part = Path(folder) / f"{job.name}.ipynb"
             given = job.used if overridden else {}
-            future = pool.submit(_execute, str(job.source), str(part), given, folder)
+            future = pool.submit(execute, str(job.source), str(part), given, folder)
             futures[future] = job, part
         for future in as_completed(futures):
             if future.cancelled():
@@ -304,12 +265,12 @@ def key_of(
     notebook: nbformat.NotebookNode, name: str, used: dict[str, str | int], common: str
 ) -> str:
     """The name of a run in the store: its code, and what that reaches in `helpers`, its text and
-    tags, the parameters that were `used`, the hash of its `common` surroundings, and the code of
-    this module. ValueError for code that does not parse."""
+    tags, the parameters that were `used`, the hash of its `common` surroundings, and the code
+    that runs it. ValueError for code that does not parse."""
     code = "\n".join(c.source for c in notebook.cells if c.cell_type == "code")
     cells = [f"{c.cell_type}{c.source}{c.metadata}" for c in notebook.cells]
     try:
-        return store.key(code, cells, used, common, Path(__file__).read_text())
+        return store.key(code, cells, used, common, *RUNNERS)
     except SyntaxError as error:
         raise ValueError(
             f"{name} does not parse: {error.msg}, near {(error.text or '').strip()!r}"

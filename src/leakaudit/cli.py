@@ -10,17 +10,19 @@ import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from leakaudit.examination import examine
 from leakaudit.kinds import EXIT_CODES, KINDS, UNUSABLE, kind_named
 from leakaudit.outputs import printable_line, refuse_target
 from leakaudit.prepared import list_of
 from leakaudit.reader import READABLE, open_table
-from leakaudit.report import Report
 from leakaudit.spellings import spelled_as_in
+
+if TYPE_CHECKING:
+    from leakaudit.report import Report
 
 DESCRIPTION = "Look for the label in a table of features, and for rows that belong together."
 COUNTS_ROWS = ("Unnamed: 0", "index")
@@ -146,6 +148,8 @@ def audit_file(options: argparse.Namespace) -> Report:
             f"--ignore {unknown[0]}: neither a kind of finding, nor a column or block; the kinds "
             f"are {', '.join(KINDS)}"
         )
+    from leakaudit.examination import examine  # seconds: help and refusals need not wait for it
+
     try:
         report = examine(
             features.drop(columns=counting),

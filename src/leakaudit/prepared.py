@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from sklearn.decomposition import TruncatedSVD
-from sklearn.feature_extraction.text import TfidfVectorizer
 
 from leakaudit.spellings import commonest_spelling
 
@@ -90,6 +88,9 @@ def _is_text(values: pd.Series) -> bool:
 
 def _vectors_of(texts: pd.Series) -> pd.DataFrame | None:
     """Texts as dimensions of their words (TF-IDF, then SVD); None where there are too few words."""
+    from sklearn.decomposition import TruncatedSVD  # two seconds, and few tables have texts
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
     words = TfidfVectorizer(max_features=3000, sublinear_tf=True)
     try:
         counts = words.fit_transform(texts.fillna("").astype(str))

@@ -1,4 +1,5 @@
-"""What importing our code does to a terminal and to the temporary folder: nothing."""
+"""What importing our code does to a terminal and to the temporary folder: nothing. And a command
+starts at once."""
 
 import os
 import subprocess
@@ -63,3 +64,11 @@ def test_a_cache_folder_of_another_user_is_left_alone(tmp_path):
     code = f"import atexit, shutil, tempfile, warnings\n{AS_ANOTHER_USER}import helpers, os\n"
     code += "print('NUMBA_CACHE_DIR' in os.environ, 'MPLCONFIGDIR' in os.environ)"
     assert quiet(code, HOME=str(home)) == "True True"
+
+
+@pytest.mark.parametrize("command", ["musicbook.__main__", "leakaudit.cli"])
+def test_a_command_loads_nothing_that_takes_seconds_before_it_knows_what_to_do(command):
+    """Help, and a sentence on a wrong name, come at once. `musicbook` once loaded the whole audit,
+    with scikit-learn and matplotlib, to know which files are tables."""
+    heavy = {"torch", "sklearn", "scipy", "matplotlib", "numba", "librosa"}
+    assert quiet(f"import {command}, sys; print({heavy} & set(sys.modules))") == "set()"

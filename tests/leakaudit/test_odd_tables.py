@@ -79,7 +79,7 @@ def test_a_page_that_cannot_be_written_is_refused_before_the_work(
     (given / "read-only.html").chmod(0o444)
     (given / "folder").mkdir()
     (given / "same.csv").symlink_to("songs.csv")
-    monkeypatch.setattr("leakaudit.cli.examine", None)  # nothing is examined
+    monkeypatch.setattr("leakaudit.examination.examine", None)  # nothing is examined
     before = {path: path.read_bytes() for path in given.iterdir() if path.is_file()}
     assert audit("--html", page) == 1
     error = capsys.readouterr().err

@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.material import kill_once, limit_file_size
 
-PAGES = 30
+PAGES = 12
 
 
 @pytest.fixture
@@ -30,15 +30,15 @@ def place(tmp_path):
         (folder / "_toc.yml").write_text(toc)
     (stage / "book" / "index.md").write_text("# A book\n")
     for i in range(PAGES):
-        (stage / "book" / f"p{i}.md").write_text(f"# Page {i}\n\n" + "word " * 3000)
+        (stage / "book" / f"p{i}.md").write_text(f"# Page {i}\n\n" + "word " * 1000)
     return tmp_path
 
 
 def code(place) -> str:
     return (
         f"import sys; sys.path[:0] = [{str(ROOT)!r}]\nfrom pathlib import Path\nfrom "
-        "tools import build_book\n"
-        f"root = Path({str(place)!r})\nbuild_book.typeset(root, root / '_build' / 'stage')"
+        "tools import typesetting\n"
+        f"root = Path({str(place)!r})\ntypesetting.typeset(root, root / '_build' / 'stage')"
     )
 
 

@@ -12,12 +12,12 @@ import sys
 import threading
 import zipfile
 from base64 import urlsafe_b64encode
-from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT
+from tests.installed import make_venv
 from tools import install, set_up
 
 NOWHERE = {
@@ -45,10 +45,12 @@ def make_stamp(stamp, **environment):
 # ---- the environment -----------------------------------------------------------------------------
 
 
-def test_without_a_network_nothing_is_called_installed(tmp_path):
-    stamp = tmp_path / "venv" / ".stamp-1"
+def test_without_a_network_nothing_is_called_installed_and_nothing_is_lost(tmp_path):
+    """In a folder that is no environment, and holds something of the user's."""
+    (tmp_path / "letter").touch()
+    stamp = tmp_path / ".stamp-1"
     done = make_stamp(stamp, **NOWHERE)
-    assert done.returncode == 1 and not stamp.exists()
+    assert done.returncode == 1 and not stamp.exists() and (tmp_path / "letter").exists()
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith("installing uv failed: the package index could not be reached: look to ")
     assert last.endswith("Then run make again, it goes on from here")
@@ -66,15 +68,9 @@ def test_half_an_environment_is_made_anew(tmp_path):
     assert set_up.works(venv / "bin" / "python", "import pip")
 
 
-def test_a_folder_that_is_no_environment_loses_nothing(tmp_path):
-    (tmp_path / "letter").touch()
-    make_stamp(tmp_path / ".stamp-1", **NOWHERE)
-    assert (tmp_path / "letter").exists()
-
-
 def test_only_what_was_cut_off_here_is_cleared(tmp_path):
     venv = tmp_path / "venv"
-    subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+    make_venv(venv, "pip")
     (venv / "mine").touch()
     assert make_stamp(venv / ".stamp-1", **NOWHERE).returncode == 1
     assert (venv / "mine").exists() and not (venv / ".unfinished").exists()
@@ -272,10 +268,7 @@ def fresh(tmp_path_factory):
     if UV is None:
         pytest.skip("uv is not installed")
     venv = tmp_path_factory.mktemp("fresh") / "venv"
-    subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-    site = next((venv / "lib").glob("python3*")) / "site-packages"
-    for part in {file.parts[0] for file in metadata.files("uv")} - {".."}:
-        (site / part).symlink_to(Path(str(metadata.distribution("uv").locate_file(part))))
+    make_venv(venv, "pip", "uv")
     (venv / "bin" / "uv").symlink_to(UV)
     return venv
 

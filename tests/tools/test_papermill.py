@@ -195,20 +195,7 @@ def test_parameters_that_cannot_be_meant_stop_before_anything_runs(place, parame
         run_all([notebook(place)], parameters, place)
 
 
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        (
-            ("-p", "seeds", "two"),
-            "ValueError: seeds is 'two'; it must be a whole number of at least 1",
-        ),
-        (
-            ("-p", "protocol", "relased"),
-            "ValueError: There is no protocol 'relased'; choose one of",
-        ),
-    ],
-)
-def test_papermill_alone_stops_at_once_too(tmp_path, given, message):
+def test_papermill_alone_stops_at_once_too(tmp_path):
     """The real page and the real command: it ends in the sentence, and no cell after the check has
     run."""
     target = tmp_path / "out.ipynb"
@@ -219,13 +206,17 @@ def test_papermill_alone_stops_at_once_too(tmp_path, given, message):
             "papermill",
             ROOT / "notebooks" / "06_results.ipynb",
             target,
-            *given,
+            "-p",
+            "seeds",
+            "two",
         ],
         cwd=tmp_path,
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 1 and message in done.stderr.strip().splitlines()[-1]
+    assert done.returncode == 1
+    message = "ValueError: seeds is 'two'; it must be a whole number of at least 1"
+    assert message in done.stderr.strip().splitlines()[-1]
     code = [cell for cell in nbformat.read(target, as_version=4).cells if cell.cell_type == "code"]
     ran = [
         cell
