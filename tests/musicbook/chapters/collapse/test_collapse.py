@@ -12,12 +12,12 @@ from musicbook.chapters.collapse.battery import diagnose
 from musicbook.chapters.collapse.decision import Thresholds
 from musicbook.chapters.collapse.planted import CASES, draw
 
-SEEDS = range(5)
+SEEDS = range(3)
 
 
 @pytest.fixture(scope="module")
 def diagnoses():
-    """(seed, case) -> Diagnosis of a model trained on planted tracks: 30 small fits."""
+    """(seed, case) -> Diagnosis of a model trained on planted tracks: 18 small fits."""
     out = {}
     for seed in SEEDS:
         data = draw(600, seed=seed)
@@ -36,20 +36,21 @@ def test_planted_verdict(diagnoses, seed, name):
 
 
 def test_planted_measures_are_those_of_the_theory(diagnoses):
-    def mean(name, *key):
-        return np.mean([diagnoses[seed, name].value(*key) for seed in SEEDS])
+    def middle(name, *key):
+        """The median, since K-Means now and then finds two styles as one."""
+        return np.median([diagnoses[seed, name].value(*key) for seed in SEEDS])
 
     within = "NMI within c", "style", "active units"
-    assert mean("VAE", "NMI", "c", "active units") > 0.95 and mean("VAE", *within) > 0.9
-    assert mean("CVAE", "NMI", "c", "active units") < 0.03 and mean("CVAE", *within) > 0.9
-    assert mean("CVAE", "I(z;c)", "c") < 0.1 < 1.5 < mean("VAE", "I(z;c)", "c")
+    assert middle("VAE", "NMI", "c", "active units") > 0.95 and middle("VAE", *within) > 0.9
+    assert middle("CVAE", "NMI", "c", "active units") < 0.03 and middle("CVAE", *within) > 0.9
+    assert middle("CVAE", "I(z;c)", "c") < 0.1 < 1.5 < middle("VAE", "I(z;c)", "c")
     dead = "CVAE, beta = 200"
-    assert mean(dead, "KL") < 0.05
-    assert mean(dead, "squared error", "", "z shuffled") == pytest.approx(
-        mean(dead, "squared error"), rel=0.005
+    assert middle(dead, "KL") < 0.05
+    assert middle(dead, "squared error", "", "z shuffled") == pytest.approx(
+        middle(dead, "squared error"), rel=0.005
     )
-    chance = np.mean([diagnoses[seed, dead].table.at[within, "chance"] for seed in SEEDS])
-    assert mean(dead, *within) == pytest.approx(chance, abs=0.02)
+    chance = np.median([diagnoses[seed, dead].table.at[within, "chance"] for seed in SEEDS])
+    assert middle(dead, *within) == pytest.approx(chance, abs=0.02)
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
