@@ -176,7 +176,7 @@ def on_laptop(driver, base: str, page: str) -> dict[str, dict]:
     """What a reader of a laptop would find wrong, from a server: {scheme: faults}."""
     light = arrivals(driver, base, page, width=LAPTOP)
     light["sizes"] = dict(driver.execute_script(SIZES))
-    light |= shown(driver, page, LAPTOP)
+    light |= shown(driver, page, LAPTOP) | {"players": unseen_players(driver)}
     dark = switched(driver, base, page, LAPTOP, dark=True)
     dark["axe"] = inaccessible(driver, ALL_BUT_CONTRAST)  # large pages are thinned out from here on
     driver.execute_script(THINNED, 6)
@@ -189,6 +189,7 @@ def on_laptop(driver, base: str, page: str) -> dict[str, dict]:
 def on_phone(driver, page: str) -> dict[str, dict]:
     """What a reader of a phone would find wrong, from disk, and what one of paper would."""
     dark = arrivals(driver, DISK, page, width=PHONE, dark=True) | shown(driver, page, PHONE)
+    dark["players"] = unseen_players(driver)  # two screens have both widths and both schemes
     light = switched(driver, DISK, page, PHONE, dark=False)
     paper = {"controls": printed(driver) if page in READ else []}
     return {"phone, dark": dark, "phone": light, "on paper": paper}
@@ -200,7 +201,6 @@ def shown(driver, page: str, width: int) -> dict:
     if page in READ:
         found["tables"] = driver.execute_script(WIDE_TABLES)
         found["controls"] = too_small(driver)
-        found["players"] = unseen_players(driver)
     return found
 
 

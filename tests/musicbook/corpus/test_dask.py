@@ -18,7 +18,7 @@ from helpers.protocols import Recipe
 from musicbook.corpus import partitions
 from musicbook.corpus.embedding import embed_texts
 from musicbook.corpus.fast_features import extract_table
-from tests.material import entries, needs_weights, write_clips
+from tests.material import entries, needs_use, write_clips
 
 
 @pytest.fixture
@@ -72,15 +72,16 @@ def test_extraction(cluster, kill_a_worker, stores, tmp_path):
     assert store.cache_report()["misses"] - before == entries() == 41  # nothing lost, nothing twice
 
 
-@needs_weights
+@needs_use
 def test_embedding(cluster, kill_a_worker, stores):
-    texts = [f"a text of some length, number {i} " * (1 + i % 3) for i in range(128)]
+    texts = [f"a text of some length, number {i} " * (1 + i % 3) for i in range(480)]
     kill_a_worker.start()
-    vectors = embed_texts(texts, client=cluster[1], quiet=True)
+    vectors = embed_texts(texts, encoder="use", client=cluster[1], quiet=True)
     kill_a_worker.join()
-    assert entries() == 128
+    assert entries() == 480
     stores("another")
-    np.testing.assert_allclose(vectors, embed_texts(texts, quiet=True), atol=1e-3)
+    alone = embed_texts(texts, encoder="use", quiet=True)
+    np.testing.assert_allclose(vectors, alone, atol=1e-3)
 
 
 def table_of(X, path):

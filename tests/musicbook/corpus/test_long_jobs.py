@@ -22,6 +22,7 @@ from tests.material import (
     entries,
     kill_once,
     limit_file_size,
+    needs_use,
     needs_weights,
     python,
     write_clips,
@@ -44,10 +45,10 @@ def test_kill_during_extraction(tmp_path, monkeypatch):
     music.mkdir()
     sf.write(
         music / "0.wav",
-        np.concatenate([synth.clip(s, 0, 10.0) for s in ("jazz", "metal", "pop")]),
+        np.concatenate([synth.clip(s, 0, 5.0) for s in ("jazz", "metal", "pop")]),
         SR,
     )
-    for i in range(1, 60):
+    for i in range(1, 40):
         shutil.copy(music / "0.wav", music / f"{i}.wav")
     whole, torn = tmp_path / "whole.csv", tmp_path / "torn.csv"
     command = ["features", str(music), "--quiet", "--out"]
@@ -55,26 +56,30 @@ def test_kill_during_extraction(tmp_path, monkeypatch):
         arguments = [*command, str(torn), "--jobs", str(jobs)]
         code = f"from musicbook.__main__ import main; main({arguments!r})"
         kill_once(code, lambda done=done: entries() > done)
-        assert done < entries() < 60 and not torn.exists()
+        assert done < entries() < 40 and not torn.exists()
     before = store.cache_report()["misses"], entries()
     assert main([*command, str(torn), "--jobs", "1"]) == 0
-    assert store.cache_report()["misses"] - before[0] == 60 - before[1]  # nothing is done twice
+    assert store.cache_report()["misses"] - before[0] == 40 - before[1]  # nothing is done twice
     fresh_store(tmp_path, monkeypatch)
     assert main([*command, str(whole), "--jobs", "1"]) == 0
     assert torn.read_bytes() == whole.read_bytes()
 
 
-@needs_weights
+@needs_use
 def test_kill_during_embedding(tmp_path, monkeypatch):
-    texts = [f"word {i} " * (1 + i % 20) for i in range(96)]
-    code = f"from musicbook.corpus.embedding import embed_texts; embed_texts({texts!r}, quiet=True)"
+    texts = [f"word {i} " * (1 + i % 20) for i in range(480)]
+    code = (
+        "from musicbook.corpus.embedding import embed_texts\n"
+        "texts = [f'word {i} ' * (1 + i % 20) for i in range(480)]\n"
+        "embed_texts(texts, encoder='use', quiet=True)"
+    )
     kill_once(code, lambda: entries() > 0)
-    assert 0 < entries() < 96
-    resumed = embed_texts(texts, quiet=True)
-    assert entries() == 96
+    assert 0 < entries() < 480
+    resumed = embed_texts(texts, encoder="use", quiet=True)
+    assert entries() == 480
     fresh_store(tmp_path, monkeypatch)
-    # in batches of other texts; what is stored has half precision
-    np.testing.assert_allclose(resumed, embed_texts(texts, quiet=True), atol=2**-11)
+    again = embed_texts(texts, encoder="use", quiet=True)  # in batches of other texts
+    np.testing.assert_allclose(resumed, again, atol=2**-11)
 
 
 @needs_weights
