@@ -1,5 +1,6 @@
 """Running the pages of the book in this process, quickly, on a reader's data."""
 
+import re
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -29,8 +30,8 @@ PAGES = (
 )
 
 
-# Where a table has neither words nor sound, these pages take the book's own songs. With the seeds
-# and the networks of the book they then read what it has stored.
+# Where a table has neither words nor sound, these pages say so in a `note`, and take the book's own
+# songs from there on.
 OF_OTHER_SONGS = ("07_own_words", "08_raw_sound")
 
 
@@ -58,7 +59,10 @@ def quick():
 def executed(page: str, **parameters) -> tuple[nbformat.NotebookNode, dict]:
     """The notebook with what its cells give, run in this process with other parameters, and its
     names."""
-    notebook = jupytext.read(ROOT / "notebooks" / f"{page}.py")
+    return _run(jupytext.read(ROOT / "notebooks" / f"{page}.py"), parameters)
+
+
+def _run(notebook: nbformat.NotebookNode, parameters: dict) -> tuple[nbformat.NotebookNode, dict]:
     shell = InteractiveShell()
     for cell in notebook.cells:
         tags = cell.metadata.get("tags", ())
@@ -76,9 +80,20 @@ def executed(page: str, **parameters) -> tuple[nbformat.NotebookNode, dict]:
 
 
 def executed_on(dataset: str, page: str) -> tuple[nbformat.NotebookNode, dict]:
-    """`executed` on a reader's data: with small networks and one seed, except OF_OTHER_SONGS."""
-    if page in OF_OTHER_SONGS:
-        with in_process():
-            return executed(page, dataset=dataset, seeds=3)
+    """`executed` on a reader's data, with small networks and one seed; of OF_OTHER_SONGS the part
+    that deals with these data."""
     with quick():
-        return executed(page, dataset=dataset, seeds=1)
+        if page not in OF_OTHER_SONGS:
+            return executed(page, dataset=dataset, seeds=1)
+        return _run(_until_the_note(page), {"dataset": dataset, "seeds": 1})
+
+
+def _until_the_note(page: str) -> nbformat.NotebookNode:
+    """A page up to the cell that shows its `note`: what follows is what the page of the book does,
+    with the same songs."""
+    notebook = jupytext.read(ROOT / "notebooks" / f"{page}.py")
+    shows = [i for i, cell in enumerate(notebook.cells) if "{note}" in cell.source]
+    rest = "\n".join(cell.source for cell in notebook.cells[shows[0] + 1 :])
+    assert not re.search(r"\bdataset\b", rest), "the rest does depend on the reader's data"
+    notebook.cells = notebook.cells[: shows[0] + 1]
+    return notebook
