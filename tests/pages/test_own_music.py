@@ -68,10 +68,12 @@ def test_the_page_on_leakage_says_what_it_cannot_check(collection):
 
 
 @needs_use
-def test_songs_with_their_own_words_in_a_folder_are_asked_the_same(tmp_path, monkeypatch, capsys):
+def test_songs_with_their_own_words_in_a_folder_are_asked_the_same(
+    tmp_path, monkeypatch, shared_store
+):
     """Two genres by sub-folders, lyrics.csv beside them, no language, no artists: every cell runs,
     on these songs."""
-    monkeypatch.setenv("HELPERS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HELPERS_CACHE", str(shared_store))
     rows = ["file,lyrics"]
     for genre in ("loud", "soft"):
         for i, path in enumerate(write_clips(tmp_path / "music" / genre, 13).values()):
