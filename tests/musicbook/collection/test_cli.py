@@ -338,6 +338,8 @@ def test_a_large_table_is_grouped_by_the_workers_of_a_cluster(tmp_path):
     with distributed.LocalCluster(
         n_workers=2,
         threads_per_worker=1,
+        processes=False,  # no worker is killed here: threads, spoken to over TCP, start at once
+        protocol="tcp://",
         dashboard_address=None,
         silence_logs=50,
         local_directory=str(tmp_path / "dask"),

@@ -97,10 +97,10 @@ def table_of(X, path):
     return path
 
 
-@pytest.mark.parametrize("encoded", [False, True])
-def test_kmeans_over_partitions(cluster, tmp_path, monkeypatch, encoded):
-    """Alone, on two workers of which one is killed between two passes while it holds half of the
-    rows, and by scikit-learn from the same start: the same labels."""
+def test_kmeans_over_partitions(cluster, tmp_path, monkeypatch):
+    """Of columns and of latents: alone, on two workers, and by scikit-learn from the same start,
+    the same labels. Of latents, one worker is killed between two passes while it holds half of the
+    rows."""
     rng = np.random.default_rng(0)
     X = (
         1e3
@@ -115,26 +115,39 @@ def test_kmeans_over_partitions(cluster, tmp_path, monkeypatch, encoded):
     np.testing.assert_allclose([mean, sd], [X.mean(0), X.std(0)], rtol=1e-12)
     space = (X - X.mean(0)) / X.std(0)
     fit = training.fit(space, Recipe(hidden=(16,), latent=4, epochs=2), 0, use_cache=False)
-    net = fit.model() if encoded else None
-    labels, centres = partitions.kmeans(path, 4, net=net)
-    passes, moved = [], partitions._moved
+    passes = []
 
-    def kill(*arguments):
-        passes.append(len(arguments[0]))
+    def kill() -> None:
+        passes.append("")
         if len(passes) == 2:
             worker = next(w for w in cluster[0].workers.values() if w.process.pid)
             held = sum(worker.worker_address in where for where in cluster[1].who_has().values())
             os.kill(worker.process.pid, signal.SIGKILL)
             assert held, "it held nothing that could be lost"
+
+    same_as_alone(path, None, space, cluster[1], lambda: None)
+    same_as_alone(path, fit.model(), fit.mu.astype(float), cluster[1], kill)
+    assert len(passes) > 2
+
+
+def same_as_alone(path, net, space, client, between_passes) -> None:
+    """K-Means of a table over the workers of `client` gives what one process gives, and what
+    scikit-learn gives of its rows as they are in `space`."""
+    labels, centres = partitions.kmeans(path, 4, net=net)
+    moved = partitions._moved
+
+    def watched(*arguments):
+        between_passes()
         return moved(*arguments)
 
-    monkeypatch.setattr(partitions, "_moved", kill)
-    spread, same = partitions.kmeans(path, 4, net=net, client=cluster[1])
-    assert len(passes) > 2 and (spread == labels).all()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(partitions, "_moved", watched)
+        spread, same = partitions.kmeans(path, 4, net=net, client=client)
+        patch.setattr(partitions, "_moved", lambda sums, start: start)  # where it starts
+        _, start = partitions.kmeans(path, 4, net=net)
+    assert (spread == labels).all()
     np.testing.assert_allclose(same, centres, rtol=1e-12)
-    monkeypatch.setattr(partitions, "_moved", lambda sums, start: start)  # where it starts
-    _, start = partitions.kmeans(path, 4, net=net)
-    whole = KMeans(4, init=start, n_init=1).fit(fit.mu.astype(float) if encoded else space)
+    whole = KMeans(4, init=start, n_init=1).fit(space)
     assert (whole.labels_ == labels).mean() > 0.999
     np.testing.assert_allclose(whole.cluster_centers_, centres, atol=1e-2)
 
