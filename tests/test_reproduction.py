@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers import inputs, metrics, phases, tables
+from helpers import inputs, metrics, phases, tables, training
 from musicbook import stored_runs
 from musicbook.chapters.leakage import duplicates
 from musicbook.corpus import sources
 
 ROOT = Path(__file__).resolve().parents[1]
+EPOCHS = 15  # of a network that is trained again for a look
 FOUND = [
     p
     for p in (
@@ -37,7 +38,7 @@ def gtzan():
 
 @pytest.fixture(scope="module")
 def table_1(gtzan):
-    return phases.run_phase(gtzan, "released", 1, seeds=3)
+    return phases.run_phase(gtzan, "released", 1, seeds=2)
 
 
 # method, metric, mean and sd that we measured with other code before this project began (10 seeds)
@@ -84,18 +85,39 @@ class TestPublished:
         assert stored_runs.Published().record.items() >= stored_runs.hashes(gtzan).items()
         assert stored_runs.folder_of(gtzan) == stored_runs.results_dir()
 
-    @pytest.mark.parametrize(
-        ("protocol", "phase", "method"),
-        [("released", 1, "VAE + K-Means"), ("released", 2, "DBSCAN")],
-    )
-    def test_a_sample_recomputes(self, gtzan, protocol, phase, method):
-        stored = stored_runs.Published().run(protocol, phase)
-        stored = stored[(stored.method == method) & (stored.metric == "nmi")]
-        again = phases.run_phase(gtzan, protocol, phase, seeds=[0]).scores
+    def test_a_sample_recomputes(self, gtzan):
+        stored = stored_runs.Published().run("released", 1)
+        stored = stored[(stored.method == "VAE + K-Means") & (stored.metric == "nmi")]
+        again = phases.run_phase(gtzan, "released", 1, seeds=[0]).scores
         spread = max(stored.value.std(), 1e-3)
-        assert tables.mean_of(again, method, "nmi") == pytest.approx(
+        assert tables.mean_of(again, "VAE + K-Means", "nmi") == pytest.approx(
             stored.value.mean(), abs=3 * spread
         )
+
+    @pytest.mark.parametrize(("protocol", "within"), [("released", 0.003), ("controlled", 0.01)])
+    def test_a_network_of_sound_and_lyrics_learns_as_it_did(
+        self, gtzan, protocol, within, monkeypatch
+    ):
+        """Its first epochs have the losses that were published: the same input, network, seed and
+        optimiser. All epochs would take a minute; what comes late, as the end of the schedule, is
+        not seen. Another seed is off by .013, another dropout by .019."""
+        losses, keep = [], training.finite
+
+        class Enough(Exception):
+            pass
+
+        def watch(values, epoch):
+            losses.append(keep(values, epoch)[0])
+            if len(losses) == EPOCHS:
+                raise Enough
+            return keep(values, epoch)
+
+        monkeypatch.setattr(training, "finite", watch)
+        with pytest.raises(Enough):
+            phases.run_phase(gtzan, protocol, 2, seeds=[0], n_jobs=1)
+        published = stored_runs.Published().archive("histories")
+        stored = published[f"{protocol}-2-full/enhanced_vae/loss"][:EPOCHS]
+        np.testing.assert_allclose(losses, stored, rtol=within)
 
     def test_a_label_free_method_recomputes_exactly(self, gtzan):
         made = inputs.prepare(gtzan, "controlled", 1)
