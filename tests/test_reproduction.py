@@ -96,7 +96,7 @@ class TestPublished:
 
     @pytest.mark.parametrize(("protocol", "within"), [("released", 0.003), ("controlled", 0.01)])
     def test_a_network_of_sound_and_lyrics_learns_as_it_did(
-        self, gtzan, protocol, within, monkeypatch
+        self, gtzan, protocol, within, monkeypatch, tmp_path
     ):
         """Its first epochs have the losses that were published: the same input, network, seed and
         optimiser. All epochs would take a minute; what comes late, as the end of the schedule, is
@@ -112,6 +112,7 @@ class TestPublished:
                 raise Enough
             return keep(values, epoch)
 
+        monkeypatch.setenv("HELPERS_CACHE", str(tmp_path))
         monkeypatch.setattr(training, "finite", watch)
         with pytest.raises(Enough):
             phases.run_phase(gtzan, protocol, 2, seeds=[0], n_jobs=1)
