@@ -270,7 +270,8 @@ def key_of(
     code = "\n".join(c.source for c in notebook.cells if c.cell_type == "code")
     cells = [f"{c.cell_type}{c.source}{c.metadata}" for c in notebook.cells]
     try:
-        return store.key(code, cells, used, common, *RUNNERS)
+        runners = [path.read_text() for path in RUNNERS]
+        return store.key(code, cells, used, common, runners)
     except SyntaxError as error:
         raise ValueError(
             f"{name} does not parse: {error.msg}, near {(error.text or '').strip()!r}"

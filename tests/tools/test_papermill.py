@@ -72,10 +72,15 @@ def test_parameters_reach_the_page_and_only_changes_are_run(place):
 
 
 def test_what_a_page_depends_on(place, monkeypatch):
-    """Its own words, parameters, the code that it reaches, data and lock; not code that it does not
-    reach."""
+    """Its own words, parameters, the code that it reaches and the code that runs it, data and lock;
+    not code that it does not reach, nor where the code that runs it lies."""
     path = notebook(place, "from musicbook.corpus import sources\nsources.load(dataset)")
     (place / "data/table.csv").write_text("a")
+    runners = [place / "runner.py", place / "moved" / "runner.py"]
+    runners[1].parent.mkdir()
+    for runner in runners:
+        runner.write_text("run = 1")
+    monkeypatch.setattr(run_notebooks, "RUNNERS", runners[:1])
 
     def key(**used):
         forget()
@@ -88,11 +93,14 @@ def test_what_a_page_depends_on(place, monkeypatch):
     code = place / "src/helpers/plots.py"
     code.write_text(code.read_text().replace("def use_style", "x = 1\n\n\ndef use_style"))
     assert key() in seen
+    monkeypatch.setattr(run_notebooks, "RUNNERS", runners[1:])
+    assert key() in seen
     code = place / "src/helpers/tracks.py"
     for change in (
         lambda: code.write_text(code.read_text() + "\n\nEMBEDDED['x'] = 'x.csv'\n"),
         lambda: (place / "data/table.csv").write_text("b"),
         lambda: (place / "requirements.lock").write_text("something==1"),
+        lambda: runners[1].write_text("run = 2"),
         lambda: notebook(place, "from musicbook.corpus import sources\nsources.load(protocol)"),
         lambda: monkeypatch.setenv("GTZAN_FEATURES", str(place / "data/table.csv")),
     ):
