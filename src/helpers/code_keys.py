@@ -68,7 +68,7 @@ def _digest_of_places(places: list[Place]) -> str:
             continue
         parsed = parse_module(module)
         if name in parsed.definitions:
-            reached[module, name], references = _definition(module, name)
+            reached[module, name], references = _definition(parsed, module, name)
             waiting += references
         elif name in parsed.imports:  # this module only passes the name on
             waiting.append(parsed.imports[name])
@@ -76,9 +76,8 @@ def _digest_of_places(places: list[Place]) -> str:
 
 
 @functools.cache
-def _definition(module: str, name: str) -> tuple[str, list[Place]]:
+def _definition(parsed: Module, module: str, name: str) -> tuple[str, list[Place]]:
     """The code of the statements that define a name, and the places that they refer to."""
-    parsed = parse_module(module)
     nodes = parsed.definitions[name]
     references: list[Place] = []
     for node in nodes:
@@ -97,9 +96,12 @@ def _module_name(function: Callable) -> str:
 # ---- one module ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Module:
-    """What a module defines, {name: its statements}, and imports, {local name: place}."""
+    """What a module defines, {name: its statements}, and imports, {local name: place}.
+
+    Two are equal only where they are one and the same, since `_definition` keeps what it made of
+    each."""
 
     definitions: Mapping[str, list[ast.stmt]]
     imports: Mapping[str, Place]
@@ -123,7 +125,14 @@ def parse_module(module: str) -> Module:
     path = module_path(module)
     if path is None:
         return Module({}, {})
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return _parsed(path.read_text(encoding="utf-8"))
+
+
+@functools.cache
+def _parsed(source: str) -> Module:
+    """The definitions and imports of a module's source; a file that has not changed is read again
+    and not parsed again."""
+    tree = ast.parse(source)
     for node in ast.walk(tree):
         _strip(node)
     definitions: dict[str, list[ast.stmt]] = {}

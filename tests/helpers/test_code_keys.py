@@ -20,7 +20,6 @@ FIT = training.fit_arrays
 def forget():
     """Drop what was read of the code."""
     code_keys.parse_module.cache_clear()
-    code_keys._definition.cache_clear()
     code_keys.code_digest.cache_clear()
 
 

@@ -4,14 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from helpers.protocols import PROTOCOLS
 from tests.own_pages import OF_OTHER_SONGS, PAGES, executed_on
 
 
 @pytest.mark.parametrize("kind", ["no labels", "labels and artists"])
 def test_every_page_runs_on_a_table_with_other_columns(kind, tmp_path, monkeypatch, shared_store):
-    """Thirty columns that are none of the 68: twelve rows without labels, sixty with
+    """Thirty columns that are none of the 68: as many rows as clusters without labels, sixty with
     moods and artists."""
-    n = 12 if kind == "no labels" else 60
+    n = PROTOCOLS["controlled"].n_clusters if kind == "no labels" else 60
     table = pd.DataFrame(np.random.default_rng(0).normal(size=(n, 30))).add_prefix("column_")
     table.insert(0, "track_id", [f"song {i}" for i in range(n)])
     if kind != "no labels":
@@ -23,4 +24,4 @@ def test_every_page_runs_on_a_table_with_other_columns(kind, tmp_path, monkeypat
         if kind == "no labels" or page not in OF_OTHER_SONGS:
             _, names = executed_on(str(tmp_path / "mine.csv"), page)
             if page in OF_OTHER_SONGS:
-                assert names["note"] and names["tracks"].n > 12
+                assert names["note"] and names["tracks"].n > n

@@ -78,8 +78,9 @@ def test_what_cannot_be_grouped_is_refused():
         stable_groups.returning_groups(planted(), "kmeans", k=151)
 
 
-def test_groups_by_a_vae_are_stored_of_the_demo_alone(monkeypatch):
+def test_groups_by_a_vae_are_stored_of_the_demo_alone(monkeypatch, shared_store):
     """What is stored is read; other tracks are grouped here, by networks that are trained."""
+    monkeypatch.setenv("HELPERS_CACHE", str(shared_store))  # the demo takes seconds to make
     demo = sources.load("demo")
     asked = []
 
