@@ -213,9 +213,8 @@ of_noise = stable_groups.returning_groups(
     noise, "kmeans", k=min(10, tracks.n // 2)
 )
 print(f"{of_noise.made} groups are made, {of_noise.n} of them return")
-if (
-    dataset == "demo"
-):  # of ten tracks of your own, groups of two may return by luck
+# Of ten tracks of your own, groups of two may return by luck.
+if dataset == "demo":
     assert of_noise.n < of_noise.made
 
 # %% [markdown]

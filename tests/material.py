@@ -1,13 +1,17 @@
-"""What the tests of long jobs share: clips, tables of lyrics, processes that are killed or find a
-full disk."""
+"""What tests share: clips, tables of lyrics, processes that are killed or find a full disk, and a
+copy of our code to edit."""
 
+import functools
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,7 +20,7 @@ import pandas as pd
 import pytest
 import soundfile as sf
 
-from helpers import store
+from helpers import code_keys, store
 from helpers.features import SR
 from musicbook.corpus import synth
 
@@ -121,3 +125,26 @@ def open_to_all(folder: Path) -> None:
 # for `python`: root may do everything, so that a test of permissions becomes another user once its
 # modules are loaded
 AS_ANOTHER_USER = "import encodings.cp437, os\nif os.geteuid() == 0: os.setuid(65534)\n"
+
+
+# Most files of a copy are as they were, and a text that was parsed for one test does for another.
+_parsed_once = functools.cache(code_keys._parsed)
+
+
+@contextmanager
+def copied_sources(folder: Path) -> Iterator[Path]:
+    """A copy of our packages in `folder`, which keys are made from; after an edit, call
+    `forget_sources`."""
+    shutil.copytree(code_keys.SOURCES, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(code_keys, "SOURCES", folder)
+        patch.setattr(code_keys, "_parsed", _parsed_once)
+        forget_sources()
+        yield folder
+    forget_sources()
+
+
+def forget_sources() -> None:
+    """Drop what was read of the code."""
+    code_keys.parse_module.cache_clear()
+    code_keys.code_digest.cache_clear()

@@ -15,7 +15,7 @@ FLAGS = (
     "--headless=new",
     "--no-sandbox",
     "--disable-gpu",
-    "--in-process-gpu",  # fewer processes: each new page starts sooner
+    "--in-process-gpu",  # with the next, fewer processes: a page opens sooner
     "--renderer-process-limit=1",
     "--disable-dev-shm-usage",
     "--disable-quic",

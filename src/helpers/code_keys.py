@@ -128,10 +128,8 @@ def parse_module(module: str) -> Module:
     return _parsed(path.read_text(encoding="utf-8"))
 
 
-@functools.cache
 def _parsed(source: str) -> Module:
-    """The definitions and imports of a module's source; a file that has not changed is read again
-    and not parsed again."""
+    """The definitions and imports of a module's source."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
         _strip(node)

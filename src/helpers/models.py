@@ -381,7 +381,11 @@ class ConvVAE(nn.Module):
         self.output = ups[-1]
 
     def _block(self, layer: nn.Module, width: int) -> nn.Sequential:
-        return nn.Sequential(layer, nn.BatchNorm1d(width), _ACTIVATIONS[self.recipe.activation]())  # type: ignore[operator]
+        return nn.Sequential(
+            layer,
+            nn.BatchNorm1d(width),
+            _ACTIVATIONS[self.recipe.activation](),  # type: ignore[operator]
+        )
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x (B, n_samples) -> mu (B, d), logvar (B, d)."""

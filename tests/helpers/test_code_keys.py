@@ -2,37 +2,26 @@
 
 import ast
 import os
-import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from helpers import code_keys, metrics, models, phases, protocols, store, training
+from helpers import metrics, models, phases, protocols, store, training
 from leakaudit import examination
 from musicbook.corpus import fast_features
 from musicbook.make_results import run_unit
+from tests.material import copied_sources, forget_sources
 
 FIT = training.fit_arrays
 
 
-def forget():
-    """Drop what was read of the code."""
-    code_keys.parse_module.cache_clear()
-    code_keys.code_digest.cache_clear()
-
-
 @pytest.fixture
-def sources(tmp_path, monkeypatch):
+def sources(tmp_path):
     """A copy of our packages, which keys are made from in the test."""
-    copy = tmp_path / "src"
-    shutil.copytree(code_keys.SOURCES, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(code_keys, "SOURCES", copy)
-    forget()
-    yield copy
-    monkeypatch.undo()
-    forget()
+    with copied_sources(tmp_path / "src") as copy:
+        yield copy
 
 
 def insert(sources, module, name, line):
@@ -50,13 +39,13 @@ def insert(sources, module, name, line):
         del lines[body[0].lineno - 1 : body[0].end_lineno]
     lines.insert(first.lineno - 1, " " * first.col_offset + line)
     path.write_text("\n".join(lines) + "\n")
-    forget()
+    forget_sources()
 
 
 def append(sources, module, text):
     path = sources / f"{module}.py"
     path.write_text(path.read_text() + text)
-    forget()
+    forget_sources()
 
 
 @pytest.mark.parametrize(
@@ -117,10 +106,10 @@ def test_types_of_arguments_do_not_count(sources):
     typed = "def lr_at(recipe: Recipe, epoch: float) -> float:"
     assert typed in old
     path.write_text(old.replace(typed, "def lr_at(recipe, epoch):"))
-    forget()
+    forget_sources()
     assert store.key(training.lr_at) == before
     path.write_text(old.replace(typed, "def lr_at(recipe, epoch=0):"))
-    forget()
+    forget_sources()
     assert store.key(training.lr_at) != before
 
 

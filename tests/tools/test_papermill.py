@@ -9,8 +9,9 @@ import threading
 import nbformat
 import pytest
 
-from helpers import code_keys, store
+from helpers import store
 from tests.conftest import ROOT
+from tests.material import copied_sources, forget_sources
 from tools import run_notebooks
 from tools.run_notebooks import NotebookFailed, defaults, run_all
 
@@ -24,22 +25,10 @@ def place(tmp_path, monkeypatch):
     ours."""
     for folder in ("data", "notebooks"):
         (tmp_path / folder).mkdir(parents=True)
-    shutil.copytree(
-        code_keys.SOURCES, tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__")
-    )
     (tmp_path / "requirements.lock").write_text("")
     monkeypatch.setenv("HELPERS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(code_keys, "SOURCES", tmp_path / "src")
-    forget()
-    yield tmp_path
-    monkeypatch.undo()
-    forget()
-
-
-def forget():
-    """Drop what was read of the code."""
-    code_keys.parse_module.cache_clear()
-    code_keys.code_digest.cache_clear()
+    with copied_sources(tmp_path / "src"):
+        yield tmp_path
 
 
 def notebook(place, last=PRINT, parameters=PARAMETERS, name="01_a"):
@@ -82,7 +71,7 @@ def test_what_a_page_depends_on(place, monkeypatch):
     monkeypatch.setattr(run_notebooks, "RUNNERS", runners[:1])
 
     def key(**used):
-        forget()
+        forget_sources()
         surroundings = run_notebooks.surroundings(place, None)
         return run_notebooks.key_of(
             nbformat.read(path, as_version=4), path.name, used, surroundings

@@ -158,4 +158,8 @@ def _sums(held, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _moved(sums: list[tuple[np.ndarray, np.ndarray]], centres: np.ndarray) -> np.ndarray:
     """The means of what is nearest to each centre; one that nothing is nearest to stays."""
     total, size = (sum(part) for part in zip(*sums))
-    return np.where(size[:, None] > 0, total / np.maximum(size, 1)[:, None], centres)  # type: ignore[index, call-overload]
+    return np.where(
+        size[:, None] > 0,  # type: ignore[index]
+        total / np.maximum(size, 1)[:, None],  # type: ignore[call-overload]
+        centres,
+    )

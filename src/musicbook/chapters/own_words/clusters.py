@@ -166,7 +166,10 @@ def _differences(own: Side, alone: Side, swapped: Side) -> dict[str, float]:
 
 def _guards(tracks: Tracks, kept: int | float, ways: Sequence[str]) -> dict[str, str]:
     """The guard's verdict on the words of each way, which only its removal and scaling decide."""
-    vectors, language = tracks.text.to_numpy(), tracks.labels.get("language")  # type: ignore[union-attr]
+    vectors, language = (
+        tracks.text.to_numpy(),  # type: ignore[union-attr]
+        tracks.labels.get("language"),
+    )
     verdicts: dict[tuple[str, str], str] = {}
     for name in ways:
         prepared = (WAYS[name].removed, WAYS[name].scaling)

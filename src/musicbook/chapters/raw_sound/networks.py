@@ -72,7 +72,12 @@ def fit_network(x: np.ndarray, target: str, recipe: Recipe, seed: int) -> dict[s
     began = time.process_time()
     with training.seeded(seed):
         net = models.ConvVAE(recipe, x.shape[1], target)
-        history = training.train(net, (torch.tensor(x),), recipe, models.sound_loss)  # type: ignore[arg-type]
+        history = training.train(
+            net,  # type: ignore[arg-type]
+            (torch.tensor(x),),
+            recipe,
+            models.sound_loss,
+        )
     arrays = {f"state/{name}": value.numpy() for name, value in net.state_dict().items()}
     arrays |= {f"history/{name}": values for name, values in history.items()}
     return arrays | {"seconds": np.array(time.process_time() - began)}
@@ -101,7 +106,11 @@ def untrained_network(recipe: Recipe, n: int, seed: int = 0) -> models.ConvVAE:
 def encode_crops(net: models.ConvVAE, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Posterior means and log-variances (n, d) of crops x (n, m), of any length m."""
     with training.seeded(0):
-        mu, logvar = training.encode(net, (torch.from_numpy(x),), rows=ROWS_AT_ONCE)  # type: ignore[arg-type]
+        mu, logvar = training.encode(
+            net,  # type: ignore[arg-type]
+            (torch.from_numpy(x),),
+            rows=ROWS_AT_ONCE,
+        )
     return mu.numpy(), logvar.numpy()  # type: ignore[union-attr]
 
 
